@@ -22,26 +22,60 @@ MOST_PRODUCTS = 10
 
 
 def portal_features(prices: Iterable[tuple[Offer, StripePrice]]) -> dict[str, Any]:
-    """What the portal offers, in Stripe's words. `prices` are the live offers with their prices.
+    """What the portal offers, in Stripe's words: to switch among the plain offers too. `prices` are the live offers
+    with their prices.
+
+    None by the seat is among them: a switch keeps the quantity.
+    """
+    products = _by_product((offer, price) for offer, price in prices if not offer.most_seats)
+    listed = [
+        {"product": product, "prices": [price.id for _, price in sold]}
+        for product, sold in products.items()
+    ]
+    can_switch = sum(len(sold) for sold in products.values()) > 1
+    return _features("price" if can_switch else None, listed)
+
+
+def seat_features(prices: Iterable[tuple[Offer, StripePrice]]) -> dict[str, Any]:
+    """The same for an owner of seats: no other offer to switch to, but another number of seats.
+
+    More are paid at once for the rest of the period. Fewer are fewer at once; what was paid for them counts
+    against the next invoices.
+    """
+    products = _by_product((offer, price) for offer, price in prices if offer.most_seats)
+    listed = [
+        {
+            "product": product,
+            "prices": [price.id for _, price in sold],
+            "adjustable_quantity": {
+                "enabled": True, "minimum": 1, "maximum": max(offer.most_seats for offer, _ in sold),
+            },
+        }
+        for product, sold in products.items()
+    ]  # fmt: skip
+    return _features("quantity" if listed else None, listed)
+
+
+def _by_product(
+    prices: Iterable[tuple[Offer, StripePrice]],
+) -> dict[str, list[tuple[Offer, StripePrice]]]:
+    """The prices that the portal takes, of as many products as it takes.
 
     A product's prices must differ by their interval: of several of a plan the catalogue's first one
-    counts, and a price with an intro, which has its own product, is none to switch to beside it. Nor
-    is an offer by the seat: a switch keeps the quantity.
+    counts, and a price with an intro, which has its own product, is none to switch to beside it.
     """
-    products: dict[str, list[str]] = {}
+    products: dict[str, list[tuple[Offer, StripePrice]]] = {}
     rhythms: set[tuple[str, str, int]] = set()
     for offer, price in prices:
-        if offer.most_seats:
-            continue
         rhythm = (offer.plan, offer.interval, offer.interval_count)
         if rhythm not in rhythms:
             rhythms.add(rhythm)
-            products.setdefault(price.product_id, []).append(price.id)
-    listed = [
-        {"product": product, "prices": ids}
-        for product, ids in list(products.items())[:MOST_PRODUCTS]
-    ]
-    can_switch = sum(len(ids) for ids in products.values()) > 1
+            products.setdefault(price.product_id, []).append((offer, price))
+    return dict(list(products.items())[:MOST_PRODUCTS])
+
+
+def _features(update: str | None, products: list[dict[str, Any]]) -> dict[str, Any]:
+    """`update` is what of a subscription can be changed, among these products; None: nothing."""
     return {
         "customer_update": {"enabled": True, "allowed_updates": ["email", "address", "tax_id"]},
         "invoice_history": {"enabled": True},
@@ -53,12 +87,12 @@ def portal_features(prices: Iterable[tuple[Offer, StripePrice]]) -> dict[str, An
             "cancellation_reason": {"enabled": True, "options": REASONS},
         },
         "subscription_update": {
-            "enabled": can_switch,
-            "default_allowed_updates": ["price"] if can_switch else [],
+            "enabled": update is not None,
+            "default_allowed_updates": [update] if update is not None else [],
             # Charged with the next invoice, a dearer plan would be open until then without payment, a
             # year long perhaps, to a reader who has cancelled or removed the card by that time.
             "proration_behavior": "always_invoice",
-            "products": listed if can_switch else [],
+            "products": products if update is not None else [],
         },
     }
 
@@ -105,7 +139,7 @@ async def wanted_portals(
         price = await gateway.retrieve_price(offer.stripe_price_id or "")
         if price is not None and price.active:
             prices.append((offer, price))
-    return {publication: portal_features(prices), for_seats(publication): portal_features(())}
+    return {publication: portal_features(prices), for_seats(publication): seat_features(prices)}
 
 
 async def mirror_portal(database: Database, gateway: SetUpGateway, publication: str) -> None:
@@ -128,7 +162,7 @@ async def portal_for_seats(gateway: SetUpGateway, publication: str) -> StripePor
     if found is not None:
         return found
     return await gateway.save_portal_configuration(
-        name, features=portal_features(()), configuration_id=None
+        name, features=seat_features(()), configuration_id=None
     )
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import Response
 
 from service.billing.seats import ask_for_more, end_seat, invite, take_seat
+from service.billing.subscriptions import has_seats
 from service.checkout.schemas import Short
 from service.checkout.seat_schemas import SeatOut, state_of
 from service.checkout.seats import invitation_of, seat_id_of, seats_of
@@ -37,7 +38,10 @@ async def show_seats(
     owned = await seats_of(session, caller.reader_id, asked)
     now = context.clocks.business()
     shown = owned.page.map(lambda row: SeatOut.of(row[0], row[1], context.settings, now))
-    return page(request, "seats.html", shared=owned.shared, shown=shown, asked=asked, path=SEATS)
+    owns = await has_seats(session, caller.reader_id)
+    return page(
+        request, "seats.html", shared=owned.shared, owns=owns, shown=shown, asked=asked, path=SEATS
+    )
 
 
 @router.post(SEATS)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.db.tables import Offer
-from service.offers.portal import MOST_PRODUCTS, holds, portal_features
+from service.offers.portal import MOST_PRODUCTS, holds, portal_features, seat_features
 from service.payments.set_up import StripePrice
 
 
@@ -51,6 +51,22 @@ def test_offers_by_the_seat_arent_switched_to() -> None:
     assert features["subscription_update"]["products"] == [
         {"product": "digital", "prices": ["p_month", "p_year"]}
     ]
+
+
+def test_owners_of_seats_change_their_number_and_switch_to_nothing() -> None:
+    few, many, plain = [sold(f"p_{name}", "digital", "month") for name in ("few", "many", "plain")]
+    few[0].most_seats, many[0].most_seats, many[0].interval = 5, 50, "year"
+    update = seat_features([plain, few, many])["subscription_update"]
+    assert (update["enabled"], update["default_allowed_updates"]) == (True, ["quantity"])
+    assert update["proration_behavior"] == "always_invoice"
+    assert update["products"] == [
+        {
+            "product": "digital",
+            "prices": ["p_few", "p_many"],
+            "adjustable_quantity": {"enabled": True, "minimum": 1, "maximum": 50},
+        }
+    ]
+    assert not seat_features([plain])["subscription_update"]["enabled"]
 
 
 @pytest.mark.parametrize("prices", [[], [sold("p", "digital", "month")]])

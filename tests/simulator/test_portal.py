@@ -153,6 +153,30 @@ def test_a_reader_changes_their_details(local: LocalStripe) -> None:
     assert (customer.email, customer.name, customer.phone) == ("eva@example.org", "Eva", None)
 
 
+def test_a_reader_changes_the_quantity(local: LocalStripe) -> None:
+    price = local.price()
+    made = local.subscribe(price)
+    listed = {"product": price.product, "prices": [price.id]}
+    numbers = {"enabled": True, "minimum": 1, "maximum": 5}
+    features = features_for(
+        price, default_allowed_updates=["quantity"],
+        products=[{**listed, "adjustable_quantity": numbers}],
+    )  # fmt: skip
+    path = _portal(local, made.customer, features)
+    page = local.browser.get(path).text
+    assert ("Change the quantity" in page, "Switch the plan" in page) == (True, False)
+    assert _post(local, path, made, "number", quantity="6").status_code == 400
+    assert _post(local, path, made, "number", quantity="5").status_code == 303
+    after = _again(local, made)
+    assert (after["items"].data[0].quantity, after.latest_invoice.status) == (5, "paid")
+    assert 'value="5"' in local.browser.get(path).text
+    wrong = {**features["subscription_update"], "products": [
+        {**listed, "adjustable_quantity": {**numbers, "maximum": 0}}
+    ]}  # fmt: skip
+    with pytest.raises(stripe.InvalidRequestError, match="maximum"):
+        _portal(local, made.customer, {**features, "subscription_update": wrong})
+
+
 def test_what_is_not_enabled_is_neither_shown_nor_done(local: LocalStripe) -> None:
     price = local.price(1900)
     made = local.subscribe()
@@ -160,7 +184,7 @@ def test_what_is_not_enabled_is_neither_shown_nor_done(local: LocalStripe) -> No
     page = local.browser.get(path).text
     assert all(word not in page for word in ("<form", "Card number", "Cancel", "Another plan"))
     card = {"card": "4242424242424242", "exp": "12/2030", "cvc": "123"}
-    for action in ("cancel", "resume", "switch", "card", "details"):
+    for action in ("cancel", "resume", "switch", "number", "card", "details"):
         refused = _post(local, path, made, action, price=price.id, **card)
         assert refused.status_code == 400
         assert "doesn" in refused.text

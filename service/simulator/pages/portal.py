@@ -16,9 +16,11 @@ from service.simulator.portal.sessions import (
     cancel,
     change_card,
     change_details,
+    change_number,
     features_of,
     history,
     live_subscriptions,
+    numbers,
     owed_invoices,
     plans,
     resume,
@@ -30,6 +32,8 @@ from service.simulator.world import World
 
 _CARD = ("card", "exp", "cvc")
 _DETAILS = ("email", "name", "phone")
+_CHANGES = ("switch", "number")
+"""Buttons of a subscription whose payment may fail."""
 
 
 class PortalPage:
@@ -97,7 +101,8 @@ class PortalPage:
         owed = owed_invoices(world, session["customer"])
         features = self._features(session)
         action = entries.get("action")
-        blank = {"card": PAYING_CARD, "exp": default_expiry(world.now), "cvc": "123", "price": ""}
+        blank = {"card": PAYING_CARD, "exp": default_expiry(world.now), "cvc": "123"}
+        blank |= {"price": "", "quantity": ""}
         known = {name: customer.get(name) or "" for name in _DETAILS}
         return self._page(
             "portal.html",
@@ -121,11 +126,11 @@ class PortalPage:
             entries=blank | known | entries,
             error=error,
             faulty=self._faulty(action, error),
-            refused=entries.get("subscription") if error and action == "switch" else None,
+            refused=entries.get("subscription") if error and action in _CHANGES else None,
         )
 
     def _faulty(self, action: str | None, error: StripeError | None) -> str | None:
-        if error is None or action == "switch":
+        if error is None or action in _CHANGES:
             return None
         if action == "details":
             return error.param
@@ -176,6 +181,9 @@ class PortalPage:
             "prices": prices,
             "period_end": period_of(subscription)[1],
             "cancel_at": subscription["cancel_at"],
+            "numbers": numbers(world, session, subscription)
+            if features["subscription_update"]["enabled"]
+            else None,
             "plans": [{**price, "name": self._name(price)} for price in others]
             if features["subscription_update"]["enabled"]
             else [],
@@ -196,6 +204,8 @@ def _do(world: World, session: JSON, entries: dict[str, str]) -> None:
         change_details(world, session, entries)
     elif action == "switch":
         switch(world, session, subscription, entries.get("price", ""))
+    elif action == "number":
+        change_number(world, session, subscription, entries.get("quantity", ""))
     elif action == "cancel":
         reason = entries.get("feedback", ""), entries.get("comment", "")
         cancel(world, session, subscription, *reason)

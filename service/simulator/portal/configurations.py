@@ -230,13 +230,25 @@ def _product(world: World, row: Params) -> JSON:
         raise invalid_parameter(
             row.name("prices"), "The prices of a product must have unique billing intervals."
         )
-    if row.group("adjustable_quantity").boolean("enabled"):
-        raise not_simulated(row.name("adjustable_quantity"), "changing quantities in the portal")
-    quantity = {"enabled": False, "maximum": None, "minimum": 1}
     return {
-        "adjustable_quantity": quantity,
+        "adjustable_quantity": _quantity(row.group("adjustable_quantity")),
         "prices": [price["id"] for price in prices],
         "product": product["id"],
+    }
+
+
+def _quantity(params: Params) -> JSON:
+    """Between which numbers a quantity may be changed."""
+    params.refuse_unknown(frozenset({"enabled", "maximum", "minimum"}))
+    lowest, highest = params.integer("minimum"), params.integer("maximum")
+    if highest is not None and highest < (lowest or 0):
+        raise invalid_parameter(
+            params.name("maximum"), "The maximum must be at least as large as the minimum."
+        )
+    return {
+        "enabled": bool(params.boolean("enabled")),
+        "maximum": highest,
+        "minimum": 1 if lowest is None else lowest,
     }
 
 

@@ -132,12 +132,50 @@ def switch(world: World, session: JSON, subscription_id: str, price: str) -> Non
     if price not in [plan["id"] for plan in plans(world, session, subscription)]:
         raise StripeError(400, "This plan isn't on offer. Choose one of the page's plans.")
     [item] = subscription["items"]["data"]
+    _change_item(world, subscription, {**item, "price": price}, feature)
+
+
+def numbers(world: World, session: JSON, subscription: JSON) -> JSON | None:
+    """The least and the greatest quantity that a subscription of one item may have in the portal; None: only the
+    present one.
+    """
+    feature = features_of(world, session)["subscription_update"]
+    items = subscription["items"]["data"]
+    offered = feature["enabled"] and "quantity" in feature["default_allowed_updates"]
+    if not offered or len(items) > 1 or subscription["status"] == "incomplete":
+        return None
+    price = items[0]["price"]
+    found = [each for each in feature["products"] if price in each["prices"]]
+    if not found or not found[0]["adjustable_quantity"]["enabled"]:
+        return None
+    return {"of": items[0]["quantity"], **found[0]["adjustable_quantity"]}
+
+
+def change_number(world: World, session: JSON, subscription_id: str, quantity: str) -> None:
+    """What the portal's button does: another quantity, billed as the configuration says.
+
+    Call it in a transaction, which must be rolled back on an error: then nothing has changed.
+
+    Raises:
+        StripeError: as `switch`.
+    """
+    subscription = _own(world, session, subscription_id)
+    feature = _require(world, session, "subscription_update")
+    allowed = numbers(world, session, subscription)
+    number = int(quantity) if quantity.isascii() and quantity.isdigit() else -1
+    if allowed is None or not allowed["minimum"] <= number <= (allowed["maximum"] or number):
+        raise StripeError(400, "This number isn't on offer. Choose one that the page allows.")
+    [item] = subscription["items"]["data"]
+    _change_item(world, subscription, {**item, "quantity": number}, feature)
+
+
+def _change_item(world: World, subscription: JSON, item: JSON, feature: JSON) -> None:
     terms = Terms(
         proration=feature["proration_behavior"],
         at=world.now,
         restart=feature["billing_cycle_anchor"] == "now",
     )
-    items = [{**item, "price": price}]
+    items = [item]
     ends_trial = feature["trial_update_behavior"] == "end_trial"
     planned = (
         end_trial(world, subscription, items, terms)
