@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import Operator, OperatorRecoveryCode
 from service.identity.secrets import hash_secret
-from service.identity.totp import OneTimeCodes, SecretUnreadable, new_one_time_codes, seal, unseal
+from service.identity.totp import OneTimeCodes, new_one_time_codes, seal, unseal
+from service.sealing import SecretUnreadable
 from service.settings import Settings
 
 RECOVERY_CODES = 10

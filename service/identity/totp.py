@@ -11,12 +11,12 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
+from service import sealing
 from service.identity.secrets import derived_key
+from service.sealing import SecretUnreadable
 from service.settings import Settings
 from service.tokens.key_pairs import decode_base64url, encode_base64url
 
@@ -24,14 +24,9 @@ STEP_SECONDS = 30
 DIGITS = 6
 _SECRET_BYTES = 20
 """As long as the HMAC's output (RFC 4226, section 4, R6)."""
-_NONCE_BYTES = 12
 _CODE = re.compile(r"[0-9]{6}")
 _STEPS_ACCEPTED = (0, -1, 1)
 """The present step and, for clocks that are a little off, one before and one after."""
-
-
-class SecretUnreadable(Exception):
-    """A stored secret can't be opened: PAYWALL_SECRET_KEY isn't the one it was stored with."""
 
 
 @dataclass(frozen=True)
@@ -77,20 +72,13 @@ def new_one_time_codes() -> OneTimeCodes:
 
 def seal(codes: OneTimeCodes, operator_id: str, settings: Settings) -> str:
     """The secret as text for the database."""
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    sealed = _cipher(settings).encrypt(nonce, codes.secret, operator_id.encode())
-    return encode_base64url(nonce + sealed)
+    return encode_base64url(sealing.seal(codes.secret, derived_key(settings, "totp"), operator_id))
 
 
 def unseal(sealed: str, operator_id: str, settings: Settings) -> OneTimeCodes:
     """The inverse of `seal`. SecretUnreadable where settings, operator or text are others."""
     try:
         raw = decode_base64url(sealed)
-        nonce, ciphertext = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]
-        return OneTimeCodes(_cipher(settings).decrypt(nonce, ciphertext, operator_id.encode()))
-    except (InvalidTag, ValueError) as error:
+    except ValueError as error:
         raise SecretUnreadable(operator_id) from error
-
-
-def _cipher(settings: Settings) -> AESGCM:
-    return AESGCM(derived_key(settings, "totp"))
+    return OneTimeCodes(sealing.unseal(raw, derived_key(settings, "totp"), operator_id))

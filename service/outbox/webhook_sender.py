@@ -18,9 +18,10 @@ from service.jobs.queue import ClaimedJob, storable_result
 from service.jobs.worker import Failed, GivenUp, Kind, work
 from service.outbox.webhook_answer import NoAnswer
 from service.outbox.webhook_client import Poster
-from service.outbox.webhook_signing import SecretUnreadable, signed_headers, unseal
+from service.outbox.webhook_signing import signed_headers, unseal
 from service.outbox.webhook_targets import TargetRefused
 from service.outbox.webhooks import JOB, body_of
+from service.sealing import SecretUnreadable
 
 MOST_AT_ONCE = 4
 """Connections of one process to one endpoint."""

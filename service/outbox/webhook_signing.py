@@ -12,18 +12,13 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from service import sealing
+from service.sealing import SecretUnreadable
 
 SEALED_FOR = "webhook-secrets"
 """The purpose of the key that seals them."""
 PREFIX = "whsec_"
 _SECRET_BYTES = 32
-_NONCE_BYTES = 12
-
-
-class SecretUnreadable(Exception):
-    """A stored secret can't be opened with the present PAYWALL_SECRET_KEY."""
 
 
 def new_secret() -> bytes:
@@ -38,19 +33,16 @@ def shown(secret: bytes) -> str:
 
 def seal(secret: bytes, endpoint_id: str, sealing_key: bytes) -> str:
     """The secret as text for the database; `sealing_key` has 32 bytes."""
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    sealed = AESGCM(sealing_key).encrypt(nonce, secret, endpoint_id.encode())
-    return base64.b64encode(nonce + sealed).decode()
+    return base64.b64encode(sealing.seal(secret, sealing_key, endpoint_id)).decode()
 
 
 def unseal(sealed: str, endpoint_id: str, sealing_key: bytes) -> bytes:
     """The inverse of `seal`. SecretUnreadable where key, endpoint or text are others."""
     try:
         raw = base64.b64decode(sealed, validate=True)
-        nonce, ciphertext = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]
-        return AESGCM(sealing_key).decrypt(nonce, ciphertext, endpoint_id.encode())
-    except (InvalidTag, binascii.Error, ValueError) as error:
+    except (binascii.Error, ValueError) as error:
         raise SecretUnreadable(endpoint_id) from error
+    return sealing.unseal(raw, sealing_key, endpoint_id)
 
 
 def signed_headers(

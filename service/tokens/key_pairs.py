@@ -9,12 +9,10 @@ import base64
 import binascii
 import hashlib
 import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
     EllipticCurvePrivateKey,
@@ -23,7 +21,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     generate_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -32,9 +29,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
+from service import sealing
+
 Algorithm = Literal["ES256", "EdDSA"]
 COORDINATE_BYTES = 32
-_NONCE_BYTES = 12
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 
 
@@ -177,18 +175,15 @@ def coordinate(value: object) -> bytes:
 def seal(key: PrivateKey, encryption_key: bytes) -> str:
     """The private half as text for the database; `encryption_key` has 32 bytes."""
     der = key.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    sealed = AESGCM(encryption_key).encrypt(nonce, der, _bound_to(key.kid, key.algorithm))
-    return encode_base64url(nonce + sealed)
+    return encode_base64url(sealing.seal(der, encryption_key, _bound_to(key.kid, key.algorithm)))
 
 
 def unseal(sealed: str, *, kid: str, algorithm: Algorithm, encryption_key: bytes) -> PrivateKey:
     """The inverse of `seal`; KeyUnreadable when the secret or the stored text has changed."""
     try:
         raw = decode_base64url(sealed)
-        nonce, ciphertext = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]
-        der = AESGCM(encryption_key).decrypt(nonce, ciphertext, _bound_to(kid, algorithm))
-    except (InvalidTag, ValueError) as error:
+        der = sealing.unseal(raw, encryption_key, _bound_to(kid, algorithm))
+    except (sealing.SecretUnreadable, ValueError) as error:
         raise KeyUnreadable(kid) from error
     private = load_der_private_key(der, password=None)
     if not isinstance(private, EllipticCurvePrivateKey | Ed25519PrivateKey):
@@ -196,5 +191,5 @@ def unseal(sealed: str, *, kid: str, algorithm: Algorithm, encryption_key: bytes
     return PrivateKey(kid, algorithm, private)
 
 
-def _bound_to(kid: str, algorithm: Algorithm) -> bytes:
-    return f"{kid} {algorithm}".encode()
+def _bound_to(kid: str, algorithm: Algorithm) -> str:
+    return f"{kid} {algorithm}"

@@ -9,11 +9,11 @@ from pydantic import SecretStr
 from service.identity.totp import (
     STEP_SECONDS,
     OneTimeCodes,
-    SecretUnreadable,
     new_one_time_codes,
     seal,
     unseal,
 )
+from service.sealing import SecretUnreadable
 from service.settings import Settings
 
 RFC = OneTimeCodes(b"12345678901234567890")
