@@ -19,6 +19,7 @@ from service.running import Running, RunningApp
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.keys import create_api_key
+from tests.running import add_routes
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,7 @@ async def newsroom(
             Rendering(),
         )
     )
-    app.include_router(routes.router)
-    app.include_router(admin_routes.router)
+    add_routes(app, routes.router, admin_routes.router)
     install_handlers(app)
     app.add_middleware(OriginPolicy, headers=AnswerHeaders.of(settings))
     keys = []

@@ -36,6 +36,7 @@ from tests.conftest import MovingClocks
 from tests.inside import Paywall, inside
 from tests.passwords import QUICK
 from tests.reports import rows
+from tests.running import add_routes
 
 PASSWORD = "correct horse battery"
 
@@ -71,7 +72,7 @@ def app(database: Database, settings: Settings, clocks: Clocks) -> RunningApp:
             SettingsInForce.of(settings),
         )
     )
-    app.include_router(router)
+    add_routes(app, router)
     install_handlers(app)
     return app
 

@@ -17,6 +17,7 @@ from service.running import RunningApp
 from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.reports.rows import NOW
+from tests.running import add_routes
 
 pytestmark = on_sqlite
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
@@ -63,7 +64,7 @@ async def browser_with_history(
             )  # fmt: skip
             made.append(dearer)
     await store(*made)
-    app.include_router(api_router)
+    add_routes(app, api_router)
     return await signed_in("viewer")
 
 

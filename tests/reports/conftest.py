@@ -12,6 +12,7 @@ from service.problems import install_handlers
 from service.reports.routes import router
 from service.running import Running, RunningApp
 from service.settings import Settings
+from tests.running import add_routes
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ async def client(
     database: Database, settings: Settings, clocks: Clocks
 ) -> AsyncIterator[httpx2.AsyncClient]:
     app = RunningApp(Running(database, settings, clocks, KeyUses()))
-    app.include_router(router)
+    add_routes(app, router)
     install_handlers(app)
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as client:

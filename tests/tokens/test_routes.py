@@ -13,6 +13,7 @@ from service.tokens.signing import sign
 from service.tokens.verifier import TokenVerifier
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
+from tests.running import add_routes
 from tests.tokens.examples import AUDIENCE, ENCRYPTION_KEY, ISSUER, access
 
 pytestmark = on_sqlite
@@ -34,7 +35,7 @@ async def holder(database: Database, clocks: MovingClocks) -> KeyRingHolder:
 @pytest.fixture
 async def client(holder: KeyRingHolder) -> AsyncIterator[httpx.AsyncClient]:
     app = RunningApp(Running(holder))
-    app.include_router(router)
+    add_routes(app, router)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
         yield client

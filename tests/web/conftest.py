@@ -47,6 +47,7 @@ from service.web.routes import router
 from service.web.walls_seen import WallsSeen
 from tests.conftest import MovingClocks
 from tests.reports import rows
+from tests.running import add_routes
 
 SECRET_SENTENCE = "The lighthouse keeper kept a second set of books."
 BODY = f"<p>Nobody had asked for the ledger.</p><!--more--><h2>Inside</h2><p>{SECRET_SENTENCE}</p>"
@@ -146,8 +147,7 @@ async def newspaper(
         docs_url=None,
         redoc_url=None,
     )  # fmt: skip
-    app.include_router(access_router)
-    app.include_router(router)
+    add_routes(app, access_router, router)
     install_handlers(app)
     app.add_middleware(Boundary, max_body_bytes=1024 * 1024)
     app.add_middleware(OriginPolicy, headers=AnswerHeaders.of(settings))
