@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -152,9 +153,14 @@ def settings(database_url: str) -> Settings:
 
 def settings_of(database_url: str) -> Settings:
     """What every test starts from."""
+    return _settings().model_copy(update={"database_url": database_url})
+
+
+@cache
+def _settings() -> Settings:
+    """Made once: to read and check them takes longer than most requests."""
     return Settings(
         _env_file=None,
-        database_url=database_url,
         secret_key=SecretStr("a-secret-key-for-tests-of-enough-length"),
         public_url="http://127.0.0.1:8000",
         insecure_cookies=True,

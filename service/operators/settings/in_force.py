@@ -40,7 +40,11 @@ class SettingsInForce:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        environment, file = EnvSettingsSource(Settings)(), DotEnvSettingsSource(Settings)()
+        # Read, not parsed: the values themselves are in the settings.
+        environment, file = (
+            EnvSettingsSource(Settings).env_vars,
+            DotEnvSettingsSource(Settings).env_vars,
+        )
         return cls(
             tuple(
                 SettingInForce(
@@ -88,9 +92,10 @@ def _source(
 ) -> SettingSource:
     if name not in settings.model_fields_set:
         return "default"
-    if name in environment:
+    variable = f"paywall_{name}"
+    if variable in environment:
         return "environment"
-    return "file" if name in file else "program"
+    return "file" if variable in file else "program"
 
 
 AppSettingsInForce = Annotated[SettingsInForce, Depends(part(SettingsInForce))]
