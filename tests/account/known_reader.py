@@ -33,7 +33,7 @@ from service.reports.rollups import roll_day
 from service.settings import Settings
 from tests.checkout.rows import rows, sell
 from tests.conftest import MovingClocks
-from tests.patience import wait_until
+from tests.patience import PATIENCE, wait_until
 from tests.served import Installation, free_port, installation
 
 ADDRESS = "ana@example.org"
@@ -119,7 +119,7 @@ class Site:
         """Everything that is stored: the file's bytes, or all columns of all tables."""
         if self.url.startswith("sqlite"):
             path = self.url.removeprefix("sqlite:///")
-            with contextlib.closing(sqlite3.connect(path, timeout=20)) as connection:
+            with contextlib.closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
                 connection.execute("VACUUM")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return Path(path).read_bytes().decode("latin-1")

@@ -78,7 +78,7 @@ async def test_readers_read_while_a_later_migration_waits(empty_database_url: st
                 while await revision(engine) != FORMER_GRANTS:  # noqa: ASYNC110 it alone says so
                     await asyncio.sleep(0.05)
             await execute(
-                engine, "SET LOCAL lock_timeout = '1s'", "SELECT count(*) FROM grants",
+                engine, "SET LOCAL lock_timeout = '30s'", "SELECT count(*) FROM grants",
                 "SELECT count(*) FROM former_grants",
             )  # fmt: skip
             assert not upgrade.done()
@@ -104,7 +104,7 @@ async def test_others_write_while_an_index_is_built(empty_database_url: str) -> 
                 while not await looking.scalar(at_work):
                     await looking.rollback()
                     await asyncio.sleep(0.05)
-            await execute(engine, "SET LOCAL lock_timeout = '1s'", written)
+            await execute(engine, "SET LOCAL lock_timeout = '30s'", written)
             assert not upgrade.done()
         assert await upgrade == (BEFORE, migrate.head())
 
