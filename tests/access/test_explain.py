@@ -222,7 +222,18 @@ METERS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("database_url", "seed"),
+    [
+        ("sqlite", 0),
+        ("sqlite", 1),
+        ("sqlite", 2),
+        ("postgresql", 3),
+        ("postgresql", 4),
+        ("postgresql", 5),
+    ],
+    indirect=["database_url"],
+)
 async def test_an_explanation_agrees_with_unlock_then_and_later(
     paywall: Paywall, clocks: MovingClocks, seed: int
 ) -> None:

@@ -24,7 +24,7 @@ from tests.databases import on_sqlite
 from tests.patience import PATIENCE
 from tests.served import WEBHOOK_SECRET, Installation, installation
 
-MANY = 12
+MANY = 8
 
 
 @pytest.fixture

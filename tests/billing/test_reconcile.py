@@ -152,6 +152,9 @@ def test_each_difference_is_told_with_its_reason_and_mended(quiet: Installation)
         (update(Grant).values(scope="plan:print"), {"access"}),
         (delete(Grant), {"access", "access ends", "access in grace"}),
     ]  # fmt: skip
+    if not quiet.settings.database_url.startswith("sqlite"):
+        # What is compared is no matter of SQL: PostgreSQL shows that its rows are read and mended.
+        by_hand = [by_hand[0], by_hand[-1]]
     before = ends(quiet)
     for statement, expected in by_hand:
         change(quiet, statement)

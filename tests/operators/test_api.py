@@ -132,8 +132,8 @@ BAD: dict[str, tuple[str, str, Any, int]] = {
 }  # fmt: skip
 
 
+@on_sqlite
 @pytest.mark.parametrize("name", BAD)
-@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 async def test_bad_input(paywall: Paywall, name: str) -> None:
     method, path, body, status = BAD[name]
     answer = await call(paywall, method, path, body)
