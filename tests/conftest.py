@@ -5,6 +5,7 @@ import gc
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -29,6 +30,9 @@ pytest_plugins = ["tests.postgres", "tests.statements"]
 # takes longer than most requests.
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = os.devnull
+
+# Before each request httpcore looks for this package in every folder: where it isn't, that takes as long as a query.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 # As it is unless a test sets it up, with tracebacks that aren't painted: that takes longer than a request.
 structlog.configure(
