@@ -4,26 +4,18 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from service.db import migrate
 from service.db.session import Database
 from service.settings import Settings
 from tests.conftest import MovingClocks
-from tests.databases import EmptiedDatabases, folder_in_memory
+from tests.databases import database_of
 from tests.inside import Paywall, inside
 
 FRIEND = "https://www.gazette.example"
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def module_database_url(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    if request.param == "sqlite":
-        with folder_in_memory(tmp_path_factory.mktemp("surface")) as folder:
-            yield f"sqlite:///{folder / 'paywall.db'}"
-        return
-    databases: EmptiedDatabases = request.getfixturevalue("emptied_databases")
-    with databases.one() as url:
+def module_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    with database_of(request, request.param) as url:
         yield url
 
 
@@ -43,7 +35,6 @@ async def paywall(module_database_url: str) -> AsyncIterator[Paywall]:
         max_body_kilobytes=64,
         rights_by_account=True,
     )
-    await migrate.prepare(settings.database_url)
     database = Database(settings.database_url)
     async with inside(database, settings, MovingClocks()) as made:
         await made.publish("a")

@@ -20,6 +20,7 @@ from service.simulator.app import create_simulator
 from tests.billing.model.lives import Lives
 from tests.billing.model.machine import BillingMachine
 from tests.conftest import MovingClocks
+from tests.patience import PATIENCE
 from tests.stripe_at_hand import URL, Wire, gateway_to
 
 
@@ -47,7 +48,7 @@ def play(limits: Limits, database_url: str | None, *, number: int | None = None)
                 stripe_at_hand = create_simulator(
                     database=None, public_url=URL, wall_now=clocks.wall
                 )
-                gateway = gateway_to(URL, seconds=20, http=Wire(stripe_at_hand.world))
+                gateway = gateway_to(URL, http=Wire(stripe_at_hand.world))
                 policy: Any = ("keep", "end_access", "cancel")[played % 3]
                 settings = Settings(
                     _env_file=None,
@@ -58,7 +59,7 @@ def play(limits: Limits, database_url: str | None, *, number: int | None = None)
                     mail_from="Gazette <hello@gazette.example>",
                     refund_policy=policy,
                     stripe_secret_key=SecretStr("sk_test_local"),
-                    stripe_timeout_seconds=20,
+                    stripe_timeout_seconds=PATIENCE,
                 )
                 lives = Lives(here, gateway, stripe_at_hand, settings, clocks)
                 await lives.begin()
