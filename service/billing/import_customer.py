@@ -25,7 +25,7 @@ _CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchedCustomer:
     """A customer at Stripe with their subscriptions that aren't stored, the oldest first."""
 
     customer_id: str
@@ -37,7 +37,9 @@ class Fetched:
     """Wall time."""
 
 
-async def store_customer(session: AsyncSession, context: Context, fetched: Fetched) -> str | None:
+async def store_customer(
+    session: AsyncSession, context: Context, fetched: FetchedCustomer
+) -> str | None:
     """Store everything of the customer's. The reader's id; None: a checkout has bound the customer meanwhile.
 
     Outdated: some of it was stored since it was asked for.
@@ -62,7 +64,7 @@ async def store_customer(session: AsyncSession, context: Context, fetched: Fetch
 
 
 async def _reader_of(
-    session: AsyncSession, context: Context, fetched: Fetched, now: datetime
+    session: AsyncSession, context: Context, fetched: FetchedCustomer, now: datetime
 ) -> str | None:
     """Whose the customer is, a new reader's as a rule; None: a checkout has bound it meanwhile."""
     customer = await session.get(Customer, fetched.customer_id)
@@ -101,7 +103,7 @@ def _ended(snapshot: Snapshot) -> tuple[datetime, datetime]:
     return subscription.ended_at or datetime.max.replace(tzinfo=UTC), subscription.started_at
 
 
-async def told_of(session: AsyncSession, fetched: Fetched) -> set[str]:
+async def told_of(session: AsyncSession, fetched: FetchedCustomer) -> set[str]:
     """What Stripe has sent events of since we asked: they found nobody whose it was."""
     events = await session.scalars(
         select(InboxEvent).where(

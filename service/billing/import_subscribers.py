@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.adopt import Adoption, adopt_all, why_not_adoptable
 from service.billing.brought_in import Brought, Entry, Note, customer_notes, entry_of
 from service.billing.compare import undone
-from service.billing.import_customer import Fetched, store_customer, told_of
+from service.billing.import_customer import FetchedCustomer, store_customer, told_of
 from service.billing.ledger import state_of
 from service.billing.movement_rows import movements_of_reader
 from service.billing.patience import PAUSES, Patience
@@ -174,7 +174,7 @@ class _Walk:
             return True
         return await sold_item(session, listed.items) is not None
 
-    async def put(self, listed: StripeSubscription, answer: Fetched | None) -> None:
+    async def put(self, listed: StripeSubscription, answer: FetchedCustomer | None) -> None:
         answers = [answer]
 
         async def attempt() -> None:
@@ -184,7 +184,7 @@ class _Walk:
 
         await until_current(attempt)
 
-    async def take_in(self, fetched: Fetched) -> None:
+    async def take_in(self, fetched: FetchedCustomer) -> None:
         async with self.transaction(fetched.customer_id) as session:
             entries, told = await self.store(session, fetched)
         if not entries:
@@ -205,7 +205,7 @@ class _Walk:
         database, key = self.run.context.database, customer_key(customer_id)
         return undone(database, key) if self.run.is_dry else database.serialised(key)
 
-    async def fetch(self, listed: StripeSubscription) -> Fetched | None:
+    async def fetch(self, listed: StripeSubscription) -> FetchedCustomer | None:
         """None: it isn't the newest of what isn't stored of its customer."""
         gateway, database = self.run.gateway, self.run.context.database
         asked_at = self.run.context.clocks.wall()
@@ -228,7 +228,9 @@ class _Walk:
             for each in reversed(new)
         ]
         email = None if customer.deleted else customer.email
-        return Fetched(customer_id, email, snapshots, await self.billed(snapshots), asked_at)
+        return FetchedCustomer(
+            customer_id, email, snapshots, await self.billed(snapshots), asked_at
+        )
 
     async def billed(self, snapshots: Sequence[Snapshot]) -> dict[str, StripePrice]:
         found = {
@@ -249,7 +251,9 @@ class _Walk:
                 found[price_id] = price
         return found
 
-    async def store(self, session: AsyncSession, fetched: Fetched) -> tuple[list[Entry], set[str]]:
+    async def store(
+        self, session: AsyncSession, fetched: FetchedCustomer
+    ) -> tuple[list[Entry], set[str]]:
         """Everything of the customer's; and the subscriptions of which Stripe sent events meanwhile."""
         context = self.run.context
         if self.run.is_dry:
@@ -260,7 +264,9 @@ class _Walk:
         entries = await self.entries(session, fetched, reader_id)
         return entries, await told_of(session, fetched)
 
-    async def entries(self, session: AsyncSession, fetched: Fetched, reader_id: str) -> list[Entry]:
+    async def entries(
+        self, session: AsyncSession, fetched: FetchedCustomer, reader_id: str
+    ) -> list[Entry]:
         """What has become of each, the newest with what there is to say of the customer."""
         made = Counter(
             each.subscription_id for each in await movements_of_reader(session, reader_id)
