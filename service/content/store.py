@@ -163,7 +163,8 @@ def level_facts(article: Article) -> LevelFacts:
 
 
 def _listed(row: Row[Any]) -> dict[str, Any]:
-    values = {column.key: row._mapping[column.key] for column in _LISTED}  # noqa: SLF001 the documented way to read a row by name
+    found = row._mapping  # noqa: SLF001 the documented way to read a row by name
+    values = {column.key: found[column.key] for column in _LISTED}
     excerpt = excerpt_of(values.pop("preview_start"))
     frozen = {
         "authors": tuple(row.authors),
