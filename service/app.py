@@ -360,8 +360,6 @@ _DOCUMENT = ("/docs/", "/openapi.json/")
 """What describes all that the API has."""
 _OFFICE = ("/admin/", "/v1/admin/", *_DOCUMENT)
 LATE = (
-    LatePart(("/metrics/",), _metrics_routes),
-    LatePart(_OFFICE, _back_office_routes),
     LatePart(
         (
             "/v1/offers/", "/v1/checkout/", "/v1/portal/", "/v1/gift-subscriptions/", "/v1/seats/", "/v1/me/",
@@ -373,8 +371,13 @@ LATE = (
         ("/",), _pages,
         but_not_below=("/v1/", "/.well-known/", "/healthz/", "/readyz/", "/metrics/", *_OFFICE),
     ),
+    LatePart(("/metrics/",), _metrics_routes),
+    LatePart(_OFFICE, _back_office_routes),
 )  # fmt: skip
-"""What isn't needed to answer that the service is ready, and to let somebody read an article."""
+"""What isn't needed to answer that the service is ready, and to let somebody read an article.
+
+Made together they are looked through in this order: readers' requests don't pass the operators' routes.
+"""
 
 
 def make_all_routes() -> None:
