@@ -21,7 +21,7 @@ from service.db.context import Context
 from service.db.tables import CohortMonth, EdgeDay, MoneyDay, MovementRow, RightDay, Rollup
 from service.reports.movement_sums import Edge, Money, Overlap, Right, Sums, change_of
 
-NAME, VERSION = "movements", 2
+NAME, VERSION = "movements", 3
 READERS_AT_ONCE = {"sqlite": 500, "postgresql": 20_000}
 """Of one transaction. On SQLite other writers wait for these; the more, the more sums fall together."""
 MOST_LEFT = 4_000

@@ -80,10 +80,16 @@ class Right(NamedTuple):
 
 
 class Overlap(NamedTuple):
-    """Readers of the cohort of one month who have a paid subscription from another month on."""
+    """Readers of the cohort of one month who have a paid subscription from another month on.
+
+    Plan, interval charged and currency are what they first paid for.
+    """
 
     cohort: date
     month: date
+    plan: str
+    interval: str
+    currency: str
 
 
 @dataclass
@@ -162,8 +168,19 @@ def _add(to: Sums, rows: Iterable[MovementRow], zone: ZoneInfo, sign: int) -> No
         for values, stays in theirs:
             for edge in _edges(",".join(grain), values, stays, zone):
                 to.readers[edge] += sign
-    for overlap, number in _overlaps(whole, zone).items():
-        to.cohorts[overlap] += sign * number
+    if whole:
+        begun = _held_at(whole[0].since, sides)
+        for (cohort, month), number in _overlaps(whole, zone).items():
+            to.cohorts[Overlap(cohort, month, *begun)] += sign * number
+
+
+def _held_at(at: datetime, sides: list[_Side]) -> Values:
+    """What they pay for when they begin; of several the first by name."""
+    held = Counter[Values]()
+    for side in sides:
+        if side.at == at:
+            held[side.values] += side.gain
+    return min(values for values, number in held.items() if number > 0)
 
 
 def _by(sides: list[_Side], grain: tuple[str, ...]) -> Iterator[tuple[Values, list[_Stay]]]:
@@ -227,8 +244,8 @@ def tenure_of(lasted: timedelta) -> str:
     return next((name for name, days in TENURES.items() if lasted <= timedelta(days=days)), LATER)
 
 
-def _overlaps(stays: list[_Stay], zone: ZoneInfo) -> Counter[Overlap]:
-    """The months that a reader's stays overlap, as changes: 1 where they begin to, -1 after the last."""
+def _overlaps(stays: list[_Stay], zone: ZoneInfo) -> Counter[tuple[date, date]]:
+    """The months that a reader's stays overlap, with the first, as changes: 1 where they begin to, -1 after the last."""
     months: list[tuple[date, date | None]] = []
     for stay in stays:
         first, after = _month(stay.since, zone), None
@@ -239,11 +256,11 @@ def _overlaps(stays: list[_Stay], zone: ZoneInfo) -> Counter[Overlap]:
             months[-1] = (months[-1][0], max(end, after) if after is not None else None)
         else:
             months.append((first, after))
-    found: Counter[Overlap] = Counter()
+    found: Counter[tuple[date, date]] = Counter()
     for first, after in months:
-        found[Overlap(months[0][0], first)] += 1
+        found[months[0][0], first] += 1
         if after is not None:
-            found[Overlap(months[0][0], after)] -= 1
+            found[months[0][0], after] -= 1
     return found
 
 

@@ -44,7 +44,9 @@ _RIGHTS = (RightDay, ("day", "plan", "currency", "price"), ("change",))
 _EDGES = (
     EdgeDay, ("grain", "day", "plan", "interval", "currency", "way", "cause", "tenure"), ("readers",),
 )  # fmt: skip
-_COHORTS = (CohortMonth, ("cohort", "month"), ("change",))
+_COHORTS = (
+    CohortMonth, ("cohort", "month", "plan", "interval", "currency"), ("change",),
+)  # fmt: skip
 _ARTICLES = (LedgerDay, ("day", "article_id", "reason", "wall"), ("rows", "counted"))
 _HOLDERS = (
     HolderDay, ("day", "holder"), ("reads", "counted", "subscribe_wall_at", "register_wall_at"),

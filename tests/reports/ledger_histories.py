@@ -202,6 +202,10 @@ class LedgerOracle:
                 )
             yield waits, reads
 
+    def of_article(self, article: str) -> "LedgerOracle":
+        """The same of its rows alone."""
+        return replace(self, rows=[row for row in self.rows if row.article_id == article])
+
     def of_source(self, wanted: str) -> "LedgerOracle":
         """The same of those alone whom this source led here first."""
         return replace(self, rows=[row for row in self.rows if source_of(row.holder) == wanted])

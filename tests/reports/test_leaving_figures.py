@@ -65,7 +65,10 @@ async def _compare(url: str, what: Asked, oracle: Oracle, rolled: Rolled) -> Non
             theirs = [e for e in left if (e.cause, _tenure(e)) == (line.series, line.split)]
             assert [cell.value for cell in line.cells] == _by_step(oracle, theirs)
         assert lines or not any(_by_step(oracle, left))
-        await _cohorts(database, what, oracle, stayed)
+        for chosen in ({}, {"plan": "weekend"}, {"interval_charged": "month", "currency": "EUR"}):
+            await _cohorts(
+                database, replace(what, chosen=chosen), oracle, _begun_with(oracle, chosen)
+            )
     finally:
         await database.dispose()
 
@@ -101,6 +104,24 @@ async def _cohorts(database: Database, what: Asked, oracle: Oracle, stayed: list
                 if each.customer in members and _is_there(oracle, each, number)
             }  # fmt: skip
             assert (cell.part, cell.whole) == (len(there), len(members))
+
+
+def _begun_with(oracle: Oracle, chosen: dict[str, str]) -> list[Stayed]:
+    """The stays of readers who first paid for that."""
+    stayed, theirs = stays(oracle.rows), set()
+    for customer in {each.customer for each in stayed}:
+        first = min(each.since for each in stayed if each.customer == customer)
+        last: dict[str, MovementRow] = {}
+        for row in sorted(oracle.rows, key=lambda each: each.number):
+            if row.customer == customer and row.at == first:
+                last[row.subscription_id] = row
+        begun = min(
+            (str(r.to_plan), str(r.to_interval), r.currency) for r in last.values() if r.to_plan
+        )
+        of = dict(zip(("plan", "interval_charged", "currency"), begun, strict=True))
+        if all(of[name] == value for name, value in chosen.items()):
+            theirs.add(customer)
+    return [each for each in stayed if each.customer in theirs]
 
 
 def _is_there(oracle: Oracle, stayed: Stayed, number: int) -> bool:

@@ -15,6 +15,7 @@ from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import (
     AccessEntry,
+    Article,
     Checkout,
     HabitDay,
     HolderDay,
@@ -131,7 +132,7 @@ async def _fill(database: Database, oracle: LedgerOracle, paid: tuple[datetime, 
     """Everything but the ledger's rows and the links of devices."""
     tables = (
         AccessEntry, HolderDay, LedgerDay, RolledDay, HolderReturn, StepDepth, HabitDay, MovementRow, Pass, Checkout, Subscription,
-        ReaderDevice, Touches,
+        ReaderDevice, Touches, Article,
     )  # fmt: skip
     async with database.transaction() as session:
         for table in tables:
@@ -148,7 +149,9 @@ async def _fill(database: Database, oracle: LedgerOracle, paid: tuple[datetime, 
     )
     # A gift for somebody else is no checkout that a holder leaves.
     gifts = [rows.checkout(r, present, BEGIN + n * DAY) for r in readers for n in range(DAYS + 1)]
-    await store(database, offer, present, *readers, *checkouts, nobodys, *gifts)
+    news = rows.article("art_1", "News")
+    news.id, news.section = news.slug, "News"
+    await store(database, offer, present, news, *readers, *checkouts, nobodys, *gifts)
     touches = [
         Touches(holder=holder, first_at=BEGIN, last_at=BEGIN, first_source=came_by)
         for holder, came_by in CAME_BY.items()
@@ -209,6 +212,7 @@ async def _agree(database: Database, what: Asked, oracle: LedgerOracle) -> None:
         within = int(line.series.removeprefix("within_"))
         assert parts(line) == list(oracle.after("subscribe", oracle.paid, within))
 
+    await _agree_by_wall(database, what, oracle)
     met, registered, paid, days, reads = await lines_of(database, "registration-funnel", what)
     way = list(oracle.on_the_way(30))
     assert parts(days) == [
@@ -237,6 +241,19 @@ async def _agree(database: Database, what: Asked, oracle: LedgerOracle) -> None:
         )
         assert parts(funnel[1]) == list(some.after("register", some.verified, 30))
         assert [cell.value for cell in (*funnel[0].cells, funnel[0].total)] == some.met("register")
+
+
+async def _agree_by_wall(database: Database, what: Asked, oracle: LedgerOracle) -> None:
+    """By a wall's kind, and by the section of its article."""
+    for split, ways in (
+        ("wall", {name: (oracle, name) for name in ("subscribe", "register")}),
+        ("section", {"News": (oracle.of_article("art_1"), "subscribe")}),
+    ):
+        for line in await lines_of(database, "paid-after-a-wall", replace(what, split=split)):
+            if line.split in ways and line.series.startswith("within_"):
+                some, wall = ways[line.split]
+                within = int(line.series.removeprefix("within_"))
+                assert parts(line) == list(some.after(wall, some.paid, within)), line.split
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ ROLLED_UP: dict[type[Any], tuple[str, ...]] = {
     RightDay: ("day", "plan", "price", "change"),
     RenewalDay: ("day", "renewed"),
     EdgeDay: ("grain", "day", "plan", "way", "cause", "tenure", "readers"),
-    CohortMonth: ("cohort", "month", "change"),
+    CohortMonth: ("cohort", "month", "plan", "interval", "currency", "change"),
     RevenueDay: ("day", "sold", "offer_id", "currency", "charged", "net", "tax"),
     MoneyBackDay: ("day", "what", "currency", "number", "amount"),
     DunningEpisode: ("invoice_id", "begun_at", "decline", "tries", "amount"),
@@ -123,7 +123,8 @@ async def damage(database: Database) -> None:
     async with database.transaction() as session:
         await session.execute(update(EdgeDay).values(readers=EdgeDay.readers + 1))
         await session.execute(delete(MoneyDay).where(MoneyDay.kind == "new"))
-        session.add(CohortMonth(cohort=MIDDAY.date(), month=MIDDAY.date(), change=7))
+        about = {"plan": "digital", "interval": "month", "currency": "EUR"}
+        session.add(CohortMonth(cohort=MIDDAY.date(), month=MIDDAY.date(), change=7, **about))
         await session.execute(update(RevenueDay).values(net=RevenueDay.net + 1))
         await session.execute(update(MoneyBackDay).values(number=2))
         await session.execute(delete(DunningEpisode))

@@ -197,6 +197,10 @@ class CohortMonth(Base):
 
     cohort: Mapped[date] = mapped_column(primary_key=True)
     month: Mapped[date] = mapped_column(primary_key=True)
+    plan: Mapped[str] = mapped_column(primary_key=True)
+    """For which they first paid, as interval and currency."""
+    interval: Mapped[str] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
     change: Mapped[int]
 
 

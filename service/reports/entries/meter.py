@@ -4,6 +4,7 @@ from service.reports.entries.parts import HOLDER, HOLDER_BY_DAY, IN_TIME, LEDGER
 from service.reports.figure import Figure, Series
 from service.reports.metrics import Definition
 from service.reports.queries import first_walls, walls, what_if
+from service.reports.queries.met_walls import WALLS
 from service.reports.queries.touched import SOURCES
 from service.reports.returns import DAYS_TO_PAY
 
@@ -32,14 +33,17 @@ FIGURES: tuple[Figure, ...] = (
             "Of the holders who met a wall to subscribe, those whose first payment ever came within "
             "1, 3, 7 or 30 days of the first such wall of the step. A payment is the start of what a "
             "subscription brings, after its trial, or a pass; a gift for somebody else is none. " + IN_TIME + "Of those who didn't pay within 30 days, those who began a checkout for themselves "
-            "after that wall left there, the others at the wall. " + HOLDER_BY_DAY,
+            "after that wall left there, the others at the wall. Told apart by the wall's kind, walls to register "
+            "count, too. By kind, words, audience or section it is of the ledger's own rows, and a holder counts for "
+            "each that they met; of more than 200,000 rows a sixteenth of the holders is counted, or a sixteenth of "
+            "that. " + HOLDER_BY_DAY,
             "Distinct holders who met a wall to subscribe.",
         ),
         several(
             "percent", **_DAYS_TO_PAY, left_at_checkout="Left at checkout",
-            left_at_wall="Left at the wall",
+            left_at_wall="Left at the wall", sample="Holders in the sample",
         ),
-        "own", SOURCES, first_walls.paid_after_a_wall,
+        "own", (*SOURCES, *WALLS), first_walls.paid_after_a_wall,
         "the access ledger by day, checkouts, movements and passes", version=6, by_day=True,
     ),
     Figure(

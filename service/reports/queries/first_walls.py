@@ -10,15 +10,16 @@ from sqlalchemy import Subquery, case, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import UtcDateTime
-from service.db.tables import Checkout, MovementRow, Pass, Reader, Subscription
+from service.db.tables import AccessEntry, Checkout, MovementRow, Pass, Reader, Subscription
 from service.metering.store import DEVICE, READER
 from service.offers.store import gift_offers
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, ratio, share
-from service.reports.queries import ledger
+from service.reports.queries import kept_rows, ledger
 from service.reports.queries.counting import WHOLE
 from service.reports.queries.distinct import Distinct, distinct
 from service.reports.queries.holders import at_hand, by_step_and_whole, splits_of
+from service.reports.queries.met_walls import MOST_ROWS, is_of_single_walls, met_walls
 from service.reports.queries.purchases import is_for_oneself
 from service.reports.queries.waited import Place, had_since, once_over
 from service.reports.returns import (
@@ -34,6 +35,7 @@ from service.reports.returns import (
 )
 
 _LONGEST = timedelta(days=DAYS_TO_PAY[-1])
+SHARES = (*(f"within_{each}" for each in DAYS_TO_PAY), "left_at_checkout", "left_at_wall")
 _OF = "holders who met a wall"
 Waits = dict[str, timedelta]
 """By holder: how long after the first wall."""
@@ -62,16 +64,37 @@ class After:
         return {whose for whose, wait in self.waits[split, at].items() if wait <= longest}
 
 
-async def paid_after_a_wall(session: AsyncSession, asked: Asked) -> list[Line]:
+async def paid_after_a_wall(
+    session: AsyncSession, asked: Asked, most: int = MOST_ROWS
+) -> list[Line]:
     """Holders whose first payment came within days of their first wall ÷ holders who met one.
 
-    Those who didn't pay left at the wall, or in a checkout that they began after it.
+    Those who didn't pay left at the wall, or in a checkout that they began after it. By what single walls are
+    known, of more than `most` rows a sample of the holders is looked at.
     """
     if not asked.split and not asked.chosen:
         return await _paid_by_returns(session, asked)
-    days = await ledger.by_holder(session, asked)
-    paid = await _after_the_first(session, asked, days, "subscribe_wall_at", _payments())
-    begun = await _after_the_first(session, asked, days, "subscribe_wall_at", _checkouts())
+    if not is_of_single_walls(asked):
+        days = await ledger.by_holder(session, asked)
+        return await _paid_after(session, asked, days, "subscribe_wall_at")
+    first, last = asked.period.first, min(asked.period.last, asked.today)
+    gone = await kept_rows.gone_before(session, first, last)
+    if gone is not None:
+        return [line_of(lambda _: kept_rows.deleted(gone), asked.steps, each) for each in SHARES]
+    digits = await kept_rows.sample(session, first, last, most)
+    # Told apart by kind, walls to register are among them, too.
+    kinds = [] if "wall" in {asked.split, *asked.chosen} else [AccessEntry.wall == SUBSCRIBE]
+    found = await _paid_after(session, asked, met_walls(asked, digits, *kinds), "at")
+    if digits:
+        sample = Cell(kept_rows.rate(digits))
+        found.append(line_of(lambda _: sample, asked.steps, "sample"))
+    return found
+
+
+async def _paid_after(session: AsyncSession, asked: Asked, walls: Subquery, at: str) -> list[Line]:
+    """`at` is the column with the time of a wall."""
+    paid = await _after_the_first(session, asked, walls, at, _payments())
+    begun = await _after_the_first(session, asked, walls, at, _checkouts())
 
     def lines(split: str) -> list[Line]:
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import CohortMonth, EdgeDay, MoneyDay, RightDay
 from service.reports.asked import Asked, Dimensions
-from service.reports.movement_sums import DIMENSIONS, Edge, Money, Right, Sums
+from service.reports.movement_sums import DIMENSIONS, Edge, Money, Overlap, Right, Sums
 from service.reports.queries.movement_rows import Amount, Ended, Joined
 from service.reports.tallies import INVOLUNTARY, VOLUNTARY
 
@@ -100,11 +100,13 @@ async def cohorts(session: AsyncSession, asked: Asked, live: Sums) -> dict[int, 
     row = CohortMonth
     changes: Counter[tuple[date, date]] = Counter()
     for cohort, month, change in await session.execute(
-        select(row.cohort, row.month, row.change).where(row.cohort >= first, row.cohort <= last)
+        select(row.cohort, row.month, func.sum(row.change))
+        .where(row.cohort >= first, row.cohort <= last, *asked.filters(_dimensions(row)))
+        .group_by(row.cohort, row.month)
     ):
-        changes[cohort, month] += change
+        changes[cohort, month] += int(change)
     for key, change in live.cohorts.items():
-        if first <= key.cohort <= last:
+        if first <= key.cohort <= last and _chosen(asked, key):
             changes[key.cohort, key.month] += change
     by_cohort: defaultdict[int, list[int]] = defaultdict(lambda: [0] * asked.steps)
     for (cohort, month), change in changes.items():
@@ -146,7 +148,7 @@ def _edges(asked: Asked, live: Sums, grain: str) -> Iterable[Edge]:
     )
 
 
-def _dimensions(row: type[MoneyDay | EdgeDay]) -> Dimensions:
+def _dimensions(row: type[MoneyDay | EdgeDay | CohortMonth]) -> Dimensions:
     return {
         "plan": row.plan.expression, "interval_charged": row.interval.expression,
         "currency": row.currency.expression,
@@ -159,9 +161,9 @@ def _grain(asked: Asked, currency: str) -> str:
     return ",".join(each for each in DIMENSIONS if each in named)
 
 
-def _value(name: str, key: Money | Edge | Right) -> str:
+def _value(name: str, key: Money | Edge | Right | Overlap) -> str:
     return str(getattr(key, {"interval_charged": "interval"}.get(name, name))) if name else ""
 
 
-def _chosen(asked: Asked, key: Money | Edge | Right) -> bool:
+def _chosen(asked: Asked, key: Money | Edge | Right | Overlap) -> bool:
     return all(_value(name, key) == value for name, value in asked.chosen.items())

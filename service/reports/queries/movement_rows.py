@@ -96,8 +96,32 @@ def _ends(asked: Asked, found: list[Stay]) -> list[Ended]:
 
 async def cohorts(session: AsyncSession, asked: Asked) -> dict[int, list[int]]:
     """By the step of the first payment: how many readers of it had a paid subscription in each step."""
-    found = await stays(session, asked)
+    found = await stays(session, asked.among(()))
+    if asked.chosen:
+        wanted = await _begun(session, asked)
+        firsts = {each.customer: each.since for each in reversed(found)}
+        found = [each for each in found if (each.customer, firsts[each.customer]) in wanted]
     return await asyncio.to_thread(_cohorts, asked, found)
+
+
+async def _begun(session: AsyncSession, asked: Asked) -> set[tuple[str, datetime]]:
+    """Readers and instants at which they began to pay for what is asked for; of several the first by name."""
+    sides = _sides(asked).subquery("sides")
+    dimensions = _dimensions(sides)
+    columns = [each.label(name) for name, each in dimensions.items()]
+    began = (
+        select(sides.c.customer, sides.c.at, *columns)
+        .where(sides.c.at < asked.until)
+        .group_by(sides.c.customer, sides.c.at, *columns)
+        .having(func.sum(sides.c.sign) > 0)
+        .order_by(sides.c.customer, sides.c.at, *columns)
+    )
+    found: dict[tuple[str, datetime], bool] = {}
+    for customer, at, *values in await session.execute(began):
+        of = dict(zip(dimensions, values, strict=True))
+        fits = all(of[name] == value for name, value in asked.chosen.items())
+        found.setdefault((customer, at), fits)
+    return {key for key, fits in found.items() if fits}
 
 
 def _cohorts(asked: Asked, found: list[Stay]) -> dict[int, list[int]]:

@@ -60,7 +60,10 @@ async def ends(session: AsyncSession, asked: Asked) -> list[Ended]:
 
 
 async def cohorts(session: AsyncSession, asked: Asked) -> dict[int, list[int]]:
-    """Of the readers who first paid in a step, those with a paid subscription in each of the steps."""
+    """Of the readers who first paid in a step, those with a paid subscription in each of the steps.
+
+    Filters are of what they first paid for, whatever they pay for later.
+    """
     live = await _rolled(session, asked) if movement_days.has_whole_months(asked) else None
     if live is None:
         return await movement_rows.cohorts(session, asked)

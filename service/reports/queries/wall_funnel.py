@@ -7,27 +7,21 @@ from datetime import timedelta
 from sqlalchemy import Subquery, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import AccessEntry, Article, Checkout, Offer
+from service.db.tables import Checkout, Offer
 from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, share
 from service.reports.queries import kept_rows
 from service.reports.queries.counting import WHOLE
-from service.reports.queries.holders import (
-    NO_SECTION,
-    at_hand,
-    by_step_and_whole,
-    place_of,
-    splits_of,
-)
+from service.reports.queries.holders import at_hand, by_step_and_whole, place_of, splits_of
 from service.reports.queries.ledger import with_whose
+from service.reports.queries.met_walls import MOST_ROWS, WALLS, met_walls
 from service.reports.queries.purchases import is_for_oneself, is_purchase
-from service.reports.queries.touched import SOURCES, with_split
+from service.reports.queries.touched import SOURCES
 from service.reports.queries.waited import Place, had_since, once_over
 
 AFTER = timedelta(days=7)
-MOST_ROWS = 200_000
-WALLS, OFFERS = ("wall", "audience", "prompt", "section"), ("offer",)
+OFFERS = ("offer",)
 SPLITS = (*WALLS, *OFFERS, *SOURCES)
 _SERIES = ("met", "started", "paid", "started_rate", "paid_rate", "completed")
 _Counts = defaultdict[Place | None, int]
@@ -80,25 +74,7 @@ async def wall_funnel(session: AsyncSession, asked: Asked, most: int = MOST_ROWS
 
 def _walls(asked: Asked, digits: int) -> Subquery:
     """Each holder's first wall of a step and of the period, by the split."""
-    entry = AccessEntry
-    first, last = asked.period.first, min(asked.period.last, asked.today)
-    dimensions: Dimensions = {
-        "wall": entry.wall.expression,
-        "audience": func.coalesce(entry.audience, literal("not known")),
-        "prompt": func.coalesce(entry.prompt, literal("not known")),
-        "section": func.coalesce(Article.section, literal(NO_SECTION)),
-    }
-    of_walls = asked.among(WALLS)
-    rows = (
-        select(entry.day, entry.at, entry.holder, of_walls.split_of(dimensions).label("split"))
-        .outerjoin(Article, Article.id == entry.article_id)
-        .where(
-            entry.wall.is_not(None), kept_rows.on_days(first, last), *kept_rows.sampled(digits),
-            *of_walls.filters(dimensions),
-        )
-        .subquery("walls")
-    )  # fmt: skip
-    theirs = with_split(with_whose(rows).subquery("whose_walls"), asked).subquery("split_walls")
+    theirs = met_walls(asked, digits)
     return by_step_and_whole(
         asked.step_on(theirs.c.day),
         theirs,
