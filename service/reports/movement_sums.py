@@ -180,7 +180,7 @@ def _held_at(at: datetime, sides: list[_Side]) -> Values:
     for side in sides:
         if side.at == at:
             held[side.values] += side.gain
-    return min(values for values, number in held.items() if number > 0)
+    return min((each for each, number in held.items() if number > 0), default=sides[0].values)
 
 
 def _by(sides: list[_Side], grain: tuple[str, ...]) -> Iterator[tuple[Values, list[_Stay]]]:

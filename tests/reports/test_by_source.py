@@ -30,7 +30,7 @@ from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, values
 from tests.reports.ledger_histories import BEGIN as LEDGER_BEGIN
 from tests.reports.ledger_histories import LINKED, READERS, LedgerOracle, in_zone, ledgers
-from tests.reports.movement_histories import BEGIN, Ledger, Oracle, histories
+from tests.reports.movement_histories import BEGIN, Ledger, Oracle, histories, stays
 from tests.reports.sampled import sampled
 
 SOME = sampled(6)
@@ -46,6 +46,7 @@ _TABLES: tuple[type[Base], ...] = (
 
 LEVELS: dict[str, Callable[[Oracle], Ledger]] = {
     "mrr": lambda of: of.money("", "recurring"),
+    "arr": lambda of: of.money("", "recurring"),
     "mrr-after-discounts": lambda of: of.money("", "net"),
     "active-subscribers": lambda of: of.readers(""),
 }
@@ -103,9 +104,32 @@ async def _compare_money(url: str, what: Asked, oracle: Oracle) -> None:
                         level += sum(v for k, v in ledger.opening.items() if k[2] == line.currency)
                         for cell, step in zip(line.cells, ledger.steps, strict=True):
                             level += sum(v for k, v in step.items() if k[2] == line.currency)
-                            assert cell.value == level, (slug, source)
+                            assert cell.value == level * (12 if slug == "arr" else 1), (
+                                slug,
+                                source,
+                            )
+        await _compare_ends(database, what, oracle)
     finally:
         await database.dispose()
+
+
+async def _compare_ends(database: Database, what: Asked, oracle: Oracle) -> None:
+    """Who left what a source led to, by why and after how long."""
+    for source in SOURCES:
+        mine = [row for row in oracle.rows if source_of(row.subscription_id) == source]
+        ended = [
+            oracle.step(each.until)
+            for each in stays(mine)
+            if each.until is not None and each.way in {"voluntary", "involuntary"}
+        ]
+        expected = [ended.count(number) for number in range(what.steps)]
+        for slug, split in (("reasons", ""), ("reasons", "tenure"), ("tenure", "")):
+            asked_for = replace(what, split=split, chosen={"source": source})
+            lines = await lines_of(database, slug, asked_for)
+            found = [
+                sum(int(line.cells[n].value or 0) for line in lines) for n in range(what.steps)
+            ]
+            assert found == expected, (slug, split, source)
 
 
 async def test_who_joined_by_source(database: Database) -> None:
@@ -133,6 +157,11 @@ async def test_who_joined_by_source(database: Database) -> None:
     ):
         found = values(await lines_of(database, "joined-and-left", asked(*march, split=split)))
         assert {v: c[-1] for (n, v, _), c in found.items() if n == "new"} == expected
+        for value, number in expected.items():
+            (cohort,) = await lines_of(
+                database, "cohort-retention", replace(asked(*march), chosen={split: value})
+            )
+            assert (cohort.total.part, cohort.total.whole) == (number, number)
         moved = values(await lines_of(database, "mrr-movements", asked(*march, split=split)))
         assert {v: c[-1] for (n, v, _), c in moved.items() if n == "new"} == {
             value: 900 * number for value, number in expected.items()

@@ -25,30 +25,38 @@ from service.db.tables import (
     Article,
     Checkout,
     CheckoutTouches,
+    CohortMonth,
     DomainEvent,
+    EdgeDay,
     HabitDay,
     HolderDay,
     HolderReturn,
     InvoiceRow,
     LedgerDay,
+    MoneyDay,
     MovementRow,
     Offer,
     Pass,
     Reader,
     ReaderDevice,
+    RightDay,
     RolledDay,
+    Rollup,
     StepDepth,
     Subscription,
     Touches,
 )
 from service.reports.asked import Asked
 from service.reports.cells import Cell
+from service.reports.movement_rollup import roll_up_movements
+from service.reports.queries.habits import habits_on
 from service.reports.registry import BY_SLUG, FIGURES
 from service.reports.rollups import roll_day
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
 from tests.reports.ledger_histories import BEGIN, CAME_BY, DAYS, LINKED, READERS, in_zone, ledgers
 from tests.reports.movement_histories import histories
+from tests.reports.rolled import context_in
 from tests.reports.sampled import sampled
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sql.md").read_text(encoding="utf-8")
@@ -71,10 +79,13 @@ NOT_IN_SQL = {
 HOME = ZoneInfo("America/Santiago")
 FIRST, LAST = date(2026, 3, 22), date(2026, 4, 8)
 LATER = BEGIN + timedelta(days=200)
+WHOLE_MONTHS = asked("2026-03-01", "2026-04-30", "month", now=LATER, home=HOME)
+ANSWERS = ("", "unused", "of_next_year")
 DURING = datetime(2026, 4, 5, 12, tzinfo=UTC)
 SOME = sampled(3)
 _TABLES: tuple[type[Base], ...] = (
-    AccessEntry, HolderDay, LedgerDay, RolledDay, HolderReturn, StepDepth, HabitDay, MovementRow, InvoiceRow, Pass, CheckoutTouches, Checkout,
+    AccessEntry, HolderDay, LedgerDay, RolledDay, HolderReturn, StepDepth, HabitDay, CohortMonth, MoneyDay, RightDay,
+    EdgeDay, Rollup, MovementRow, InvoiceRow, Pass, CheckoutTouches, Checkout,
     Subscription, DomainEvent, ReaderDevice, Touches, Reader, Offer, Article,
 )  # fmt: skip
 
@@ -128,22 +139,33 @@ def test_each_query_gives_the_reports_figure(database_url: str) -> None:
     play()
 
 
-async def _compare(url: str, what: Drawn) -> None:
+async def _compare(url: str, drawn: Drawn) -> None:
     database = Database(url)
     try:
         async with database.transaction() as session:
             for table in _TABLES:
                 await session.execute(delete(table))
-        await _fill(database, what)
-        for number in what.rolled:
+        await _fill(database, drawn)
+        for number in drawn.rolled:
             await roll_day(database, BEGIN.date() + number * timedelta(days=1), now=LATER)
         # One step: the figures that add up over steps are those of each.
         later = asked(str(FIRST), str(LAST), "year", now=LATER, home=HOME)
+        await _add_up(database)
         for slug, query in QUERIES.items():
             now = DURING if slug == "committed-mrr" else LATER
-            await agree(database, slug, query, replace(later, now=now))
+            what = WHOLE_MONTHS if slug == "cohort-retention" else replace(later, now=now)
+            await agree(database, slug, query, what)
     finally:
         await database.dispose()
+
+
+async def _add_up(database: Database) -> None:
+    """What two views read: cohorts, and the habits of the last day."""
+    context = context_in(database, HOME)
+    await roll_up_movements(context)
+    async with database.transaction() as session:
+        habits = await habits_on(session, asked(str(LAST), str(LAST), now=LATER, home=HOME), LAST)
+        session.add(HabitDay(day=LAST, **vars(habits)))
 
 
 async def _fill(database: Database, what: Drawn) -> None:
@@ -170,6 +192,15 @@ async def _fill(database: Database, what: Drawn) -> None:
             trial_end=at(hour), ended_at=at(hour - 30) if status == "canceled" else None,
         )
         for n, (hour, status) in enumerate(what.trials)
+    ]  # fmt: skip
+    cancelled = [
+        rows.subscription(
+            readers[0], offer, status="canceled", cancelled_at=at(hour), cancelled_after_days=n,
+            cancel_reason="cancellation_requested", cancel_feedback=ANSWERS[n % 3],
+            access_stop=("", "refund", "duplicate")[n // 2 % 3],
+            access_stopped_at=at(hour) + timedelta(hours=1 - n % 4),
+        )
+        for n, (hour, _) in enumerate(what.trials)
     ]  # fmt: skip
     paid_trials = [
         rows.invoice(each, created_at=each.trial_end, paid_at=each.trial_end)
@@ -203,7 +234,7 @@ async def _fill(database: Database, what: Drawn) -> None:
         row.reader_id, row.device_id = (name, None) if kind == "reader" else (None, name)
     await store(database, offer, present, *readers, *articles)
     await store(database, *subscriptions.values(), given_back, *trials, *clicks, paid, *events)
-    await store(database, *paid_trials, *given_time)
+    await store(database, *paid_trials, *given_time, *cancelled)
     await store(
         database,
         rows.bought_pass(readers[1], offer, paid, paid_at=at(what.paid)),

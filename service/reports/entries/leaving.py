@@ -46,7 +46,7 @@ FIGURES: tuple[Figure, ...] = (
             "percent", gross="Gross churn", net="Net churn", gross_retained="Gross retention",
             net_retained="Net retention",
         ),
-        "own", BY_PRICE, subscribers.mrr_churn, MOVEMENTS,
+        "own", BY_PRICE_AND_SOURCE, subscribers.mrr_churn, MOVEMENTS,
     ),
     Figure(
         "tenure", "Leaving",
@@ -60,7 +60,7 @@ FIGURES: tuple[Figure, ...] = (
             "readers", day_1="1 day", day_7="2 to 7 days", day_30="8 to 30 days",
             day_100="31 to 100 days", later="Longer",
         ),
-        "sum", BY_PRICE, leaving.tenure, MOVEMENTS,
+        "sum", BY_PRICE_AND_SOURCE, leaving.tenure, MOVEMENTS,
     ),
     Figure(
         "reasons", "Leaving",
@@ -75,7 +75,7 @@ FIGURES: tuple[Figure, ...] = (
             dispute_lost="Lost dispute", refund="Refund", trial_used="Second trial of a card",
             duplicate="Bought twice", erased="Account erased", other="Other",
         ),
-        "sum", (*BY_PRICE, "tenure"), leaving.reasons, MOVEMENTS,
+        "sum", (*BY_PRICE_AND_SOURCE, "tenure"), leaving.reasons, MOVEMENTS,
     ),
     Figure(
         "feedback", "Leaving",

@@ -49,7 +49,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "arr", "Money",
         Definition("ARR", "Annual recurring revenue: MRR × 12.", OF_MONEY),
-        one("money"), "end", BY_PRICE, subscribers.arr, MOVEMENTS, is_sum_of_money=True,
+        one("money"), "end", BY_PRICE_AND_SOURCE, subscribers.arr, MOVEMENTS, is_sum_of_money=True,
     ),
     Figure(
         "arpu", "Money",
@@ -59,7 +59,7 @@ FIGURES: tuple[Figure, ...] = (
             "they pay in.",
             "Active subscribers at the same instant.",
         ),
-        one("money"), "end", BY_PRICE, subscribers.revenue_a_reader, MOVEMENTS,
+        one("money"), "end", BY_PRICE_AND_SOURCE, subscribers.revenue_a_reader, MOVEMENTS,
     ),
     Figure(
         "quick-ratio", "Money",
@@ -69,7 +69,7 @@ FIGURES: tuple[Figure, ...] = (
             "contraction). Above 1 MRR grows.",
             "MRR lost by churn and contraction.",
         ),
-        one("times"), "own", BY_PRICE, subscribers.quick_ratio, MOVEMENTS,
+        one("times"), "own", BY_PRICE_AND_SOURCE, subscribers.quick_ratio, MOVEMENTS,
     ),
     Figure(
         "lifetime-value", "Money",
@@ -80,7 +80,7 @@ FIGURES: tuple[Figure, ...] = (
             "share of all who were active when each began.",
             "Subscriber churn of the month.",
         ),
-        one("money"), "own", BY_PRICE, subscribers.lifetime_value, MOVEMENTS,
+        one("money"), "own", BY_PRICE_AND_SOURCE, subscribers.lifetime_value, MOVEMENTS,
     ),
     Figure(
         "dunning", "Money",

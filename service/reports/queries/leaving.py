@@ -14,6 +14,7 @@ from service.reports.cells import Cell, Line, line_of, none, share
 from service.reports.movement_sums import DIMENSIONS, LATER, TENURES
 from service.reports.queries import movements
 from service.reports.queries.counting import Counts, count_by_step
+from service.reports.queries.touched import SOURCES
 
 CAUSES = (
     "voluntary", "payment_failed", "dispute_lost", "refund", "trial_used", "duplicate", "erased",
@@ -62,7 +63,7 @@ async def tenure(session: AsyncSession, asked: Asked) -> list[Line]:
 async def reasons(session: AsyncSession, asked: Asked) -> list[Line]:
     """Readers who left, by why; also by how long they had stayed."""
     by_tenure, chosen = asked.split == "tenure", asked.chosen.get("tenure")
-    found = await movements.ends(session, asked.among(DIMENSIONS))
+    found = await movements.ends(session, asked.among((*DIMENSIONS, *SOURCES)))
     return _left(
         asked,
         [
