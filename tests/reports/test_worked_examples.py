@@ -178,3 +178,54 @@ async def test_the_stop_rate_of_press_plus(database: Database) -> None:
     assert (converted.value, converted.part, converted.whole) == (Fraction(2, 40), 2, 40)
     by_step = values(await lines_of(database, "stop-rate", january))
     assert by_step["register", "", ""][0] == 0
+
+
+@on_sqlite
+async def test_stripes_trial_conversion(database: Database) -> None:
+    """Stripe's support page "Calculating trial conversion rate in Billing": conversions ÷ trials that ended, by
+    conversion or cancellation; one converts when its first invoice is paid, also if it is cancelled soon afterwards.
+
+    Of 20 trials 5 are cancelled before they end and 15 are paid, one of which is cancelled the day after:
+    15 ÷ (15 + 5) = 75 %.
+    """
+    offer, reader, found = rows.offer(), rows.reader(), list[Base]()
+    for number in range(20):
+        is_paid, over = number < 15, NOW - 5 * DAY
+        ended_at = {0: over + DAY}.get(number) if is_paid else over - DAY
+        trial = rows.subscription(
+            reader, offer, started_at=over - 7 * DAY, trial_end=over, ended_at=ended_at,
+            status="canceled" if ended_at else "active",
+        )  # fmt: skip
+        found.append(trial)
+        if is_paid:
+            found.append(rows.invoice(trial, created_at=over, paid_at=over))
+    await store(database, offer, reader, *found)
+    converted = totals(await lines_of(database, "trial-conversion", asked(*MARCH)))["converted"]
+    assert (converted.value, converted.part, converted.whole) == (Fraction(15, 20), 15, 20)
+
+
+@on_sqlite
+async def test_conversion_of_an_article_as_remp_and_piano_count_it(database: Database) -> None:
+    """Conversions whose last wall was the article's ÷ the distinct visitors who came to it.
+
+    40 come to the harbour. 2 of them buy after its wall, one of whom has paid before:
+    1 first purchase ÷ 40 = 2.5 %. Another article's wall in between takes a purchase along.
+    """
+    harbour, market, offer = rows.article("h", "Harbour"), rows.article("m", "Market"), rows.offer()
+    buyers, click = [rows.reader() for _ in range(3)], NOW - DAY
+    seen = [rows.read(harbour, click - 3 * DAY, holder=f"device:{number}") for number in range(37)]
+    for each in buyers:
+        who = {"holder": f"reader:{each.id}", "reader_id": each.id, "wall": "subscribe"}
+        seen.append(rows.read(harbour, click - timedelta(hours=3), **who))
+    last = {"holder": f"reader:{buyers[2].id}", "reader_id": buyers[2].id, "wall": "subscribe"}
+    seen.append(rows.read(market, click - timedelta(hours=1), **last))
+    former = rows.subscription(buyers[1], offer, status="canceled")
+    await store(
+        database, harbour, market, offer, *buyers, *seen, former,
+        rows.movement(former, 1, click - 90 * DAY, customer="ctm_former"),
+        *(rows.checkout(each, offer, click) for each in buyers),
+    )  # fmt: skip
+    lines = await lines_of(database, "article-conversion", asked(*MARCH))
+    rates = {each.split: each.total for each in lines if each.series == "rate"}
+    assert (rates["Harbour"].value, rates["Harbour"].whole) == (Fraction(1, 40), 40)
+    assert (rates["Market"].part, rates["Market"].whole) == (1, 1)
