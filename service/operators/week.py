@@ -45,7 +45,8 @@ log = structlog.get_logger()
 class Row:
     """One figure: `name` is its slug and series, `version` that of its definition.
 
-    Where it `was_slow` it took too long to count, and both values are a dash.
+    Where it `was_slow` it took too long to count, and both values are a dash. `is_total`: of all currencies
+    together, at the rates that were entered.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Row:
     version: int
     address: str
     was_slow: bool = False
+    is_total: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,14 +132,17 @@ async def _counted(context: Context, slug: str, asked: Asked) -> Report | None:
 
 
 def _rows(report: Report | None, slug: str, series: str, url: str, language: str) -> list[Row]:
-    """A row a currency; one with nothing in it where the figure has no line."""
+    """A row a currency, and their totals; one with nothing in it where the figure has no line."""
     name, address = f"{slug} {series}", f"{url}/admin/reports/{slug}"
     if report is None:
         return [Row(name, "", _DASH, _DASH, BY_SLUG[slug].version, address, was_slow=True)]
     (unit,) = (each.unit for each in report.figure.series if each.key == series)
     nothing = Line(series, (), Cell(0) if unit in _COUNTED else Cell(None))
     lines = [each for each in report.lines if each.series == series]
-    before = {each.currency: each.total for each in report.lines_before if each.series == series}
+    kinds = (
+        (False, lines or [nothing], report.lines_before),
+        (True, report.converted, report.converted_before),
+    )
     return [
         Row(
             name,
@@ -146,8 +151,12 @@ def _rows(report: Report | None, slug: str, series: str, url: str, language: str
             _text(before.get(line.currency, nothing.total), unit, line.currency, language),
             report.figure.version,
             address,
+            is_total=is_total,
         )
-        for line in lines or [nothing]
+        for is_total, some, earlier in kinds
+        for before in [{each.currency: each.total for each in earlier if each.series == series}]
+        for line in some
+        if line.series == series
     ]
 
 

@@ -28,11 +28,13 @@ async def report_on(session: AsyncSession, slug: str, asked: Asked) -> Report:
             return Report(
                 figure, asked, lines, converted=await _converted(session, figure, asked, lines)
             )
-        earlier = await figure.lines(session, replace(asked, period=before))
+        earlier_asked = replace(asked, period=before)
+        earlier = await figure.lines(session, earlier_asked)
     except NotAsked as wrong:
         raise invalid_field(f"query.{wrong.field}", str(wrong)) from wrong
     together = await _converted(session, figure, asked, lines)
-    return Report(figure, asked, lines, before, earlier, together)
+    together_before = await _converted(session, figure, earlier_asked, earlier)
+    return Report(figure, asked, lines, before, earlier, together, together_before)
 
 
 async def _converted(

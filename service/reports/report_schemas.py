@@ -243,6 +243,8 @@ class Report:
     before: Period | None = None
     lines_before: Sequence[Line] = ()
     converted: Sequence[Line] = ()
+    """Totals over currencies, where there are rates."""
+    converted_before: Sequence[Line] = ()
     """Its totals over currencies, at the rates that operators entered."""
 
 

@@ -83,7 +83,13 @@ async def test_a_day_that_still_runs_is_compared_with_nothing(
     today = await shown(browser, span="today")
     assert "before:" not in today
     assert "selected>Today so far</option>" in today
-    assert "before:" in await shown(browser, span="month")
+    assert "the period before has as many days" not in today
+    month = await shown(browser, span="month")
+    assert "before:" in month
+    assert "Today still runs" in month
+    assert "the period before has as many days" in month
+    card = month[month.index('id="card-joined-and-left"') :]
+    assert 0 < card.index("still running") < card.index('class="together"')
 
 
 async def test_a_card_says_why_there_is_a_dash_and_what_a_share_is_made_of(

@@ -1,14 +1,19 @@
 """Exchange rates: the page, the API, and the totals that come of them."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
 from sqlalchemy import select
 
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AuditEntry
+from service.operators.week import read_week
+from service.settings import Settings
+from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import Paywall
 from tests.operators.conftest import csrf_in
@@ -26,7 +31,10 @@ async def send(browser: httpx2.AsyncClient, path: str, **form: Any) -> httpx2.Re
     return await browser.post(f"/admin/exchange-rates{path}", data={"csrf": csrf, **form})
 
 
-async def test_a_rate_makes_a_total(signed_in: SignedIn, store: Store, database: Database) -> None:
+async def test_a_rate_makes_a_total(
+    signed_in: SignedIn, store: Store, database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    """9.00 CHF at 1.05 and 9.00 EUR: 9.45 + 9.00 = 18.45 EUR, also on the first page and in the mail."""
     reader, offers = rows.reader(), [rows.offer(currency=each) for each in ("EUR", "CHF")]
     bought = [rows.subscription(reader, each) for each in offers]
     await store(reader, *offers, *bought, *(rows.movement(each, 1, NOW) for each in bought))
@@ -35,7 +43,11 @@ async def test_a_rate_makes_a_total(signed_in: SignedIn, store: Store, database:
     assert (await send(browser, "", **TYPED)).status_code == 303
     page = (await browser.get("/admin/exchange-rates")).text
     assert "1 CHF is 1.05 EUR" in page
-    assert "€18.45" in (await browser.get("/admin/reports/mrr")).text
+    for shown in ("/admin/reports/mrr", "/admin"):
+        assert "€18.45" in (await browser.get(shown)).text
+    week = await read_week(Context(settings, clocks, database), NOW.date() + timedelta(days=7))
+    totals = {(e.currency, e.is_total): e.value for e in week.rows if e.name == "mrr all"}
+    assert totals == {("CHF", False): "CHF9.00", ("EUR", False): "€9.00", ("EUR", True): "€18.45"}
     assert (await send(browser, "/delete", **TYPED)).status_code == 303
     assert "No rates yet" in (await browser.get("/admin/exchange-rates")).text
     async with database.reading() as session:

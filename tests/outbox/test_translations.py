@@ -32,7 +32,7 @@ VALUES: dict[str, Any] = {
     "week": {
         "first": "2 March", "last": "8 March", "articles": [("Gazette saves the ferry", "3")],
         "rows": [
-            {"name": "mrr all", "value": "9", "before": "8", "version": 1, "address": "http://a/", "was_slow": slow}
+            {"name": "mrr all", "value": "9", "before": "8", "version": 1, "address": "http://a/", "was_slow": slow, "is_total": slow}
             for slow in (False, True)
         ],
     },

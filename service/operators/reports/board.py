@@ -78,6 +78,8 @@ class Card:
     report: Report
     address: str
     tiles: list[shown.Tile]
+    totals: list[tuple[str, shown.Shown]]
+    """Over all currencies."""
     drawings: list[shown.Drawn]
     table: shown.Table
     kind: shown.ChartKind
@@ -136,7 +138,7 @@ def _card(report: Report, query: ReportQuery, not_by: list[str]) -> Card:
 
     is_drawn = len(period.steps) > 1 and not figure.is_ranked
     return Card(
-        report, query.address(here), _tiles(report), shown.drawings(report, behind) if is_drawn else [],
+        report, query.address(here), _tiles(report), shown.totals(report), shown.drawings(report, behind) if is_drawn else [],
         _ranking(report) if figure.is_ranked else shown.table(report), shown.kind_of(figure),
         shown.step_names(period), tuple(behind(None, each) for each in period.steps), not_by,
     )  # fmt: skip
