@@ -45,6 +45,11 @@ CATALOGUE: Mapping[str, ProblemType] = {
     "invalid-request": ProblemType(
         422, "The request has invalid values", "Correct the fields named in `errors`."
     ),
+    "changed-meanwhile": ProblemType(
+        412,
+        "Somebody else has changed it",
+        "Read it again, and repeat your change with its new ETag.",
+    ),
     "too-many-requests": ProblemType(
         429, "Too many requests", "Try again after the seconds in Retry-After."
     ),

@@ -15,6 +15,7 @@ from service.grants.rights import give_rights_of_address
 from service.identity import address_changes
 from service.identity.audit import record
 from service.identity.email import EmailAddress, checked_address, mailbox_of
+from service.identity.meanwhile import check_unchanged
 from service.identity.readers import account_of, find_reader
 from service.identity.sessions import end_sessions_of
 from service.limits.rate import Limit, take, too_many
@@ -92,11 +93,13 @@ async def confirm_change(context: Context, token: str) -> State:
     return await past_deadlocks(attempt)
 
 
-async def change_by_operator(context: Context, *, reader_id: str, email: str, actor: str) -> None:
+async def change_by_operator(
+    context: Context, *, reader_id: str, email: str, actor: str, seen: str | None = None
+) -> None:
     """Give the reader another address, because their mailbox is lost: make sure that it is theirs.
 
     They are signed out everywhere, and the former address is told. Raises the problems `not-found`,
-    `invalid-email` and `address-taken`.
+    `invalid-email`, `address-taken`, and `changed-meanwhile` where they have another address than was `seen`.
     """
     address = checked_address(email)
 
@@ -106,6 +109,9 @@ async def change_by_operator(context: Context, *, reader_id: str, email: str, ac
             if reader is None or reader.merged_into is not None or reader.erased_at is not None:
                 raise Problem("not-found", f"There is no reader {reader_id}.")
             former = reader.verified_key
+            await check_unchanged(
+                session, {"email": reader.email}, seen, kind="reader", target=reader.id
+            )
             await _set_address(session, reader, address, context)
             await end_sessions_of(session, reader.id, context.clocks.wall(), "address_changed")
             await record(

@@ -18,6 +18,7 @@ from service.content.schemas import AccessIn
 from service.content.store import get_row
 from service.db.context import Context
 from service.db.tables import Article, ArticleRevision
+from service.identity.meanwhile import check_unchanged
 from service.levels import Level
 from service.problems import Problem
 from service.texts import is_slug
@@ -42,12 +43,14 @@ async def change_stored(
     slug: str,
     change: ArticleChange,
     *,
-    if_match: str | None,
+    if_match: str | None = None,
+    seen: str | None = None,
     actor: str,
 ) -> Article:
     """Change the article in a transaction of its own; readers of this process see it at once.
 
-    `rendering` calls a function in a thread (rendering.py). Raises the problems `article-not-found` and `article-changed`.
+    `rendering` calls a function in a thread (rendering.py). Raises the problems `article-not-found`, `article-changed`
+    where it isn't the one named by `if_match`, and `changed-meanwhile` where it isn't as it was `seen`.
     """
     # Looking for a wall in a long text takes a second: before SQLite's only writer is taken.
     async with context.database.reading() as session:
@@ -58,7 +61,7 @@ async def change_stored(
     async with context.database.transaction() as session:
         changed = await change_article(
             session, slug, change, wall=wall, now=context.clocks.business(),
-            if_match=if_match or etag_of(found), actor=actor,
+            if_match=if_match or etag_of(found), seen=seen, actor=actor,
         )  # fmt: skip
         articles.drop_on_commit(session, slug)
     return changed
@@ -79,17 +82,19 @@ async def change_article(
     wall: Level | None,
     now: datetime,
     if_match: str | None,
+    seen: str | None = None,
     actor: str,
 ) -> Article:
     """Change the article with a revision and an audit entry; what is so already writes nothing.
 
-    `wall`: whom a wall in its text leaves it to. Raises the problems `article-not-found` and
-    `article-changed`.
+    `wall`: whom a wall in its text leaves it to. Raises the problems `article-not-found`, `article-changed` and
+    `changed-meanwhile`.
     """
     state = await locked_state(session)
     article = await get_row(session, slug) if is_slug(slug) else None
     if article is None:
         raise Problem("article-not-found")
+    await check_unchanged(session, traced(article), seen, kind="article", target=slug)
     check_match(if_match, article)
     values, document = _changed(article, change, wall, now)
     values = {name: value for name, value in values.items() if getattr(article, name) != value}

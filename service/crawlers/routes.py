@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
 from service.crawlers.address_lists import read_addresses
 from service.crawlers.schemas import (
@@ -15,6 +15,7 @@ from service.crawlers.schemas import (
 from service.crawlers.store import (
     ListedCrawler,
     all_crawlers,
+    facts_of,
     forget_crawler,
     load_networks,
     put_crawler,
@@ -22,6 +23,7 @@ from service.crawlers.store import (
 from service.db.context import AppContext
 from service.db.session import ReportSession, WriteSession
 from service.identity.callers import Actor, requires
+from service.identity.meanwhile import IfMatch, etag_of
 from service.identity.permissions import Permission
 from service.problems import invalid_field
 
@@ -39,13 +41,22 @@ async def read_all(_: Reads, session: ReportSession) -> CrawlerList:
 
 @router.put("/{name}", summary="Store a crawler")
 async def put(
-    name: CrawlerName, body: CrawlerIn, actor: Changes, session: WriteSession, context: AppContext
+    name: CrawlerName,
+    body: CrawlerIn,
+    actor: Changes,
+    session: WriteSession,
+    context: AppContext,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> CrawlerOut:
     """Name a crawler, or replace what is known of it; repeating changes nothing.
 
     Needs the permission articles:write.
     """
-    stored = await put_crawler(session, context, body.crawler(name), actor=actor.label)
+    stored = await put_crawler(
+        session, context, body.crawler(name), actor=actor.label, seen=if_match
+    )
+    response.headers["ETag"] = etag_of(facts_of(stored))
     return CrawlerOut.of(ListedCrawler(stored, is_ours=True))
 
 
@@ -56,19 +67,26 @@ async def load(
     actor: Changes,
     session: WriteSession,
     context: AppContext,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> CrawlerOut:
     """Replace its networks by those of a list as its operator publishes it. Needs articles:write."""
     try:
         networks = read_addresses(body.list)
     except ValueError as error:
         raise invalid_field("body.list", str(error)) from error
-    stored = await load_networks(session, context, name, networks, actor=actor.label)
+    stored = await load_networks(session, context, name, networks, actor=actor.label, seen=if_match)
+    response.headers["ETag"] = etag_of(facts_of(stored))
     return CrawlerOut.of(ListedCrawler(stored, is_ours=True))
 
 
 @router.delete("/{name}", status_code=204, summary="Forget a crawler")
 async def forget(
-    name: CrawlerName, actor: Changes, session: WriteSession, context: AppContext
+    name: CrawlerName,
+    actor: Changes,
+    session: WriteSession,
+    context: AppContext,
+    if_match: IfMatch = None,
 ) -> None:
     """Take away what the newsroom stored of it; what everybody knows stays. Needs articles:write."""
-    await forget_crawler(session, context, name, actor=actor.label)
+    await forget_crawler(session, context, name, actor=actor.label, seen=if_match)

@@ -9,7 +9,8 @@ from service.bodies import Body
 from service.crawlers.address_lists import MOST, network_of
 from service.crawlers.known import Crawler
 from service.crawlers.signatures import checked_key
-from service.crawlers.store import ListedCrawler
+from service.crawlers.store import ListedCrawler, facts_of
+from service.identity.meanwhile import stamp_of
 from service.rules.crawlers import CrawlerCategory
 from service.texts import storable
 
@@ -64,6 +65,8 @@ class CrawlerOut(BaseModel):
     networks: list[str]
     keys: list[dict[str, str]]
     ours: bool
+    etag: str
+    """What goes into `If-Match`."""
 
     @classmethod
     def of(cls, listed: ListedCrawler) -> Self:
@@ -72,6 +75,7 @@ class CrawlerOut(BaseModel):
             name=each.name, category=each.category, agents=list(each.agents),
             hosts=list(each.hosts), networks=list(each.networks),
             keys=[dict(key) for key in each.keys], ours=listed.is_ours,
+            etag=stamp_of(facts_of(each)),
         )  # fmt: skip
 
 

@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.crawlers.known import Crawler, with_stored
+from service.crawlers.known import KNOWN, Crawler, with_stored
 from service.db.context import Context
 from service.db.tables import StoredCrawler
 from service.identity.audit import record
+from service.identity.meanwhile import Facts, check_unchanged
 from service.problems import Problem
 from service.rules.crawlers import CrawlerCategory
 
@@ -37,12 +38,20 @@ async def find_crawler(session: AsyncSession, name: str) -> Crawler:
 
 
 async def put_crawler(
-    session: AsyncSession, context: Context, crawler: Crawler, *, actor: str
+    session: AsyncSession,
+    context: Context,
+    crawler: Crawler,
+    *,
+    actor: str,
+    seen: str | None = None,
 ) -> Crawler:
-    """Name a crawler, or replace what is known of it; repeating changes nothing."""
+    """Name a crawler, or replace what is known of it; repeating changes nothing. Problem `changed-meanwhile`."""
     now = context.clocks.business()
     row = await session.get(StoredCrawler, crawler.name, with_for_update=True)
     before = crawler_of(row) if row is not None else None
+    known = before or next((each for each in KNOWN if each.name == crawler.name), None)
+    facts = facts_of(known) if known is not None else None
+    await _check_unchanged(session, facts, seen, crawler.name)
     if before == crawler:
         return crawler
     if row is None:
@@ -61,19 +70,37 @@ async def put_crawler(
 
 
 async def load_networks(
-    session: AsyncSession, context: Context, name: str, networks: tuple[str, ...], *, actor: str
+    session: AsyncSession,
+    context: Context,
+    name: str,
+    networks: tuple[str, ...],
+    *,
+    actor: str,
+    seen: str | None = None,
 ) -> Crawler:
-    """Replace the address list of a crawler. Raises Problem `not-found`."""
+    """Replace the address list of a crawler. Raises the problems `not-found` and `changed-meanwhile`.
+
+    `seen` is of the list alone, or of all that is known of the crawler.
+    """
+    await session.get(StoredCrawler, name, with_for_update=True)
     known = await find_crawler(session, name)
+    await _check_unchanged(session, {"networks": known.networks}, seen, name)
     return await put_crawler(session, context, replace(known, networks=networks), actor=actor)
 
 
-async def forget_crawler(session: AsyncSession, context: Context, name: str, *, actor: str) -> None:
-    """Take away what the newsroom stored; repeating changes nothing. What everybody knows of it stays."""
+async def forget_crawler(
+    session: AsyncSession, context: Context, name: str, *, actor: str, seen: str | None = None
+) -> None:
+    """Take away what the newsroom stored; repeating changes nothing. What everybody knows of it stays.
+
+    Problem `changed-meanwhile`.
+    """
     row = await session.get(StoredCrawler, name, with_for_update=True)
     if row is None:
         return
-    before = _shown(crawler_of(row))
+    stored = crawler_of(row)
+    await _check_unchanged(session, facts_of(stored), seen, name)
+    before = _shown(stored)
     await session.delete(row)
     await record(
         session, actor=actor, action="crawler.forget", target=name, before=before,
@@ -87,6 +114,17 @@ def crawler_of(row: StoredCrawler) -> Crawler:
         row.name, category, tuple(row.agents), tuple(row.hosts), tuple(row.networks),
         tuple(dict(each) for each in row.keys),
     )  # fmt: skip
+
+
+def facts_of(crawler: Crawler) -> dict[str, object]:
+    """All that is known of it but its name."""
+    return {name: value for name, value in asdict(crawler).items() if name != "name"}
+
+
+async def _check_unchanged(
+    session: AsyncSession, facts: Facts | None, seen: str | None, name: str
+) -> None:
+    await check_unchanged(session, facts, seen, kind="crawler", target=name)
 
 
 def _shown(crawler: Crawler) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy import select
 
 from service.db.context import AppContext
@@ -26,12 +26,15 @@ from service.grants.institution_schemas import (
 )
 from service.grants.institutions import (
     end_institution,
+    facts_of,
     find_institution,
     put_institution,
+    terms_of,
 )
 from service.grants.trust import ANSWERED_WHEN_KNOWN
 from service.html.list_query import AnyPage
 from service.identity.callers import Actor, requires
+from service.identity.meanwhile import IfMatch, etag_of
 from service.identity.permissions import Permission
 from service.problems import Problem
 
@@ -81,29 +84,41 @@ async def put(
     actor: ChangesSubscribers,
     session: WriteSession,
     context: AppContext,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> InstitutionOut:
     """Readers with a confirmed address at its domains read by it at once; repeating changes nothing.
 
     Needs the permission subscribers:write.
     """
-    row = await put_institution(session, context, slug, body.terms(), actor=actor.label)
+    row = await put_institution(
+        session, context, slug, body.terms(), actor=actor.label, seen=if_match
+    )
+    response.headers["ETag"] = etag_of(facts_of(terms_of(row)))
     return InstitutionOut.of(row)
 
 
 @router.get("/v1/admin/institutions/{slug}", summary="Read an institution")
 async def read(
-    slug: InstitutionSlug, _: ReadsSubscribers, session: ReportSession
+    slug: InstitutionSlug, _: ReadsSubscribers, session: ReportSession, response: Response
 ) -> InstitutionOut:
-    """What is agreed with it. Needs the permission subscribers:read."""
-    return InstitutionOut.of(await find_institution(session, slug))
+    """What is agreed with it. The ETag goes into `If-Match`. Needs the permission subscribers:read."""
+    row = await find_institution(session, slug)
+    response.headers["ETag"] = etag_of(facts_of(terms_of(row)))
+    return InstitutionOut.of(row)
 
 
 @router.delete("/v1/admin/institutions/{slug}", summary="End an institution's contract")
 async def end(
-    slug: InstitutionSlug, actor: ChangesSubscribers, session: WriteSession, context: AppContext
+    slug: InstitutionSlug,
+    actor: ChangesSubscribers,
+    session: WriteSession,
+    context: AppContext,
+    if_match: IfMatch = None,
 ) -> InstitutionOut:
     """End it now, for all its members; repeating changes nothing. Needs subscribers:write."""
-    return InstitutionOut.of(await end_institution(session, context, slug, actor=actor.label))
+    row = await end_institution(session, context, slug, actor=actor.label, seen=if_match)
+    return InstitutionOut.of(row)
 
 
 @router.get("/v1/admin/institutions/{slug}/reads", summary="Count an institution's reads")

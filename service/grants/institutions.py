@@ -17,6 +17,7 @@ from service.grants.grants import plan_scope
 from service.grants.networks import Address, is_in
 from service.grants.store import put_grant
 from service.identity.audit import record
+from service.identity.meanwhile import check_unchanged
 from service.problems import Problem
 
 BY_NETWORK = timedelta(days=30)
@@ -36,12 +37,23 @@ class InstitutionTerms:
 
 
 async def put_institution(
-    session: AsyncSession, context: Context, slug: str, terms: InstitutionTerms, *, actor: str
+    session: AsyncSession,
+    context: Context,
+    slug: str,
+    terms: InstitutionTerms,
+    *,
+    actor: str,
+    seen: str | None = None,
 ) -> Institution:
-    """Store it, and let its members read by it from now on; those who are none any more don't."""
+    """Store it, and let its members read by it from now on; those who are none any more don't.
+
+    Problem `changed-meanwhile` where it isn't as it was `seen` (identity/meanwhile.py).
+    """
     now = context.clocks.business()
     row = await session.get(Institution, slug, with_for_update=True)
     before = terms_of(row) if row is not None else None
+    facts = facts_of(before) if before is not None else None
+    await check_unchanged(session, facts, seen, kind="institution", target=slug)
     if before == terms and row is not None:
         return row
     if row is None:
@@ -54,21 +66,21 @@ async def put_institution(
     await _give_to_members(session, row, now)
     await record(
         session, actor=actor, action="institution.put", target=slug,
-        before=_shown(before) if before is not None else None, after=_shown(terms), now=now,
+        before=facts, after=facts_of(terms), now=now,
     )  # fmt: skip
     return row
 
 
 async def end_institution(
-    session: AsyncSession, context: Context, slug: str, *, actor: str
+    session: AsyncSession, context: Context, slug: str, *, actor: str, seen: str | None = None
 ) -> Institution:
-    """End its contract now; repeating changes nothing. Problem `not-found`."""
+    """End its contract now; repeating changes nothing. Problems `not-found` and `changed-meanwhile`."""
     row, now = await find_institution(session, slug), context.clocks.business()
     if row.ends_at is not None and row.ends_at <= now:
         return row
     terms = terms_of(row)
     ended = InstitutionTerms(terms.name, terms.plan, terms.domains, terms.networks, now)
-    return await put_institution(session, context, slug, ended, actor=actor)
+    return await put_institution(session, context, slug, ended, actor=actor, seen=seen)
 
 
 async def find_institution(session: AsyncSession, slug: str) -> Institution:
@@ -203,7 +215,8 @@ def _live(now: datetime):  # type: ignore[no-untyped-def]  # noqa: ANN202 a stat
     return select(Institution).where(running).order_by(Institution.slug)
 
 
-def _shown(terms: InstitutionTerms) -> dict[str, object]:
+def facts_of(terms: InstitutionTerms) -> dict[str, object]:
+    """What is agreed, as the audit log has it."""
     return {
         "name": terms.name, "plan": terms.plan, "domains": list(terms.domains),
         "networks": list(terms.networks),

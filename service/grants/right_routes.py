@@ -4,7 +4,7 @@ from asyncio import to_thread
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
 from service.clock import AppClocks
 from service.db.context import AppContext
@@ -22,8 +22,9 @@ from service.grants.right_schemas import (
     Source,
 )
 from service.grants.right_store import list_rights
-from service.grants.rights import end_right, find_right, put_right
+from service.grants.rights import end_right, facts_of, find_right, put_right
 from service.identity.callers import Actor, requires
+from service.identity.meanwhile import IfMatch, etag_of
 from service.identity.permissions import Permission
 from service.problems import Problem
 
@@ -42,21 +43,35 @@ async def put(
     actor: ChangesSubscribers,
     session: WriteSession,
     context: AppContext,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> RightOut:
     """What a print subscription, an app store or another system gives a reader; repeating changes nothing.
 
     Needs the permission subscribers:write.
     """
-    row = await put_right(session, context, source, body.sent(reference), actor=actor.label)
+    row = await put_right(
+        session, context, source, body.sent(reference), actor=actor.label, seen=if_match
+    )
+    response.headers["ETag"] = etag_of(facts_of(row))
     return RightOut.of(row)
 
 
 @router.get("/{source}/{reference}", summary="Read a right from elsewhere")
 async def read(
-    source: Source, reference: Reference, _: ReadsSubscribers, session: ReportSession
+    source: Source,
+    reference: Reference,
+    _: ReadsSubscribers,
+    session: ReportSession,
+    response: Response,
 ) -> RightOut:
-    """The right as it was last sent, and whose it is. Needs the permission subscribers:read."""
-    return RightOut.of(await find_right(session, source, reference))
+    """The right as it was last sent, and whose it is. The ETag goes into `If-Match`.
+
+    Needs the permission subscribers:read.
+    """
+    row = await find_right(session, source, reference)
+    response.headers["ETag"] = etag_of(facts_of(row))
+    return RightOut.of(row)
 
 
 @router.delete("/{source}/{reference}", summary="End a right from elsewhere")
@@ -66,9 +81,10 @@ async def delete(
     actor: ChangesSubscribers,
     session: WriteSession,
     context: AppContext,
+    if_match: IfMatch = None,
 ) -> RightOut:
     """End it now; repeating changes nothing. Needs the permission subscribers:write."""
-    row = await end_right(session, context, source, reference, actor=actor.label)
+    row = await end_right(session, context, source, reference, actor=actor.label, seen=if_match)
     return RightOut.of(row)
 
 

@@ -17,6 +17,7 @@ from service.grants.matching import MatchKey, plain
 from service.grants.store import put_grant
 from service.identity.audit import record
 from service.identity.email import email_key
+from service.identity.meanwhile import check_unchanged
 from service.identity.secrets import derived_key
 from service.outbox.domain_events import emit
 from service.outbox.event_types import EventType
@@ -236,6 +237,19 @@ def payload_of(row: Right) -> dict[str, object]:
     return {"source": row.source, "reference": row.reference, "plan": row.plan, **shown}
 
 
+def facts_of(row: Right) -> dict[str, object]:
+    """What somebody sees of it; the address and the numbers are hashes that nobody sees."""
+    shown = payload_of(row)
+    return {**{name: shown[name] for name in _SHOWN}, "updated_at": row.updated_at.isoformat()}
+
+
+async def _check_unchanged(
+    session: AsyncSession, row: Right | None, seen: str | None, source: str, reference: str
+) -> None:
+    facts = facts_of(row) if row is not None else None
+    await check_unchanged(session, facts, seen, kind="right", target=f"{source}/{reference}")
+
+
 async def find_right(session: AsyncSession, source: str, reference: str) -> Right:
     """The row. Problem `not-found`."""
     row = await session.get(Right, (source, reference))
@@ -245,12 +259,19 @@ async def find_right(session: AsyncSession, source: str, reference: str) -> Righ
 
 
 async def put_right(
-    session: AsyncSession, context: Context, source: str, sent: SentRight, *, actor: str
+    session: AsyncSession,
+    context: Context,
+    source: str,
+    sent: SentRight,
+    *,
+    actor: str,
+    seen: str | None = None,
 ) -> Right:
-    """Store one right as it is sent, and audit it where that changes anything."""
+    """Store one right as it is sent, and audit it where that changes anything. Problem `changed-meanwhile`."""
     await take_source(session, source)
     row = await session.get(Right, (source, sent.reference), populate_existing=True)
     before = payload_of(row) if row is not None else None
+    await _check_unchanged(session, row, seen, source, sent.reference)
     key = match_key(context.settings)
     readers = await known_readers(session, [sent], key, context.clocks.business())
     rights = Rights(session, key, context.clocks, readers)
@@ -266,11 +287,18 @@ async def put_right(
 
 
 async def end_right(
-    session: AsyncSession, context: Context, source: str, reference: str, *, actor: str
+    session: AsyncSession,
+    context: Context,
+    source: str,
+    reference: str,
+    *,
+    actor: str,
+    seen: str | None = None,
 ) -> Right:
-    """End a right now, and audit it; one that has ended stays as it is. Problem `not-found`."""
+    """End a right now, and audit it; one that has ended stays as it is. Problems `not-found` and `changed-meanwhile`."""
     await take_source(session, source)
     row = await find_right(session, source, reference)
+    await _check_unchanged(session, row, seen, source, reference)
     if row.ended_at is None:
         before = payload_of(row)
         await Rights(session, match_key(context.settings), context.clocks, KnownReaders()).end(row)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from service.db.tables import Offer
 from service.identity.audit import Change
+from service.identity.meanwhile import check_unchanged
 from service.offers.pricing import InvalidPrice, Price, SoldTo, price_text
 from service.offers.store import checked_name, create_offer
 from service.problems import Problem, invalid_field
@@ -41,19 +42,25 @@ async def make_offer(
 
 
 async def change_offer(
-    change: Change, offer_id: str, wanted: OfferChange, *, if_match: str | None
+    change: Change,
+    offer_id: str,
+    wanted: OfferChange,
+    *,
+    if_match: str | None = None,
+    seen: str | None = None,
 ) -> Offer:
     """Rename it, show it elsewhere, end it or sell it again; who has it keeps it.
 
     What is so already writes nothing. Problems: `offer-not-found`; `offer-changed` where it isn't the
-    one named by `if_match`; `invalid-request` for a name.
+    one named by `if_match`, `changed-meanwhile` where it isn't as it was `seen`; `invalid-request` for a name.
     """
     offer = await change.session.get(Offer, offer_id, with_for_update=True)
     if offer is None:
         raise Problem("offer-not-found")
     if if_match is not None and not {"*", offer_etag(offer)} & set(_tags(if_match)):
         raise Problem("offer-changed")
-    before = _traced(offer)
+    before = facts_of(offer)
+    await check_unchanged(change.session, before, seen, kind="offer", target=offer_id)
     if wanted.name is not None:
         try:
             offer.name = checked_name(wanted.name)
@@ -63,7 +70,7 @@ async def change_offer(
         offer.position = wanted.position
     if wanted.shown is not None and wanted.shown != (offer.archived_at is None):
         offer.archived_at = None if wanted.shown else change.clocks.business()
-    after = _traced(offer)
+    after = facts_of(offer)
     if after != before:
         offer.version += 1
         await change.session.flush()
@@ -82,5 +89,6 @@ def _tags(if_match: str) -> list[str]:
     return [tag.strip() for tag in if_match.split(",")]
 
 
-def _traced(offer: Offer) -> dict[str, object]:
+def facts_of(offer: Offer) -> dict[str, object]:
+    """What can be changed of an offer."""
     return {"name": offer.name, "sold": offer.archived_at is None, "position": offer.position}

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.context import Context
 from service.db.tables import ExperimentRow
 from service.identity.audit import Change
+from service.identity.meanwhile import check_unchanged
 from service.problems import Problem
 from service.rules.experiment_document import ExperimentIn, read_plan
 from service.rules.experiment_store import (
@@ -29,9 +30,12 @@ async def changing_experiments(context: Context, actor: str) -> AsyncIterator[Ch
         yield Change(session, context.clocks, actor)
 
 
-async def plan_experiment(change: Change, plan: ExperimentIn) -> None:
-    """Store a plan, new or in place of an earlier one. Raises Problem `experiment-begun`."""
+async def plan_experiment(change: Change, plan: ExperimentIn, *, seen: str | None = None) -> None:
+    """Store a plan, new or in place of an earlier one. Raises the problems `experiment-begun` and
+    `changed-meanwhile`.
+    """
     before = await find_experiment(change.session, plan.slug)
+    await _check_unchanged(change, before, seen, plan.slug)
     was = before.document if before is not None else None
     now = change.clocks.business()
     if not await put_plan(change.session, plan, actor=change.actor, now=now):
@@ -41,13 +45,16 @@ async def plan_experiment(change: Change, plan: ExperimentIn) -> None:
         await change.record("experiment.plan", plan.slug, before=was, after=after)
 
 
-async def start_experiment(change: Change, slug: str, context: Context) -> None:
-    """Start it now. Raises the problems `not-found`, `experiment-begun`, `another-experiment` and
-    `invalid-request`, for a plan whose end has passed or that changes a meter which is off.
+async def start_experiment(
+    change: Change, slug: str, context: Context, *, seen: str | None = None
+) -> None:
+    """Start it now. Raises the problems `not-found`, `experiment-begun`, `another-experiment`, `changed-meanwhile`
+    and `invalid-request`, for a plan whose end has passed or that changes a meter which is off.
     """
     row, now = await known_experiment(change.session, slug), change.clocks.business()
     if row.started_at is not None:
         raise Problem("experiment-begun")
+    await _check_unchanged(change, row, seen, slug)
     plan = plan_of(row)
     if plan.ends_at <= now:
         raise Problem("invalid-request", "Its end has passed. Set another end, then start it.")
@@ -71,13 +78,26 @@ async def stop_experiment(change: Change, slug: str) -> None:
     await change.record("experiment.stop", slug)
 
 
-async def drop_plan(change: Change, slug: str) -> None:
-    """Delete a plan. Raises the problems `not-found` and `experiment-begun`."""
+async def drop_plan(change: Change, slug: str, *, seen: str | None = None) -> None:
+    """Delete a plan. Raises the problems `not-found`, `experiment-begun` and `changed-meanwhile`."""
     row = await known_experiment(change.session, slug)
+    await _check_unchanged(change, row, seen, slug)
     was = row.document
     if not await delete_plan(change.session, slug):
         raise Problem("experiment-begun")
     await change.record("experiment.delete", slug, before=was)
+
+
+def facts_of(row: ExperimentRow) -> dict[str, object]:
+    """What is planned, by the plan's fields."""
+    return {name: value for name, value in row.document.items() if name != "slug"}
+
+
+async def _check_unchanged(
+    change: Change, row: ExperimentRow | None, seen: str | None, slug: str
+) -> None:
+    facts = facts_of(row) if row is not None else None
+    await check_unchanged(change.session, facts, seen, kind="experiment", target=slug)
 
 
 async def known_experiment(session: AsyncSession, slug: str) -> ExperimentRow:

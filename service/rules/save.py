@@ -7,6 +7,7 @@ from typing import Any
 
 from service.db.tables import RulesVersion
 from service.identity.audit import Change
+from service.identity.meanwhile import last_change
 from service.problems import Problem
 from service.rules.document import LevelIn, RulesIn, of_settings, read_stored
 from service.rules.experiments import Experiment
@@ -29,7 +30,7 @@ async def save_rules(
     former = await latest(change.session)
     current = former.version if former is not None else 0
     if after is not None and after != current:
-        raise Problem("rules-changed")
+        raise await _changed(change, settings, former, after)
     before = of_settings(settings) if former is None else read_stored(former.document)
     if before == rules:
         return former
@@ -48,6 +49,23 @@ async def save_rules(
         after={name: text for name, text in becomes.items() if was.get(name) != text},
     )
     return saved
+
+
+async def _changed(
+    change: Change, settings: Settings, former: RulesVersion | None, after: int
+) -> Problem:
+    """Problem `rules-changed`, with what is otherwise now than in the version that was seen, and by whom."""
+    current = former.version if former is not None else 0
+    seen = await change.session.get(RulesVersion, after) if after < current else None
+    was, now = (
+        dict(_lines(of_settings(settings) if each is None else read_stored(each.document)))
+        for each in (seen, former)
+    )
+    names = [name for name in {**was, **now} if was.get(name) != now.get(name)]
+    by, at = await last_change(change.session, "rules", f"rules {current}")
+    return Problem(
+        "rules-changed", changed=names, now={name: now.get(name) for name in names}, by=by, at=at
+    )
 
 
 async def _check_experiment(

@@ -25,6 +25,7 @@ from service.limits.addresses import NetworkKey
 from service.offers.on_sale import OnSale
 from service.operators.routes import router
 from service.operators.settings.in_force import SettingsInForce
+from service.outbox.webhook_targets import Targets
 from service.payments.asking import Payments
 from service.problems import install_handlers
 from service.reports.channel_facts import ChannelWatch
@@ -70,6 +71,7 @@ def app(database: Database, settings: Settings, clocks: Clocks) -> RunningApp:
             Rendering(),
             OnSale(database.reading, clocks),
             SettingsInForce.of(settings),
+            Targets(only_https=False, allow_private=False),
         )
     )
     add_routes(app, router)

@@ -154,12 +154,12 @@ async def test_what_is_refused_names_the_field(paywall: Paywall) -> None:
 
 
 class Form(HTMLParser):
-    """What a browser would send of the form that is posted to the rules."""
+    """What a browser would send of the first form that is posted to an address, and has these values."""
 
-    def __init__(self, page: str) -> None:
+    def __init__(self, page: str, action: str) -> None:
         super().__init__()
         self.sent: dict[str, list[str]] = {}
-        self._is_inside = False
+        self._is_inside, self._action = False, action
         self._named, self._select, self._options = "", "", list[tuple[str, bool]]()
         self.feed(page)
 
@@ -167,7 +167,9 @@ class Form(HTMLParser):
         found = dict(attrs)
         name = found.get("name") or ""
         if tag == "form":
-            self._is_inside = found.get("action") == "/admin/rules"
+            action = (found.get("action") or "").partition("#")[0]
+            is_sent = found.get("method") == "post" and not self.sent
+            self._is_inside = is_sent and action == self._action
         elif not self._is_inside:
             return
         elif tag == "input" and (found.get("type") != "checkbox" or "checked" in found):
@@ -195,8 +197,8 @@ class Form(HTMLParser):
             self._is_inside = False
 
 
-def fields(page: str) -> dict[str, list[str]]:
-    return Form(page).sent
+def fields(page: str, action: str = "/admin/rules") -> dict[str, list[str]]:
+    return Form(page, action).sent
 
 
 async def test_the_page_saves_what_its_form_shows(signed_in: SignedIn, paywall: Paywall) -> None:

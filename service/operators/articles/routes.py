@@ -1,6 +1,6 @@
 """The newsroom's pages: the list of articles, and one article with what can be changed of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Annotated, Any, Literal
 
@@ -13,6 +13,7 @@ from service.access.audience import AUDIENCES
 from service.content.admin_view import admin_article
 from service.content.cache import AppArticles
 from service.content.change import ArticleChange, change_stored
+from service.content.publish import traced
 from service.content.rendering import AppRendering, Rendering
 from service.content.schemas import AccessIn
 from service.content.staff_list import list_revisions, sections_for_staff
@@ -27,7 +28,7 @@ from service.operators.articles import words
 from service.operators.articles.revised import revised
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
-from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.problems import Problem
 from service.reports.article_list import figures_of, list_article_figures
 from service.reports.article_schemas import AnyArticles, ArticlesQuery
@@ -39,10 +40,6 @@ DONE = {
     "access": "Changed. Readers see the new level at once.",
     "withdraw": "Withdrawn. Readers no longer find the article; it is kept here.",
     "publish": "Published. Readers see it now.",
-}
-REFUSALS = {
-    "article-changed": "Nothing was changed: somebody has changed the article meanwhile. Look at it as it is "
-    "now, and try again.",
 }
 REVISIONS_SHOWN = 10
 
@@ -110,13 +107,13 @@ async def send_change(
     rendering: AppRendering,
     in_force: AppInForce,
     change: Annotated[Literal["access", "withdraw", "publish"], Form()],
-    version: Annotated[int, Form(ge=1, le=2**31)],
     level: Annotated[str, Form(max_length=20)] = "",
     plans: Annotated[str, Form(max_length=900)] = "",
     free_hours: Number = "",
     subscribers_after_days: Number = "",
     free_after_days: Number = "",
     sure: Annotated[str, Form()] = "",
+    seen: Seen = None,
 ) -> Response:
     """Change the level, withdraw or publish again; or show the page again with why not."""
     schedule = {
@@ -126,17 +123,16 @@ async def send_change(
     try:
         wanted = _wanted(change, level, plans, schedule, sure)
         await change_stored(
-            context, articles, rendering, slug, wanted, if_match=f'"v{version}"',
-            actor=visit.operator.label,
+            context, articles, rendering, slug, wanted, seen=seen, actor=visit.operator.label
         )  # fmt: skip
     except Problem as problem:
-        if problem.slug not in {"invalid-request", "article-changed"}:
+        if problem.slug not in {"invalid-request", "article-changed", "changed-meanwhile"}:
             raise
+        typed = {"level": level, "plans": plans, **schedule} if change == "access" else None
         async with context.database.slow_reading("reports") as session:
             return await _page(
                 request, slug, ArticleQuery(), session, context, in_force, rendering,
-                refusal=REFUSALS.get(problem.slug, problem.detail),
-                status_code=problem.type.status,
+                refusal=problem, typed=typed,
             )  # fmt: skip
     return see_other(f"/admin/articles/{slug}?done={change}")
 
@@ -161,6 +157,13 @@ def _wanted(
         raise Problem("invalid-request", f"Nothing was changed: {field}: {message}.") from error
 
 
+def _typed(access: AccessIn) -> dict[str, str | None]:
+    """What is stored, as the form has it."""
+    schedule = access.schedule.model_dump() if access.schedule else {}
+    hours = {name: str(value) for name, value in schedule.items() if value is not None}
+    return {"level": access.level or "", "plans": " ".join(access.plans), **hours}
+
+
 async def _page(
     request: Request,
     slug: str,
@@ -170,8 +173,8 @@ async def _page(
     in_force: InForce,
     rendering: Rendering,
     *,
-    refusal: str | None = None,
-    status_code: int = 200,
+    refusal: Problem | None = None,
+    typed: Mapping[str, str | None] | None = None,
 ) -> Response:
     row = await get_row(session, slug) if is_slug(slug) else None
     if row is None:
@@ -189,10 +192,12 @@ async def _page(
         for each, document, before in zip_longest(revisions.items, documents, documents[1:])
         if each is not None
     ]
+    article = await rendering(admin_article, row, in_force, now)
     return page(
-        request, "article.html", status_code=status_code, found=found, row=row, asked=asked,
+        request, "article.html", status_code=refusal.type.status if refusal else 200,
+        found=found, seen=traced(row), asked=asked, typed=typed or _typed(article.access),
         period=period.period, words=words, revisions=revisions, changes=changes, refusal=refusal,
-        article=await rendering(admin_article, row, in_force, now), audiences=AUDIENCES,
+        article=article, audiences=AUDIENCES,
         notice=DONE.get(asked.done),
         names=await names_of(session, [each.actor for each in revisions.items]),
     )  # fmt: skip

@@ -9,7 +9,13 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.crawlers.address_lists import read_addresses
-from service.crawlers.store import all_crawlers, forget_crawler, load_networks, put_crawler
+from service.crawlers.store import (
+    all_crawlers,
+    facts_of,
+    forget_crawler,
+    load_networks,
+    put_crawler,
+)
 from service.db.context import AppContext
 from service.db.session import AppDatabase, ReportSession, WriteSession
 from service.html.redirect import see_other
@@ -17,7 +23,7 @@ from service.identity.permissions import Permission
 from service.operators.crawlers.naming import NOTHING_TYPED, crawler_typed, typed_of
 from service.operators.crawlers.outcomes import outcome
 from service.operators.frame.pages import PageRoute, page
-from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.operators.rules.changes import AppRuleChanges, current_rules
 from service.problems import Problem
 from service.reports.schemas import Storable
@@ -33,10 +39,6 @@ CHOICES = {
     "agent": ("preview", "refuse"),
     "training": ("preview", "license", "refuse"),
 }
-_MEANWHILE = (
-    "Somebody else has changed the rules meanwhile. Your entries are below, unsaved: if you save them, they replace "
-    "what is there now."
-)
 NOTHING_LOADED: Mapping[str, str] = {"name": "", "addresses": ""}
 _LISTS = ("permits", "prohibits")
 _TERMS = ("payment", "amount", "currency", "custom", "standard", "contact")
@@ -95,11 +97,9 @@ async def send_rules(
         changed = rules.model_copy(update={"crawlers": _read(typed)})
         await changes.save(visit.operator, changed, after=version)
     except (ValueError, Problem) as error:
-        told = _MEANWHILE if isinstance(error, Problem) else _told(error)
+        told = error if isinstance(error, Problem) else _told(error)
         async with database.reading() as session:
-            return await _page(
-                request, session, settings, typed=typed, refusal=told, status_code=422
-            )
+            return await _page(request, session, settings, typed=typed, refusal=told)
     return see_other(HOME)
 
 
@@ -110,26 +110,39 @@ async def send_crawler(
     typed: Annotated[dict[str, str], Depends(sent_crawler)],
     session: WriteSession,
     context: AppContext,
+    seen: Seen = None,
 ) -> Response:
     """Name a crawler, or replace what is known of it but for its networks; or say what is wrong."""
     known = {each.crawler.name: each.crawler for each in await all_crawlers(session)}
+    name, actor = typed["name"].strip(), visit.operator.label
     try:
-        crawler = crawler_typed(typed, known.get(typed["name"].strip()))
+        crawler = crawler_typed(typed, known.get(name))
+        await put_crawler(session, context, crawler, actor=actor, seen=seen)
     except ValueError as error:
-        return await _page(
-            request, session, context.settings, typed=None, naming=typed, refusal=str(error),
-            status_code=422,
-        )  # fmt: skip
-    await put_crawler(session, context, crawler, actor=visit.operator.label)
-    return see_other(f"{HOME}#known")
+        refusal: str | Problem = str(error)
+    except Problem as problem:
+        refusal = problem
+    else:
+        return see_other(f"{HOME}#known")
+    return await _page(
+        request, session, context.settings, typed=None, naming=typed, chosen=name, refusal=refusal
+    )
 
 
 @router.post("/forget")
 async def send_forget(
-    visit: Changes, session: WriteSession, context: AppContext, name: Text = ""
+    request: Request,
+    visit: Changes,
+    session: WriteSession,
+    context: AppContext,
+    name: Text = "",
+    seen: Seen = None,
 ) -> Response:
     """Take away what the newsroom stored of a crawler; what everybody knows of it stays."""
-    await forget_crawler(session, context, name, actor=visit.operator.label)
+    try:
+        await forget_crawler(session, context, name, actor=visit.operator.label, seen=seen)
+    except Problem as problem:
+        return await _page(request, session, context.settings, typed=None, refusal=problem)
     return see_other(f"{HOME}#known")
 
 
@@ -142,17 +155,25 @@ async def send_addresses(
     name: Text = "",
     addresses: LongText = "",
 ) -> Response:
-    """Replace the address list of a crawler, or say what is wrong with it."""
+    """Replace the address list of a crawler, or say what is wrong with it.
+
+    `name` is followed by what was seen of the list.
+    """
+    name, _, seen = name.partition(" ")
+    actor = visit.operator.label
     try:
         networks = read_addresses(addresses)
-        await load_networks(session, context, name, networks, actor=visit.operator.label)
-    except (ValueError, Problem) as error:
-        told = error.detail if isinstance(error, Problem) else str(error)
-        return await _page(
-            request, session, context.settings, typed=None, refusal=told, status_code=422,
-            loading={"name": name, "addresses": addresses},
-        )  # fmt: skip
-    return see_other(f"{HOME}#known")
+        await load_networks(session, context, name, networks, actor=actor, seen=seen or None)
+    except ValueError as error:
+        refusal: str | Problem = str(error)
+    except Problem as problem:
+        refusal = problem
+    else:
+        return see_other(f"{HOME}#known")
+    return await _page(
+        request, session, context.settings, typed=None, refusal=refusal,
+        loading={"name": name, "addresses": addresses},
+    )  # fmt: skip
 
 
 def _read(typed: dict[str, str]) -> CrawlersIn:
@@ -201,9 +222,11 @@ async def _page(
     chosen: str = "",
     naming: Mapping[str, str] | None = None,
     loading: Mapping[str, str] = NOTHING_LOADED,
-    refusal: str = "",
-    status_code: int = 200,
+    refusal: str | Problem = "",
 ) -> Response:
+    status_code = 422 if refusal else 200
+    if isinstance(refusal, Problem):
+        status_code = refusal.type.status
     current = await current_rules(session, settings)
     in_force = current.rules.crawlers or CrawlersIn()
     found = await all_crawlers(session)
@@ -212,6 +235,7 @@ async def _page(
         naming = typed_of(named[0]) if named else NOTHING_TYPED
     return page(
         request, "crawlers.html", status_code=status_code, found=found, refusal=refusal, naming=naming,
+        named=named[0] if named else None, facts_of=facts_of,
         loading=loading,
         version=current.version, typed=typed or _typed(in_force),
         choices=CHOICES, categories=CATEGORY_WORDS, policies=POLICY_WORDS, payments=PAYMENT_WORDS,

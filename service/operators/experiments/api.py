@@ -8,6 +8,7 @@ from service.db.context import AppContext
 from service.db.session import AppDatabase, ReportSession
 from service.html.list_query import AnyPage
 from service.identity.callers import Actor, requires
+from service.identity.meanwhile import IfMatch, etag_of
 from service.identity.permissions import Permission
 from service.operators.experiments.changes import (
     AppExperimentChanges,
@@ -21,7 +22,7 @@ from service.operators.experiments.schemas import (
     ExperimentResults,
 )
 from service.problems import Problem
-from service.rules.experiment_changes import known_experiment
+from service.rules.experiment_changes import facts_of, known_experiment
 from service.rules.experiment_document import ExperimentIn
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
@@ -43,10 +44,16 @@ async def read_experiments(
 
 @router.get("/{slug}", summary="Read an experiment")
 async def read_experiment(
-    slug: ExperimentName, _: Reads, session: ReportSession, context: AppContext
+    slug: ExperimentName,
+    _: Reads,
+    session: ReportSession,
+    context: AppContext,
+    response: Response,
 ) -> ExperimentOut:
-    """Needs the permission articles:read."""
-    return ExperimentOut.of(await known_experiment(session, slug), context.clocks.business())
+    """The ETag goes into `If-Match`. Needs the permission articles:read."""
+    row = await known_experiment(session, slug)
+    response.headers["ETag"] = etag_of(facts_of(row))
+    return ExperimentOut.of(row, context.clocks.business())
 
 
 @router.put("/{slug}", summary="Plan an experiment")
@@ -57,6 +64,8 @@ async def put_experiment(
     changes: AppExperimentChanges,
     database: AppDatabase,
     context: AppContext,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> ExperimentOut:
     """Store the plan, new or in place of an earlier one with its name; 409 `experiment-begun` once it was started.
 
@@ -64,21 +73,22 @@ async def put_experiment(
     """
     if body.slug != slug:
         raise Problem("invalid-request", f"The plan's slug is {body.slug}: put it there.")
-    await changes.plan(actor, body)
+    await changes.plan(actor, body, seen=if_match)
     async with database.reading() as session:
         row = await known_experiment(session, slug)
+    response.headers["ETag"] = etag_of(facts_of(row))
     return ExperimentOut.of(row, context.clocks.business())
 
 
 @router.post("/{slug}/start", summary="Start an experiment", status_code=204)
 async def post_start(
-    slug: ExperimentName, actor: Changes, changes: AppExperimentChanges
+    slug: ExperimentName, actor: Changes, changes: AppExperimentChanges, if_match: IfMatch = None
 ) -> Response:
     """From now on it can't be changed; 409 `another-experiment` while another one runs.
 
     Needs the permission articles:write.
     """
-    await changes.start(actor, slug)
+    await changes.start(actor, slug, seen=if_match)
     return Response(status_code=204)
 
 
@@ -93,10 +103,10 @@ async def post_stop(
 
 @router.delete("/{slug}", summary="Delete a plan", status_code=204)
 async def delete_experiment(
-    slug: ExperimentName, actor: Changes, changes: AppExperimentChanges
+    slug: ExperimentName, actor: Changes, changes: AppExperimentChanges, if_match: IfMatch = None
 ) -> Response:
     """409 `experiment-begun` once it was started. Needs the permission articles:write."""
-    await changes.drop(actor, slug)
+    await changes.drop(actor, slug, seen=if_match)
     return Response(status_code=204)
 
 

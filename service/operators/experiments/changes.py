@@ -38,17 +38,19 @@ class ExperimentChanges:
     context: Context
     rule_book: RuleBook
 
-    async def plan(self, actor: Actor, plan: ExperimentIn) -> None:
-        await self._change(actor, lambda change: plan_experiment(change, plan))
+    async def plan(self, actor: Actor, plan: ExperimentIn, *, seen: str | None) -> None:
+        await self._change(actor, lambda change: plan_experiment(change, plan, seen=seen))
 
-    async def start(self, actor: Actor, slug: str) -> None:
-        await self._change(actor, lambda change: start_experiment(change, slug, self.context))
+    async def start(self, actor: Actor, slug: str, *, seen: str | None) -> None:
+        await self._change(
+            actor, lambda change: start_experiment(change, slug, self.context, seen=seen)
+        )
 
     async def stop(self, actor: Actor, slug: str) -> None:
         await self._change(actor, lambda change: stop_experiment(change, slug))
 
-    async def drop(self, actor: Actor, slug: str) -> None:
-        await self._change(actor, lambda change: drop_plan(change, slug))
+    async def drop(self, actor: Actor, slug: str, *, seen: str | None) -> None:
+        await self._change(actor, lambda change: drop_plan(change, slug, seen=seen))
 
     async def _change(self, actor: Actor, act: Callable[[Change], Awaitable[None]]) -> None:
         async with changing_experiments(self.context, actor.label) as change:

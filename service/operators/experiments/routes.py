@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import AppContext, Context
 from service.db.session import ReportSession
+from service.db.tables import ExperimentRow
 from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
 from service.identity.entry import ENTRY_WORDS
@@ -23,9 +24,10 @@ from service.operators.experiments.form import PlanTyped, sent_plan
 from service.operators.experiments.schemas import ExperimentName, ExperimentOut
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
-from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.problems import Problem
-from service.rules.experiment_changes import known_experiment, plan_of
+from service.rules.experiment_changes import facts_of, known_experiment, plan_of
+from service.rules.experiment_store import find_experiment
 from service.rules.experiments import GOAL_WORDS, STATE_WORDS, SUBJECT_WORDS
 from service.rules.prompts import AUDIENCE_WORDS, WALL_WORDS
 
@@ -58,13 +60,17 @@ async def send_plan(
     changes: AppExperimentChanges,
     session: ReportSession,
     context: AppContext,
+    seen: Seen = None,
 ) -> Response:
     """Store a plan; what can't be is told above the form, which keeps what was typed."""
     try:
         plan = typed.plan(context.settings.zone)
-        await changes.plan(visit.operator, plan)
+        await changes.plan(visit.operator, plan, seen=seen)
     except Problem as problem:
-        return await _page(request, session, context, typed, FROM_THE_START, refusal=problem)
+        row = await find_experiment(session, typed.slug.strip())
+        return await _page(
+            request, session, context, typed, FROM_THE_START, refusal=problem, row=row
+        )
     return see_other(f"{HOME}/{plan.slug}")
 
 
@@ -79,7 +85,7 @@ async def show_plan(
     """The list, with this plan in the form."""
     row = await known_experiment(session, slug)
     typed = PlanTyped.of(plan_of(row), context.settings.zone)
-    return await _page(request, session, context, typed, FROM_THE_START)
+    return await _page(request, session, context, typed, FROM_THE_START, row=row)
 
 
 @router.get("/{slug}")
@@ -102,9 +108,10 @@ async def send_start(
     changes: AppExperimentChanges,
     session: ReportSession,
     context: AppContext,
+    seen: Seen = None,
 ) -> Response:
     """From now on it can only be stopped."""
-    change = changes.start(visit.operator, slug)
+    change = changes.start(visit.operator, slug, seen=seen)
     return await _after(change, request, session, context, slug, leads_to=f"{HOME}/{slug}")
 
 
@@ -130,9 +137,10 @@ async def send_delete(
     changes: AppExperimentChanges,
     session: ReportSession,
     context: AppContext,
+    seen: Seen = None,
 ) -> Response:
     """A plan that wasn't started."""
-    change = changes.drop(visit.operator, slug)
+    change = changes.drop(visit.operator, slug, seen=seen)
     return await _after(change, request, session, context, slug, leads_to=HOME)
 
 
@@ -144,7 +152,9 @@ async def _page(
     asked: ListQuery,
     *,
     refusal: Problem | None = None,
+    row: ExperimentRow | None = None,
 ) -> Response:
+    """`row` is the plan that the form is of."""
     now = context.clocks.business()
     found = await list_experiments(session, asked)
     return page(
@@ -155,6 +165,7 @@ async def _page(
         typed=typed,
         asked=asked,
         refusal=refusal,
+        seen=facts_of(row) if row is not None else None,
         states=STATE_WORDS,
         subjects=SUBJECT_WORDS,
         goals=GOAL_WORDS,
@@ -199,6 +210,7 @@ async def _one(
         report=report,
         plan=report.plan,
         row=report.row,
+        seen=facts_of(report.row),
         refusal=refusal,
         by=(await names_of(session, [report.row.created_by])).get(report.row.created_by),
         states=STATE_WORDS,

@@ -1,5 +1,6 @@
 """Rendering: what every template of the back office has at hand, and pages about errors."""
 
+import re
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from service.billing.outside import OUTSIDE_WORDS
 from service.clock import Clocks
 from service.html.pages import render
 from service.html.redirect import see_other
+from service.identity.meanwhile import stamp_of
 from service.identity.permissions import PERMISSION_WORDS
 from service.levels import LEVEL_WORDS
 from service.offers.pricing import amount_text, price_text
@@ -33,6 +35,9 @@ from service.reports.standing import (
 )
 from service.running import running_of
 from service.settings import Settings
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_LONGEST_FACT = 300
 
 
 def local_day(at: datetime, zone: ZoneInfo) -> str:
@@ -68,6 +73,8 @@ def page(
         offer_price=lambda offer: price_text(price_of(offer)),
         reason_words=operators_words,
         level_words=LEVEL_WORDS,
+        stamp=stamp_of,
+        fact=lambda value: fact_text(value, zone),
         standing_words=WORDS,
         standing_explanations=EXPLANATIONS,
         stop_words=STOPS,
@@ -77,6 +84,22 @@ def page(
         cancel_reason_words=CANCEL_REASONS,
         **context,
     )
+
+
+def fact_text(value: object, zone: ZoneInfo) -> str:
+    """A fact as people read it; empty: it is too much to be read in a line."""
+    if value is None or value in ("", [], ()):
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple) and not any(isinstance(each, dict) for each in value):
+        value = ", ".join(map(str, value))
+    text = str(value) if isinstance(value, str | int) else ""
+    if '": ' in text:
+        return ""  # a document, such as a prompt of the rules
+    if _INSTANT.match(text):
+        return local_minute(datetime.fromisoformat(text), zone)
+    return text if len(text) <= _LONGEST_FACT else ""
 
 
 class PageRoute(APIRoute):

@@ -18,6 +18,9 @@ from service.identity.secrets import derived_key
 from service.problems import Problem
 from service.settings import AppSettings, Settings
 
+Seen = Annotated[str | None, Form(max_length=8_000)]
+"""What the form's hidden field says was seen of the thing that it changes (identity/meanwhile.py)."""
+
 
 class SignInNeeded(Exception):
     """Nobody is signed in: the answer is the way to the sign-in page."""

@@ -19,12 +19,18 @@ from service.grants.csv_file import ListRefused, told
 from service.grants.institution_lists import ADVICE, read_institutions, store_institutions
 from service.grants.institution_reads import WayCount, reads_of
 from service.grants.institution_schemas import InstitutionIn, InstitutionReadsQuery
-from service.grants.institutions import end_institution, put_institution
+from service.grants.institutions import (
+    end_institution,
+    facts_of,
+    put_institution,
+    terms_of,
+)
 from service.grants.trust import ANSWERED_WHEN_KNOWN
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
-from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
+from service.problems import Problem
 from service.reports.schemas import Storable
 from service.texts import SLUG_LENGTH, is_slug, said_of
 
@@ -76,19 +82,25 @@ async def send_institution(
     domains: Text = "",
     networks: Text = "",
     until: Text = "",
+    seen: Seen = None,
 ) -> Response:
     """Store one, or show the form again with what is wrong."""
     typed = {
         "slug": slug, "name": name, "plan": plan, "domains": domains, "networks": networks,
         "until": until,
     }  # fmt: skip
+    actor, now = visit.operator.label, context.clocks.business()
     try:
         terms = _read(typed, context.settings.zone).terms()
+        await put_institution(session, context, slug, terms, actor=actor, seen=seen)
     except ValueError as error:
-        now = context.clocks.business()
-        return await _page(request, session, now, typed, refusal=_told(error), status_code=422)
-    await put_institution(session, context, slug, terms, actor=visit.operator.label)
-    return see_other(HOME)
+        refusal: str | Problem = _told(error)
+    except Problem as problem:
+        refusal = problem
+    else:
+        return see_other(HOME)
+    named = await session.get(Institution, slug)
+    return await _page(request, session, now, typed, refusal=refusal, named=named)
 
 
 @router.post("/import")
@@ -119,10 +131,21 @@ async def send_file(
 
 @router.post("/end")
 async def send_end(
-    visit: ChangesSubscribers, session: WriteSession, context: AppContext, slug: Text
+    request: Request,
+    visit: ChangesSubscribers,
+    session: WriteSession,
+    context: AppContext,
+    slug: Text,
+    seen: Seen = None,
 ) -> Response:
-    """End a contract now."""
-    await end_institution(session, context, slug, actor=visit.operator.label)
+    """End a contract now, or show all of them with why not."""
+    try:
+        await end_institution(session, context, slug, actor=visit.operator.label, seen=seen)
+    except Problem as problem:
+        if problem.slug != "changed-meanwhile":
+            raise
+        now = context.clocks.business()
+        return await _page(request, session, now, _NOTHING_TYPED, refusal=problem)
     return see_other(HOME)
 
 
@@ -181,15 +204,18 @@ async def _page(
     now: datetime,
     typed: dict[str, str],
     *,
-    refusal: str | None,
+    refusal: str | Problem | None,
     named: Institution | None = None,
     read: Sequence[WayCount] = (),
     taken: Taken | None = None,
     status_code: int = 200,
 ) -> Response:
+    """`named` is the one that the form is of."""
+    if refusal is not None:
+        status_code = refusal.type.status if isinstance(refusal, Problem) else 422
     found = list(await session.scalars(select(Institution).order_by(Institution.slug)))
     over = {each.slug for each in found if each.ends_at is not None and each.ends_at <= now}
     return page(
         request, "institutions.html", found=found, over=over, typed=typed, refusal=refusal,
-        named=named, read=read, taken=taken or Taken(""), advice=ADVICE, status_code=status_code,
+        named=named, read=read, facts_of=lambda row: facts_of(terms_of(row)), taken=taken or Taken(""), advice=ADVICE, status_code=status_code,
     )  # fmt: skip

@@ -12,7 +12,13 @@ from service.db.session import ReportSession
 from service.html.redirect import see_other
 from service.identity.audit import change_by
 from service.identity.permissions import Permission
-from service.offers.catalogue import LAST_PLACE, OfferChange, change_offer, make_offer
+from service.offers.catalogue import (
+    LAST_PLACE,
+    OfferChange,
+    change_offer,
+    facts_of,
+    make_offer,
+)
 from service.offers.on_sale import AppOnSale
 from service.offers.pricing import (
     InvalidPrice,
@@ -23,7 +29,7 @@ from service.offers.pricing import (
 )
 from service.offers.store import find_offer, price_of
 from service.operators.frame.pages import PageRoute, page
-from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.operators.offers.schemas import NewOffer
 from service.problems import Problem
 from service.reports import offer_list, subscriber_list
@@ -38,10 +44,6 @@ DONE = {
     "change": "Changed. Readers see it within two seconds.",
     "end": "Ended. Nobody can buy it any more; who has it keeps it.",
     "show": "It is sold again.",
-}
-REFUSALS = {
-    "offer-changed": "Nothing was changed: somebody has changed the offer meanwhile. Look at it as it is now, "
-    "and try again.",
 }
 
 SeesOffers = Annotated[Visit, Depends(page_requires(Permission.OFFERS_READ))]
@@ -171,24 +173,24 @@ async def send_change(
     context: AppContext,
     on_sale: AppOnSale,
     change: Annotated[Literal["change", "end", "show"], Form()],
-    version: Annotated[int, Form(ge=1, le=2**31)],
     name: Name = "",
     position: Annotated[int, Form(ge=0, le=LAST_PLACE)] = 0,
     sure: Annotated[str, Form()] = "",
+    seen: Seen = None,
 ) -> Response:
     """Rename or move the offer, end it or sell it again; or show the page again with why not."""
+    wanted = None
     try:
         wanted = _wanted(change, name, position, sure)
         async with change_by(context, visit.operator.label) as changing:
-            await change_offer(changing, offer_id, wanted, if_match=f'"v{version}"')
+            await change_offer(changing, offer_id, wanted, seen=seen)
     except Problem as problem:
-        if problem.slug not in {"invalid-request", "offer-changed"}:
+        if problem.slug not in {"invalid-request", "changed-meanwhile"}:
             raise
         async with context.database.slow_reading("reports") as session:
             return await _page(
                 request, offer_id, OfferQuery(), session, context,
-                refusal=REFUSALS.get(problem.slug, problem.detail),
-                status_code=problem.type.status,
+                refusal=problem, typed=wanted,
             )  # fmt: skip
     on_sale.forget()
     return see_other(f"{OFFERS}/{offer_id}?done={change}")
@@ -209,8 +211,8 @@ async def _page(
     session: AsyncSession,
     context: Context,
     *,
-    refusal: str | None = None,
-    status_code: int = 200,
+    refusal: Problem | None = None,
+    typed: OfferChange | None = None,
 ) -> Response:
     offer = await find_offer(session, offer_id)
     if offer is None:
@@ -218,7 +220,8 @@ async def _page(
     period = asked.asked(context.settings, context.clocks.business())
     (found,) = await offer_list.figures_of_offers(session, [offer], period)
     return page(
-        request, "offer.html", status_code=status_code, offer=offer, found=found, asked=asked,
+        request, "offer.html", status_code=refusal.type.status if refusal else 200, offer=offer,
+        typed=typed or OfferChange(), seen=facts_of(offer), found=found, asked=asked,
         period=period.period, offered=price_of(offer), refusal=refusal,
         notice=DONE.get(asked.done),
     )  # fmt: skip

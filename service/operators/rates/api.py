@@ -9,6 +9,7 @@ from service.db.context import AppContext
 from service.db.session import ReportSession
 from service.html.list_query import AnyPage
 from service.identity.callers import Actor, requires
+from service.identity.meanwhile import IfMatch
 from service.identity.permissions import Permission
 from service.operators.rates.changes import Pair, delete_rate, enter_rate, list_rates
 from service.operators.rates.schemas import RateIn, RateList, RateOut
@@ -30,17 +31,26 @@ async def read_rates(_: ReadsReports, asked: AnyPage, session: ReportSession) ->
 
 
 @router.post("", status_code=201, summary="Enter an exchange rate")
-async def send_rate(body: RateIn, actor: WritesReports, context: AppContext) -> RateOut:
+async def send_rate(
+    body: RateIn, actor: WritesReports, context: AppContext, if_match: IfMatch = None
+) -> RateOut:
     """It applies from its day until the next one of the pair, and replaces that of the same day.
 
     Needs the permission reports:write.
     """
-    return RateOut.of(await enter_rate(context, body.pair, body.rate, actor=actor.label))
+    return RateOut.of(
+        await enter_rate(context, body.pair, body.rate, actor=actor.label, seen=if_match)
+    )
 
 
 @router.delete("/{currency}/{into}/{day}", status_code=204, summary="Delete an exchange rate")
 async def remove_rate(
-    currency: Currency, into: Currency, day: date, actor: WritesReports, context: AppContext
+    currency: Currency,
+    into: Currency,
+    day: date,
+    actor: WritesReports,
+    context: AppContext,
+    if_match: IfMatch = None,
 ) -> None:
     """The one before it applies again. Needs the permission reports:write."""
-    await delete_rate(context, Pair(currency, into, day), actor=actor.label)
+    await delete_rate(context, Pair(currency, into, day), actor=actor.label, seen=if_match)

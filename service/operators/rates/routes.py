@@ -15,7 +15,14 @@ from service.identity.permissions import Permission
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
-from service.operators.rates.changes import delete_rate, enter_rate, list_rates
+from service.operators.rates.changes import (
+    Pair,
+    delete_rate,
+    enter_rate,
+    facts_of,
+    find_rate,
+    list_rates,
+)
 from service.operators.rates.schemas import RateIn
 from service.problems import Problem, invalid_field
 from service.reports.schemas import Storable
@@ -37,6 +44,7 @@ class Typed(BaseModel):
     into: _Text = ""
     day: _Text = ""
     rate: _Text = ""
+    seen: _Text = ""
 
     def read(self) -> RateIn:
         """Problem `invalid-request` says what can't be read."""
@@ -69,32 +77,48 @@ async def send_rate(
     request: Request, visit: EntersRates, context: AppContext, typed: Annotated[Typed, Form()]
 ) -> Response:
     """Enter a rate, or show the form again with why not."""
+    actor, pair = visit.operator.label, None
     try:
         entered = typed.read()
+        pair = entered.pair
+        await enter_rate(context, pair, entered.rate, actor=actor, seen=typed.seen or None)
     except Problem as problem:
         async with context.database.slow_reading("reports") as session:
-            refusal = f"Not saved. {problem.detail}"
-            return await _page(request, session, ListQuery(), typed, refusal=refusal)
-    await enter_rate(context, entered.pair, entered.rate, actor=visit.operator.label)
+            return await _page(request, session, ListQuery(), typed, refusal=problem, pair=pair)
     return see_other(HERE)
 
 
 @router.post("/delete")
 async def send_deletion(
-    visit: EntersRates, context: AppContext, typed: Annotated[Typed, Form()]
+    request: Request, visit: EntersRates, context: AppContext, typed: Annotated[Typed, Form()]
 ) -> Response:
     """Delete a rate: the one before it applies again."""
-    rate = typed.model_copy(update={"rate": "1"}).read()
-    await delete_rate(context, rate.pair, actor=visit.operator.label)
+    pair = typed.model_copy(update={"rate": "1"}).read().pair
+    try:
+        await delete_rate(context, pair, actor=visit.operator.label, seen=typed.seen or None)
+    except Problem as problem:
+        if problem.slug != "changed-meanwhile":
+            raise
+        async with context.database.slow_reading("reports") as session:
+            return await _page(request, session, ListQuery(), Typed(), refusal=problem)
     return see_other(HERE)
 
 
 async def _page(
-    request: Request, session: AsyncSession, asked: ListQuery, typed: Typed, *, refusal: str = ""
+    request: Request,
+    session: AsyncSession,
+    asked: ListQuery,
+    typed: Typed,
+    *,
+    refusal: Problem | None = None,
+    pair: Pair | None = None,
 ) -> Response:
+    """`pair` is what the form is of."""
+    there = await find_rate(session, pair) if pair is not None else None
     found = await list_rates(session, asked)
     names = await names_of(session, [each.entered_by for each in found.items])
     return page(
-        request, "rates.html", status_code=422 if refusal else 200, found=found, asked=asked,
+        request, "rates.html", status_code=refusal.type.status if refusal else 200, found=found,
+        asked=asked, there=there, facts_of=facts_of,
         typed=typed, refusal=refusal, names=names,
     )  # fmt: skip

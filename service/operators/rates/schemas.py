@@ -8,7 +8,8 @@ from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from service.bodies import Body, ListOut
 from service.db.tables import ExchangeRate
-from service.operators.rates.changes import Pair
+from service.identity.meanwhile import stamp_of
+from service.operators.rates.changes import Pair, facts_of
 
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["CHF"])]
 
@@ -41,10 +42,15 @@ class RateOut(BaseModel):
     rate: str
     entered_by: str
     entered_at: AwareDatetime
+    etag: str
+    """What goes into `If-Match`."""
 
     @classmethod
     def of(cls, row: ExchangeRate) -> Self:
-        return cls.model_validate(row, from_attributes=True)
+        return cls(
+            currency=row.currency, into=row.into, day=row.day, rate=row.rate,
+            entered_by=row.entered_by, entered_at=row.entered_at, etag=stamp_of(facts_of(row.rate)),
+        )  # fmt: skip
 
 
 class RateList(ListOut[RateOut]):

@@ -13,16 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import AppContext, Context
 from service.db.session import ReportSession, WriteSession
+from service.db.tables import Right
 from service.grants.csv_file import Differences, ListRefused, instant, told
 from service.grants.right_lists import ADVICE, MOST_ENDED_PERCENT, read_list, store_list
 from service.grants.right_schemas import LONGEST_REFERENCE, AnyRights, RightIn, RightQuery
 from service.grants.right_store import list_rights, sources
-from service.grants.rights import SentRight, end_right, is_over, put_right
+from service.grants.rights import SentRight, end_right, facts_of, is_over, put_right
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
-from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
+from service.problems import Problem
 from service.reports.schemas import Storable
 from service.texts import is_slug, said_of
 
@@ -69,19 +71,22 @@ async def send_right(
     session: WriteSession,
     context: AppContext,
     source: Text = "", reference: Text = "", plan: Text = "", until: Text = "", email: Text = "",
-    account_number: Text = "", name: Text = "", postcode: Text = "",
+    account_number: Text = "", name: Text = "", postcode: Text = "", seen: Seen = None,
 ) -> Response:  # fmt: skip
     """Store one, or show the form again with what is wrong."""
     values = (source, reference, plan, until, email, account_number, name, postcode)
     typed = dict(zip(_TYPED, (each.strip() for each in values), strict=True))
+    actor = visit.operator.label
     try:
         sent = _read(typed, context)
+        await put_right(session, context, typed["source"], sent, actor=actor, seen=seen)
     except ValueError as error:
-        return await _page(
-            request, session, context, RightQuery(), typed=typed, refusal=_told(error)
-        )
-    await put_right(session, context, typed["source"], sent, actor=visit.operator.label)
-    return see_other(HOME)
+        refusal: str | Problem = _told(error)
+    except Problem as problem:
+        refusal = problem
+    else:
+        return see_other(HOME)
+    return await _page(request, session, context, RightQuery(), typed=typed, refusal=refusal)
 
 
 @router.post("/import")
@@ -115,14 +120,22 @@ async def send_list(
 
 @router.post("/end")
 async def send_end(
+    request: Request,
     visit: ChangesSubscribers,
     session: WriteSession,
     context: AppContext,
     source: Text,
     reference: Text,
+    seen: Seen = None,
 ) -> Response:
-    """End one right now."""
-    await end_right(session, context, source, reference, actor=visit.operator.label)
+    """End one right now, or show the list with why not."""
+    actor = visit.operator.label
+    try:
+        await end_right(session, context, source, reference, actor=actor, seen=seen)
+    except Problem as problem:
+        if problem.slug != "changed-meanwhile":
+            raise
+        return await _page(request, session, context, RightQuery(), refusal=problem)
     return see_other(HOME)
 
 
@@ -189,16 +202,21 @@ async def _page(
     asked: RightQuery,
     *,
     typed: dict[str, str] | None = None,
-    refusal: str = "",
+    refusal: str | Problem = "",
     taken: Taken | None = None,
 ) -> Response:
+    typed = typed or dict.fromkeys(_TYPED, "")
+    status = 422 if refusal or (taken is not None and taken.refused) else 200
+    if isinstance(refusal, Problem):
+        status = refusal.type.status
+    named = await session.get(Right, (typed["source"], typed["reference"])) if refusal else None
     now, taken = context.clocks.business(), taken or Taken()
     found = await list_rights(session, asked, now)
     names = await names_of(session, [each.reader_id for each in found.items if each.reader_id])
     return page(
-        request, "rights.html", status_code=422 if refusal or taken.refused else 200,
+        request, "rights.html", status_code=status, facts_of=facts_of, named=named,
         found=found, asked=asked, sources=await sources(session),
         over={(each.source, each.reference) for each in found.items if is_over(each, now)},
-        names=names, typed=typed or dict.fromkeys(_TYPED, ""), refusal=refusal, taken=taken,
+        names=names, typed=typed, refusal=refusal, taken=taken,
         advice=ADVICE,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from service.db.context import AppContext, Context
 from service.db.tables import Operator
 from service.identity.audit import Change, change_by
 from service.identity.callers import Actor
+from service.identity.meanwhile import check_unchanged
 from service.identity.operators import (
     AddressTaken,
     create_operator,
@@ -19,7 +20,7 @@ from service.identity.operators import (
 )
 from service.identity.passwords import AccountRefused, AppPasswords, Passwords
 from service.identity.permissions import permissions_of_role
-from service.identity.second_factor import switch_off
+from service.identity.second_factor import is_on, switch_off
 from service.problems import Problem, invalid_field
 
 ADMIN = "admin"
@@ -61,16 +62,20 @@ class Accounts:
         role: str | None = None,
         disabled: bool | None = None,
         totp: Literal[False] | None = None,
+        seen: str | None = None,
     ) -> Operator:
         """Set the role, and whether the account is disabled; None leaves it. `totp` False switches
         the second factor off for an operator who has lost it.
 
         The last two end the operator's sessions. Problems: `not-found`, `forbidden`,
-        `last-administrator`.
+        `last-administrator`, `changed-meanwhile`.
         """
         async with change_by(self.context, actor.label) as change:
             operator = await _locked(change.session, actor, operator_id)
             _check_somebody_else(actor, operator, totp=totp)
+            await check_unchanged(
+                change.session, facts_of(operator), seen, kind="operator", target=operator_id
+            )
             if totp is False and operator.totp_sealed is not None:
                 await _switch_totp_off(change, operator)
             if role is not None and role != operator.role:
@@ -97,6 +102,14 @@ async def accounts_of(context: AppContext, passwords: AppPasswords) -> Accounts:
 
 
 AppAccounts = Annotated[Accounts, Depends(accounts_of)]
+
+
+def facts_of(operator: Operator) -> dict[str, object]:
+    """What other operators can change of an account."""
+    return {
+        "role": operator.role, "disabled": operator.disabled_at is not None,
+        "totp": is_on(operator),
+    }  # fmt: skip
 
 
 async def _switch_totp_off(change: Change, operator: Operator) -> None:

@@ -8,6 +8,7 @@ from service.db.context import AppContext
 from service.db.session import ReportSession
 from service.html.list_query import AnyPage
 from service.identity.callers import Actor, requires
+from service.identity.meanwhile import IfMatch
 from service.identity.permissions import Permission
 from service.operators.staff.accounts import AppAccounts
 from service.operators.staff.keys import create_key, revoke_key
@@ -63,6 +64,7 @@ async def change_operator(
     body: OperatorChange,
     actor: ChangesOperators,
     accounts: AppAccounts,
+    if_match: IfMatch = None,
 ) -> OperatorOut:
     """Change the role, disable or enable the account, or take a lost second factor off.
 
@@ -70,7 +72,7 @@ async def change_operator(
     administrator stays. Needs the permission operators:write.
     """
     changed = await accounts.change(
-        actor, operator_id, role=body.role, disabled=body.disabled, totp=body.totp
+        actor, operator_id, role=body.role, disabled=body.disabled, totp=body.totp, seen=if_match
     )
     return OperatorOut.of(changed)
 

@@ -1,5 +1,6 @@
 """The administrators' pages: operators, API keys, the audit log."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypedDict
 
 from fastapi import APIRouter, Depends, Form, Path, Request
@@ -14,8 +15,8 @@ from service.identity.permissions import ROLES, SCOPES, Permission
 from service.identity.second_factor import is_on
 from service.operators.frame.names import kind_of, names_of
 from service.operators.frame.pages import PageRoute, page
-from service.operators.frame.visits import Visit, form_requires, page_requires
-from service.operators.staff.accounts import AppAccounts
+from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
+from service.operators.staff.accounts import AppAccounts, facts_of
 from service.operators.staff.keys import create_key, revoke_key
 from service.operators.staff.lists import list_api_keys, list_audit, list_operators
 from service.operators.staff.schemas import AnyAudit
@@ -26,6 +27,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 OPERATORS = "/admin/operators"
 KEYS = "/admin/api-keys"
 FROM_THE_START = ListQuery()
+_NOTHING_CHOSEN: Mapping[str, str] = {}
 
 SeesOperators = Annotated[Visit, Depends(page_requires(Permission.OPERATORS_READ))]
 ChangesOperators = Annotated[Visit, Depends(form_requires(Permission.OPERATORS_WRITE))]
@@ -70,13 +72,15 @@ async def send_operator_change(
     accounts: AppAccounts,
     change: Annotated[str, Form()] = "",
     role: Annotated[str, Form()] = "",
+    seen: Seen = None,
 ) -> Response:
     """`change` is `role`, `disable`, `enable` or `reset-totp`."""
     try:
-        await accounts.change(visit.operator, operator_id, **_chosen(change, role))
+        await accounts.change(visit.operator, operator_id, **_chosen(change, role), seen=seen)
     except Problem as problem:
+        chosen = {operator_id: role} if role in ROLES else {}
         async with accounts.context.database.reading() as session:
-            return await _operators_page(request, session, problem=problem)
+            return await _operators_page(request, session, problem=problem, chosen=chosen)
     return see_other(OPERATORS)
 
 
@@ -103,8 +107,10 @@ async def _operators_page(
     asked: ListQuery = FROM_THE_START,
     *,
     problem: Problem | None = None,
+    chosen: Mapping[str, str] = _NOTHING_CHOSEN,
     **entries: str,
 ) -> Response:
+    """`chosen` are roles that weren't set, by the operators' ids."""
     answer = page(
         request,
         "operators.html",
@@ -112,7 +118,9 @@ async def _operators_page(
         operators=await list_operators(session, asked),
         roles=list(ROLES),
         is_on=is_on,
-        refusal=problem.detail if problem else None,
+        refusal=problem,
+        chosen=chosen,
+        facts_of=facts_of,
         asked=asked,
         entries={"email": "", "role": "viewer", **entries},
     )

@@ -9,10 +9,12 @@ from service.bodies import Body, ListOut
 from service.db.tables import ApiKey, AuditEntry, Operator
 from service.html.list_query import ListQuery
 from service.identity.api_keys import LONGEST_LABEL, NewKey
+from service.identity.meanwhile import stamp_of
 from service.identity.operators import LONGEST_EMAIL
 from service.identity.passwords import LONGEST_PASSWORD, MINIMUM_PASSWORD_LENGTH
 from service.identity.permissions import SCOPES, Permission
 from service.identity.second_factor import is_on
+from service.operators.staff.accounts import facts_of
 from service.reports.schemas import Storable
 
 RoleName = Literal["viewer", "editor", "billing", "admin"]
@@ -64,6 +66,8 @@ class OperatorOut(BaseModel):
     totp: bool
     disabled: bool
     created_at: AwareDatetime
+    etag: str
+    """What goes into `If-Match`."""
 
     @classmethod
     def of(cls, operator: Operator) -> Self:
@@ -74,6 +78,7 @@ class OperatorOut(BaseModel):
             totp=is_on(operator),
             disabled=operator.disabled_at is not None,
             created_at=operator.created_at,
+            etag=stamp_of(facts_of(operator)),
         )
 
 

@@ -17,7 +17,7 @@ from service.identity.permissions import Permission
 from service.jobs.runner import AppWakes
 from service.offers.pricing import minor_units
 from service.operators.frame.pages import PageRoute
-from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.operators.subscribers.shown import reader_page
 from service.outbox.mails import MAIL_TASK
 from service.payments.asking import AppGateway
@@ -81,18 +81,19 @@ async def send_address(
     context: AppContext,
     wakes: AppWakes,
     email: Text = "",
+    seen: Seen = None,
 ) -> Response:
     """Give the reader another address, or show the page again with why not."""
     try:
         await change_by_operator(
-            context, reader_id=reader_id, email=email, actor=visit.operator.label
+            context, reader_id=reader_id, email=email, actor=visit.operator.label, seen=seen
         )
     except Problem as problem:
-        if problem.slug not in {"address-taken", "invalid-email"}:
+        if problem.slug not in {"address-taken", "invalid-email", "changed-meanwhile"}:
             raise
         async with context.database.slow_reading("reports") as session:
             return await reader_page(
-                request, session, reader_id, context, refusal=problem.detail,
+                request, session, reader_id, context, refusal=problem, typed_address=email,
                 status_code=problem.type.status,
             )  # fmt: skip
     wakes.wake(MAIL_TASK)

@@ -30,7 +30,14 @@ async def reader_page(
     devices = await live_sessions(
         session, history.reader_id, now=context.clocks.wall(), settings=context.settings
     )
-    shown = {"notice": None, "refusal": None, "explained": None, "asked_article": "", **shown}
+    shown = {
+        "notice": None,
+        "refusal": None,
+        "explained": None,
+        "asked_article": "",
+        "typed_address": "",
+        **shown,
+    }
     return page(
         request, "subscriber.html", history=history, notes=notes, devices=devices,
         names=await names_of(

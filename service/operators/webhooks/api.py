@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 
 from service.db.session import ReportSession
 from service.identity.callers import Actor, requires
+from service.identity.meanwhile import IfMatch
 from service.identity.permissions import Permission
 from service.operators.webhooks.endpoints import AppEndpoints, all_endpoints, known_endpoint
 from service.operators.webhooks.lists import list_deliveries
@@ -50,31 +51,37 @@ async def make_endpoint(
 
 @router.patch("/{endpoint_id}", summary="Change a webhook endpoint")
 async def change_endpoint(
-    endpoint_id: EndpointId, body: EndpointChange, actor: ChangesSystem, endpoints: AppEndpoints
+    endpoint_id: EndpointId,
+    body: EndpointChange,
+    actor: ChangesSystem,
+    endpoints: AppEndpoints,
+    if_match: IfMatch = None,
 ) -> EndpointOut:
     """Choose other types, disable or enable it. Needs the permission system:write.
 
     For a disabled endpoint nothing is stored, and what waits fails.
     """
     return EndpointOut.of(
-        await endpoints.change(actor, endpoint_id, types=body.types, disabled=body.disabled)
+        await endpoints.change(
+            actor, endpoint_id, types=body.types, disabled=body.disabled, seen=if_match
+        )
     )
 
 
 @router.delete("/{endpoint_id}", status_code=204, summary="Delete a webhook endpoint")
 async def delete_endpoint(
-    endpoint_id: EndpointId, actor: ChangesSystem, endpoints: AppEndpoints
+    endpoint_id: EndpointId, actor: ChangesSystem, endpoints: AppEndpoints, if_match: IfMatch = None
 ) -> None:
     """Delete it with its deliveries. Needs the permission system:write."""
-    await endpoints.delete(actor, endpoint_id)
+    await endpoints.delete(actor, endpoint_id, seen=if_match)
 
 
 @router.post("/{endpoint_id}/secret", summary="Rotate a webhook endpoint's secret")
 async def rotate_secret(
-    endpoint_id: EndpointId, actor: ChangesSystem, endpoints: AppEndpoints
+    endpoint_id: EndpointId, actor: ChangesSystem, endpoints: AppEndpoints, if_match: IfMatch = None
 ) -> EndpointMade:
     """A new `secret`, shown this once; the former one signs too for 24 hours. Needs system:write."""
-    endpoint, secret = await endpoints.rotate(actor, endpoint_id)
+    endpoint, secret = await endpoints.rotate(actor, endpoint_id, seen=if_match)
     return EndpointMade.of_new(endpoint, secret)
 
 

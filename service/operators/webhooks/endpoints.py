@@ -12,6 +12,7 @@ from service.db.context import AppContext, Context
 from service.db.tables import WebhookDelivery, WebhookEndpoint
 from service.identity.audit import Change, change_by
 from service.identity.callers import Actor
+from service.identity.meanwhile import check_unchanged
 from service.identity.secrets import derived_key
 from service.operators.webhooks.deliveries import Sending, sending_of
 from service.outbox import endpoints
@@ -62,10 +63,11 @@ class Endpoints:
         *,
         types: Sequence[str] | None = None,
         disabled: bool | None = None,
+        seen: str | None = None,
     ) -> WebhookEndpoint:
-        """What is None stays."""
+        """What is None stays. Problem `changed-meanwhile`."""
         async with change_by(self.context, actor.label) as change:
-            endpoint = await _locked(change, endpoint_id)
+            endpoint = await _locked(change, endpoint_id, seen)
             if types is not None and sorted(set(types)) != endpoint.types:
                 _check_types(types)
                 await _set_types(change, endpoint, sorted(set(types)))
@@ -75,20 +77,22 @@ class Endpoints:
                 await change.record(action, endpoint_id)
         return endpoint
 
-    async def rotate(self, actor: Actor, endpoint_id: str) -> tuple[WebhookEndpoint, str]:
-        """A new secret; the former one signs for a day more."""
+    async def rotate(
+        self, actor: Actor, endpoint_id: str, *, seen: str | None = None
+    ) -> tuple[WebhookEndpoint, str]:
+        """A new secret; the former one signs for a day more. Problem `changed-meanwhile`."""
         async with change_by(self.context, actor.label) as change:
-            endpoint = await _locked(change, endpoint_id)
+            endpoint = await _locked(change, endpoint_id, seen)
             secret = await endpoints.rotate_secret(
                 change.session, endpoint, sealing_key=self._sealing_key, now=change.clocks.wall()
             )
             await change.record("webhook-endpoint.rotate-secret", endpoint_id)
         return endpoint, secret
 
-    async def delete(self, actor: Actor, endpoint_id: str) -> None:
-        """Delete it with its deliveries."""
+    async def delete(self, actor: Actor, endpoint_id: str, *, seen: str | None = None) -> None:
+        """Delete it with its deliveries. Problem `changed-meanwhile`."""
         async with change_by(self.context, actor.label) as change:
-            endpoint = await _locked(change, endpoint_id)
+            endpoint = await _locked(change, endpoint_id, seen)
             shown = {"url": endpoint.url, "types": endpoint.types}
             await endpoints.delete_endpoint(change.session, endpoint)
             await change.record("webhook-endpoint.delete", endpoint_id, before=shown)
@@ -135,8 +139,21 @@ async def endpoints_of(context: AppContext, targets: AppTargets) -> Endpoints:
 AppEndpoints = Annotated[Endpoints, Depends(endpoints_of)]
 
 
-async def _locked(change: Change, endpoint_id: str) -> WebhookEndpoint:
-    return _known(await endpoints.locked_endpoint(change.session, endpoint_id))
+def facts_of(endpoint: WebhookEndpoint) -> dict[str, object]:
+    """What can be changed of an endpoint."""
+    until = endpoint.old_secret_until
+    return {
+        "types": endpoint.types, "disabled": endpoint.disabled_at is not None,
+        "old_secret_until": until.isoformat() if until is not None else None,
+    }  # fmt: skip
+
+
+async def _locked(change: Change, endpoint_id: str, seen: str | None = None) -> WebhookEndpoint:
+    found = _known(await endpoints.locked_endpoint(change.session, endpoint_id))
+    await check_unchanged(
+        change.session, facts_of(found), seen, kind="webhook-endpoint", target=endpoint_id
+    )
+    return found
 
 
 async def _set_types(change: Change, endpoint: WebhookEndpoint, types: list[str]) -> None:

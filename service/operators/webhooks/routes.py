@@ -12,12 +12,13 @@ from service.html.redirect import see_other
 from service.identity.callers import Actor
 from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
-from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.operators.webhooks.endpoints import (
     LONGEST_DESCRIPTION,
     AppEndpoints,
     Endpoints,
     all_endpoints,
+    facts_of,
     known_endpoint,
 )
 from service.operators.webhooks.lists import list_deliveries
@@ -90,16 +91,20 @@ async def send_change(
     change: Annotated[str, Form()] = "",
     sure: Annotated[str, Form()] = "",
     types: Annotated[list[str] | None, Form()] = None,
+    seen: Seen = None,
 ) -> Response:
     """`change` is `types`, `disable`, `enable`, `rotate`, `test`, or `delete` with `sure`."""
-    asked = _AskedChange(change, types or [ALL_TYPES], is_sure=bool(sure))
+    asked = _AskedChange(change, types or [ALL_TYPES], is_sure=bool(sure), seen=seen)
     try:
         secret = await _change(endpoints, visit.operator, endpoint_id, asked)
     except Problem as problem:
-        if problem.slug != "invalid-request":
+        if problem.slug not in {"invalid-request", "changed-meanwhile"}:
             raise
         async with database.reading() as session:
-            return await _endpoint_page(request, session, endpoint_id, refusal=problem)
+            return await _endpoint_page(
+                request, session, endpoint_id, refusal=problem,
+                chosen=types if change == "types" else None,
+            )  # fmt: skip
     if secret is not None:
         async with database.reading() as session:
             return await _endpoint_page(request, session, endpoint_id, secret=secret)
@@ -108,11 +113,12 @@ async def send_change(
 
 @dataclass(frozen=True)
 class _AskedChange:
-    """The button, the types that are ticked, and whether the form says that it is meant."""
+    """The button, the types that are ticked, whether the form says that it is meant, and what was seen of it."""
 
     button: str
     types: list[str]
     is_sure: bool
+    seen: str | None
 
 
 async def _change(
@@ -120,16 +126,17 @@ async def _change(
 ) -> str | None:
     """Make the change; the new secret, where there is one."""
     if asked.button == "types":
-        await endpoints.change(operator, endpoint_id, types=asked.types)
+        await endpoints.change(operator, endpoint_id, types=asked.types, seen=asked.seen)
     elif asked.button in {"disable", "enable"}:
-        await endpoints.change(operator, endpoint_id, disabled=asked.button == "disable")
+        disabled = asked.button == "disable"
+        await endpoints.change(operator, endpoint_id, disabled=disabled, seen=asked.seen)
     elif asked.button == "rotate":
-        _, secret = await endpoints.rotate(operator, endpoint_id)
+        _, secret = await endpoints.rotate(operator, endpoint_id, seen=asked.seen)
         return secret
     elif asked.button == "test":
         await endpoints.test(operator, endpoint_id)
     elif asked.button == "delete" and asked.is_sure:
-        await endpoints.delete(operator, endpoint_id)
+        await endpoints.delete(operator, endpoint_id, seen=asked.seen)
     else:
         raise Problem(
             "invalid-request",
@@ -178,6 +185,7 @@ async def _endpoint_page(
     *,
     secret: str | None = None,
     refusal: Problem | None = None,
+    chosen: list[str] | None = None,
 ) -> Response:
     endpoint = await known_endpoint(session, endpoint_id)
     return page(
@@ -189,6 +197,8 @@ async def _endpoint_page(
         all_types=ALL_TYPES,
         deliveries=await list_deliveries(session, endpoint_id, asked),
         secret=secret,
-        refusal=refusal.detail if refusal else None,
+        refusal=refusal,
+        chosen=chosen or endpoint.types,
+        seen=facts_of(endpoint),
         asked=asked,
     )

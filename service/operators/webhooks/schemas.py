@@ -8,8 +8,9 @@ from pydantic import AwareDatetime, BaseModel, Field
 from service.bodies import Body, ListOut
 from service.db.tables import WebhookEndpoint
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
+from service.identity.meanwhile import stamp_of
 from service.operators.webhooks.deliveries import Sending
-from service.operators.webhooks.endpoints import LONGEST_DESCRIPTION
+from service.operators.webhooks.endpoints import LONGEST_DESCRIPTION, facts_of
 from service.outbox.webhook_targets import LONGEST_URL
 from service.reports.schemas import Storable
 
@@ -46,6 +47,8 @@ class EndpointOut(BaseModel):
     disabled: bool
     created_at: AwareDatetime
     old_secret_until: AwareDatetime | None
+    etag: str
+    """What goes into `If-Match`."""
 
     @classmethod
     def of(cls, endpoint: WebhookEndpoint) -> Self:
@@ -57,6 +60,7 @@ class EndpointOut(BaseModel):
             disabled=endpoint.disabled_at is not None,
             created_at=endpoint.created_at,
             old_secret_until=endpoint.old_secret_until,
+            etag=stamp_of(facts_of(endpoint)),
         )
 
 

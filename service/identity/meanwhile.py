@@ -1,0 +1,104 @@
+"""Two people who change one thing at once: the second is told what the first has changed.
+
+What somebody has seen of a thing is a stamp: a short hash of each of its facts. A page's form carries it as a hidden
+field, the API as the ETag that goes into `If-Match`.
+"""
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Annotated, Any
+
+from fastapi import Header
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.tables import ApiKey, AuditEntry, Operator
+from service.problems import Problem
+
+Facts = Mapping[str, Any]
+NOTHING = "none"
+"""The stamp of what isn't stored."""
+_DIGITS = 12
+
+IfMatch = Annotated[
+    str | None,
+    Header(max_length=8000, description="The ETag last seen, or `*` for whatever is stored."),
+]
+
+
+def stamp_of(facts: Facts | None) -> str:
+    """What is seen of a thing with these facts; None: it isn't stored."""
+    if facts is None:
+        return NOTHING
+    return ".".join(f"{name}-{_digest(facts[name])}" for name in sorted(facts))
+
+
+def etag_of(facts: Facts) -> str:
+    """The stamp as a header has it."""
+    return f'"{stamp_of(facts)}"'
+
+
+async def check_unchanged(
+    session: AsyncSession, facts: Facts | None, seen: str | None, *, kind: str, target: str
+) -> None:
+    """Raise Problem `changed-meanwhile` where the thing isn't as it was `seen`: with what is otherwise, and by whom.
+
+    `seen` may be of more things than this one, and several tags as `If-Match` has them; None: it doesn't matter.
+    `kind` and `target` are those of the audit log. Call it while nobody else can change the thing.
+    """
+    if seen is None:
+        return
+    tags = [each.strip().removeprefix('"').removesuffix('"') for each in seen.split(",")]
+    if any(_says(tag, facts) for tag in tags):
+        return
+    changed = _changed(tags[0], facts)
+    actor, at = await last_change(session, kind, target)
+    raise Problem(
+        "changed-meanwhile",
+        _detail(changed, facts),
+        changed=changed,
+        now={name: facts[name] for name in changed} if facts is not None else None,
+        by=actor,
+        at=at,
+    )
+
+
+def _says(tag: str, facts: Facts | None) -> bool:
+    if facts is None:
+        return tag == NOTHING
+    return tag == "*" or (tag != NOTHING and not _changed(tag, facts))
+
+
+def _changed(tag: str, facts: Facts | None) -> list[str]:
+    seen = dict(each.rpartition("-")[::2] for each in tag.split("."))
+    return [name for name, fact in (facts or {}).items() if seen.get(name) != _digest(fact)]
+
+
+def _digest(fact: object) -> str:
+    text = json.dumps(fact, sort_keys=True, default=str)
+    return sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def _detail(changed: list[str], facts: Facts | None) -> str:
+    if facts is None:
+        return "It is no longer stored. Read the list again."
+    return f"Otherwise now: {', '.join(changed)}. Read it again, and repeat with its new ETag."
+
+
+async def last_change(
+    session: AsyncSession, kind: str, target: str
+) -> tuple[str | None, str | None]:
+    """By whom, as people call them, and when, by the audit log; it may not reach back so far."""
+    latest = await session.scalar(
+        select(AuditEntry)
+        .where(AuditEntry.target == target, AuditEntry.action.startswith(f"{kind}."))
+        .order_by(AuditEntry.id.desc())
+        .limit(1)
+    )
+    if latest is None:
+        return None, None
+    id_ = latest.actor.partition(":")[2]
+    name = await session.scalar(select(Operator.email).where(Operator.id == id_))
+    name = name or await session.scalar(select(ApiKey.label).where(ApiKey.prefix == id_))
+    return name or latest.actor, latest.at.isoformat()
