@@ -26,7 +26,7 @@ from service.access.revocations import Revocations
 from service.access.unlock import Unlocking
 from service.access.unlock_tokens import UnlockTokens
 from service.billing.watch import WebhookWatch
-from service.boundary import Boundary
+from service.boundary import BeforeRoutes, Boundary
 from service.clock import Clocks
 from service.collecting import kept_for_good
 from service.content import routes as content_routes
@@ -167,6 +167,7 @@ def create_app(
         telemetry=_NO_TELEMETRY,
         routes=[*_first_routes()],
     )
+    app.add_middleware(BeforeRoutes)
     if whole:
         app.router.routes += (each for part in LATE for each in part.make())
     else:

@@ -1,5 +1,6 @@
 """What every request passes first: the size and shape of its body, and the answer to what nobody foresaw."""
 
+import asyncio
 import re
 
 import structlog
@@ -8,7 +9,7 @@ from fastapi.responses import Response
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.problems import Problem, answer_about
+from service.problems import Problem, answer_about, answer_before_routes, wants_a_page
 
 log = structlog.get_logger()
 
@@ -24,6 +25,8 @@ _SIGNED = "/v1/webhooks/"
 """What Stripe has signed has any shape, and the route that reads it notes what was refused: its size alone
 is limited here. Nothing is built from it before the signature is checked.
 """
+_REFUSED = "refused"
+_NOT_ALLOWED = 405
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 """Possessive: it never tries another way, however long the text."""
@@ -62,7 +65,12 @@ class Boundary:
                 receive = answering(body, receive)
             await self.app(scope, receive, send_noted)
         except Problem as problem:
-            await problem.response()(scope, receive, send)
+            if not wants_a_page(Request(scope)):
+                await problem.response()(scope, receive, send)
+                return
+            # Only the routes know how a browser is told, and some are made when they are first asked for.
+            scope.setdefault("state", {})[_REFUSED] = problem
+            await self.app(scope, receive, send_noted)
         except Exception:
             log.exception("request.failed", path=scope["path"])
             if started:
@@ -101,6 +109,59 @@ class Boundary:
             return message
 
         return receive_limited
+
+
+class BeforeRoutes:
+    """ASGI, where all routes are known: tells a browser what was refused, as the route would that it asked.
+
+    A HEAD that its route doesn't know is answered as a GET without the body (RFC 9110, 9.3.2).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        refused = scope.get("state", {}).get(_REFUSED)
+        if refused is not None:
+            await answer_before_routes(Request(scope), refused)(scope, receive, send)
+        elif scope["method"] == "HEAD":
+            await self._head(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_get = False
+
+        async def send_unless_refused(message: Message) -> None:
+            nonlocal is_get
+            if message["type"] == "http.response.start" and message["status"] == _NOT_ALLOWED:
+                is_get = "GET" in Headers(raw=message["headers"]).get("allow", "")
+            if not is_get:
+                await send(message)
+
+        # What a route adds to the scope is of the first answer.
+        await self.app(dict(scope), receive, send_unless_refused)
+        if is_get:
+            await self._get(scope, send)
+
+    async def _get(self, scope: Scope, send: Send) -> None:
+        ended = asyncio.Event()
+
+        async def receive_the_end() -> Message:
+            """What streams a long answer stops as for a caller who has gone."""
+            await ended.wait()
+            return {"type": "http.disconnect"}
+
+        async def send_the_head(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                ended.set()
+
+        await self.app({**scope, "method": "GET"}, receive_the_end, send_the_head)
 
 
 def _failure(scope: Scope) -> Response:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
@@ -332,6 +333,22 @@ def answer_about(request: Request, problem: Problem) -> Response:
     if request.method == "HEAD":
         response.body = b""
     return response
+
+
+def answer_before_routes(request: Request, problem: Problem) -> Response:
+    """The problem as the route shows it to a browser that the address leads to, though no route was asked yet."""
+    path = request.url.path
+    for each in iter_route_contexts(request.app.routes):
+        route = each.original_route
+        if isinstance(route, ForPeople) and (found := each.path_regex.match(path)):
+            request.scope["path_params"] = found.groupdict()
+            return route.page_about(request, problem)
+    return problem.response()
+
+
+def wants_a_page(request: Request) -> bool:
+    """Whether a browser asks: programs take anything, or JSON."""
+    return "text/html" in request.headers.get("Accept", "")
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:

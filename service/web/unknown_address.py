@@ -10,7 +10,7 @@ _FOR_PROGRAMS = ("/v1", "/.well-known", "/healthz", "/readyz", "/metrics")
 
 
 async def answer_unknown_address(request: Request, error: Exception) -> Response:
-    """The application's handler of 404 where no route has answered."""
+    """The application's handler of 404 where no route has answered, also to a form that is sent nowhere."""
     if not isinstance(error, HTTPException):
         raise error
     if not _is_for_a_person(request):
@@ -27,11 +27,8 @@ async def answer_unknown_address(request: Request, error: Exception) -> Response
 
 def _is_for_a_person(request: Request) -> bool:
     path = request.url.path
-    return (
-        request.method in {"GET", "HEAD"}
-        and not any(path == each or path.startswith(f"{each}/") for each in _FOR_PROGRAMS)
-        and prefers_html(request.headers.get("Accept", ""))
-    )
+    is_for_programs = any(path == each or path.startswith(f"{each}/") for each in _FOR_PROGRAMS)
+    return not is_for_programs and prefers_html(request.headers.get("Accept", ""))
 
 
 def prefers_html(accept: str) -> bool:

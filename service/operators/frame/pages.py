@@ -24,7 +24,7 @@ from service.offers.store import price_of
 from service.operators.frame.next_page import HOME, sign_in_address
 from service.operators.frame.places import navigation
 from service.operators.frame.stylesheet import STYLESHEET
-from service.operators.frame.visits import SignInNeeded, visit_of
+from service.operators.frame.visits import SignInNeeded, sent_in, visit_of
 from service.problems import CATALOGUE, Problem
 from service.reports.standing import (
     CANCEL_REASONS,
@@ -38,6 +38,15 @@ from service.settings import Settings
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _LONGEST_FACT = 300
+_SAFE = ("GET", "HEAD")
+_TITLES = {
+    "body-too-large": "This is too large to be sent",
+    "method-not-allowed": "This address belongs to a form",
+    "not-found": "There is no such page",
+    "invalid-request": "This can’t be done as it is",
+    "malformed-request": "This form can’t be read",
+}
+"""Where the API's own words are for programs."""
 
 
 def local_day(at: datetime, zone: ZoneInfo) -> str:
@@ -107,12 +116,16 @@ class PageRoute(APIRoute):
 
     def page_about(self, request: Request, problem: Problem) -> Response:
         """What the application answers instead of a problem (problems.py)."""
+        is_passing = "Retry-After" in problem.headers
         response = page(
             request,
             "problem.html",
             status_code=problem.type.status,
-            title=CATALOGUE[problem.slug].title,
+            title=_TITLES.get(problem.slug, CATALOGUE[problem.slug].title),
             detail=problem.detail,
+            again=request.url.path if request.method in _SAFE and is_passing else None,
+            sent=sent_in(request),
+            is_form=request.method not in _SAFE,
         )
         response.headers.update(problem.headers)
         return response

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Form, Request
+from starlette.datastructures import FormData
 
 from service.html.csrf import check_csrf, csrf_token
 from service.identity.callers import Actor, CurrentActor
@@ -20,6 +21,9 @@ from service.settings import AppSettings, Settings
 
 Seen = Annotated[str | None, Form(max_length=8_000)]
 """What the form's hidden field says was seen of the thing that it changes (identity/meanwhile.py)."""
+
+_OWN = frozenset({"csrf", "seen", "version", "sure", "key", "change", "code"})
+"""Fields that a form has for itself."""
 
 
 class SignInNeeded(Exception):
@@ -65,14 +69,31 @@ def form_requires(permission: Permission) -> Callable[..., Awaitable[Visit]]:
 
     @declares(permission)
     async def permitted(
+        request: Request,
         visit: Annotated[Visit, Depends(visited)],
         settings: AppSettings,
         csrf: Annotated[str, Form()] = "",
     ) -> Visit:
+        # The page about an error shows what was typed.
+        request.state.sent = typed_in(await request.form())
         check_csrf(csrf, visit.secret, csrf_key(settings))
         return visit
 
     return permitted
+
+
+def typed_in(form: FormData) -> tuple[tuple[str, str], ...]:
+    """What somebody has typed into a form, by the names of its fields, without what nobody should read again."""
+    return tuple(
+        (name, value)
+        for name, value in form.multi_items()
+        if isinstance(value, str) and value.strip() and name not in _OWN and "password" not in name
+    )
+
+
+def sent_in(request: Request) -> tuple[tuple[str, str], ...]:
+    """What was typed into the form that this request has sent, if its form was read."""
+    return getattr(request.state, "sent", ())
 
 
 def visit_of(request: Request) -> Visit | None:
