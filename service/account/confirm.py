@@ -21,7 +21,7 @@ from service.identity.devices import pseudonym
 from service.identity.email import EmailAddress, mailbox_of
 from service.identity.readers import find_reader, link_device, settled_reader
 from service.identity.secrets import hash_secret
-from service.identity.sessions import Kind, OpenedSession, end_session, open_session
+from service.identity.sessions import Kind, Method, OpenedSession, end_session, open_session
 from service.identity.touches import carry_touches
 from service.limits.rate import Limit, take, too_many
 from service.metering.store import (
@@ -72,7 +72,7 @@ async def confirm_link(context: Context, *, token: str, client: Client) -> Confi
         request = await sign_in_requests.by_link(session, token, context.clocks.wall())
     if request is None:
         raise Problem("sign-in-refused")
-    return await _sign_in(context, request, client)
+    return await _sign_in(context, request, client, "link")
 
 
 async def confirm_code(
@@ -108,10 +108,12 @@ async def confirm_code(
         raise too_many(CODES, wait)
     if not is_right:
         raise Problem("sign-in-refused")
-    return await _sign_in(context, request, client)
+    return await _sign_in(context, request, client, "code")
 
 
-async def _sign_in(context: Context, request: SignInRequest, client: Client) -> Confirmed:
+async def _sign_in(
+    context: Context, request: SignInRequest, client: Client, method: Method
+) -> Confirmed:
     async def attempt() -> Confirmed:
         # Two confirmations of one address at once must not make two accounts.
         async with context.database.serialised(f"address:{request.email_key}") as session:
@@ -119,7 +121,7 @@ async def _sign_in(context: Context, request: SignInRequest, client: Client) -> 
                 raise Problem("sign-in-refused")
             reader_id = await _reader_of(session, request, client, context)
             await _record_newsletter(session, reader_id, request, client, context)
-            opened = await _opened(session, context, reader_id, client)
+            opened = await _opened(session, context, reader_id, client, method)
         return Confirmed(reader_id, opened, request.return_to)
 
     return await past_deadlocks(attempt)
@@ -200,7 +202,7 @@ async def _carry_reads(
 
 
 async def _opened(
-    session: AsyncSession, context: Context, reader_id: str, client: Client
+    session: AsyncSession, context: Context, reader_id: str, client: Client, method: Method
 ) -> OpenedSession:
     caller, clocks = client.caller, context.clocks
     now = clocks.wall()
@@ -223,6 +225,7 @@ async def _opened(
         reader_id=reader_id,
         now=now,
         settings=context.settings,
+        method=method,
         kind=client.kind,
         device=device,
         label=device_label(client.user_agent, is_app=client.kind == "app"),

@@ -163,7 +163,7 @@ HOLDINGS: tuple[Holding, ...] = (
         "sessions", ReaderSession, lambda subject: ReaderSession.reader_id.in_(subject.ids),
         # The rows stay, so that tokens of theirs are refused for as long as they live.
         blank={"device_id": None, "label": "", "previous_hash": None, "successor_sealed": None},
-        kept="id secret_hash successor_used rotated_at reader_id kind created_at used_at expires_at ended_at "
+        kept="id secret_hash successor_used rotated_at reader_id kind method created_at used_at expires_at ended_at "
         "end_reason",
         hidden="secret_hash previous_hash successor_sealed successor_used",
     ),

@@ -89,6 +89,7 @@ async def _opened(
             reader_id=reader_id,
             now=now,
             settings=context.settings,
+            method="purchase",
             kind=buyer.kind,
             device=pseudonym(caller.device_id) if caller.device_id is not None else None,
             label=device_label(buyer.user_agent, is_app=buyer.kind == "app"),

@@ -38,6 +38,8 @@ CLOCKS_APART = timedelta(minutes=1)
 USED_AT_RESOLUTION = timedelta(hours=1)
 """`used_at` is written at most this often, so that a read needs no write."""
 Kind = Literal["browser", "app"]
+Method = Literal["link", "code", "purchase"]
+"""By which somebody has shown who they are: the link or the code of a mail, or what they have just bought."""
 SessionEnd = Literal[
     "signed_out",
     "replaced",
@@ -67,11 +69,12 @@ async def open_session(
     reader_id: str,
     now: datetime,
     settings: Settings,
+    method: Method | None = None,
     kind: Kind = "browser",
     device: str | None = None,
     label: str = "",
 ) -> OpenedSession:
-    """Open a session for the reader. `device` is its pseudonym, `now` wall time.
+    """Open a session for the reader. `device` is its pseudonym, `now` wall time; `method` None: nobody signed in.
 
     The same device's former session ends, and so do those beyond `devices_per_reader`, the ones
     unused for longest first; exact under any concurrency. An erased reader is the problem
@@ -96,6 +99,7 @@ async def open_session(
             device_id=device,
             kind=kind,
             label=label,
+            method=method or "",
             created_at=now,
             used_at=now,
             expires_at=now + timedelta(days=settings.session_days),

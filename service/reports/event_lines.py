@@ -72,7 +72,10 @@ async def event_lines(session: AsyncSession, reader_id: str, grants: Sequence[st
     return [
         *(Event(row.occurred_at, KINDS[row.type], _note(row, names)) for row in rows),
         *(_done(row) for row in audited),
-        *(Event(row.created_at, "signed_in", row.label or row.kind) for row in sessions),
+        *(
+            Event(row.created_at, "signed_in", row.label or row.kind, method=row.method)
+            for row in sessions
+        ),
         *(Event(at, _OF_MAILS[status], kind) for at, status, kind in mails),
     ]
 

@@ -302,6 +302,8 @@ class EventItem(BaseModel):
     `note` is the reason of a read or a wall, the offer's name, where access came from, the amount
     that was paid, failed or given back, how a dispute was closed, why the service cancelled, the device of
     a sign-in, the kind of a mail, or the action of the staff, as in the audit log; `actor` did that.
+    `method` is how somebody signed in: by the `link` or the `code` of a mail, or by a `purchase`; null where
+    nobody knows.
     """
 
     at: AwareDatetime
@@ -310,6 +312,7 @@ class EventItem(BaseModel):
     article: ArticleItem | None
     counted: bool
     actor: str | None
+    method: str | None
 
     @classmethod
     def of(cls, event: Event) -> Self:
@@ -320,6 +323,7 @@ class EventItem(BaseModel):
             article=ArticleItem.of(event.article),
             counted=event.counted,
             actor=event.actor or None,
+            method=event.method or None,
         )
 
 

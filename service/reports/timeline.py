@@ -59,6 +59,7 @@ class Event:
     """One line. `note`: the reason of a read or a wall, the offer's name, the access's source, the
     amount that was paid, failed or given back, how a dispute was closed, why the service cancelled, the
     device of a sign-in, the kind of a mail, or what the staff did: `actor` did it.
+    `method` is how somebody signed in, where that is known.
 
     `article` is what was read, whose wall was met, or for a purchase whose wall was met last before
     it. `counted`: the read used up one of the meter's free articles.
@@ -70,6 +71,7 @@ class Event:
     article: ArticleMention | None = None
     counted: bool = False
     actor: str = ""
+    method: str = ""
 
 
 def merged(events: Iterable[Event], now: datetime) -> list[Event]:

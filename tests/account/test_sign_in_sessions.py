@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
+from service.db.tables import ReaderSession
 from tests.account.signing import ANA, ask, by_code
 from tests.databases import on_sqlite
 from tests.inside import Paywall
@@ -116,3 +118,15 @@ async def test_the_sixth_device_ends_the_one_unused_for_longest(mailed: Paywall)
     assert statuses == [200, 401, 200, 200, 200, 200]
     for client in clients:
         await client.aclose()
+
+
+@on_sqlite
+async def test_a_session_says_how_it_was_opened(mailed: Paywall) -> None:
+    await by_code(mailed)
+    mailed.clocks.travel(timedelta(minutes=1))
+    await ask(mailed, ANA)
+    token = (await newest_mail(mailed.database, ANA)).token
+    await mailed.client.post("/v1/sign-in/confirm", json={"token": token})
+    async with mailed.database.reading() as session:
+        found = await session.scalars(select(ReaderSession).order_by(ReaderSession.created_at))
+        assert sorted(each.method for each in found) == ["code", "link"]

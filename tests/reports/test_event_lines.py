@@ -104,7 +104,7 @@ async def test_sign_ins_mails_and_what_the_staff_did_are_told(database: Database
     sessions = [
         ReaderSession(
             id=f"ses_{number}", secret_hash=f"{number}", reader_id=whose.id, label=label, kind="app",
-            created_at=NOW - 2 * HOUR, used_at=NOW, expires_at=NOW, ended_at=NOW if number else None,
+            method="" if number else "code", created_at=NOW - 2 * HOUR, used_at=NOW, expires_at=NOW, ended_at=NOW if number else None,
         )
         for number, (whose, label) in enumerate(((reader, "Firefox on Linux"), (reader, ""), (other, "")))
     ]  # fmt: skip
@@ -124,6 +124,8 @@ async def test_sign_ins_mails_and_what_the_staff_did_are_told(database: Database
     async with database.reading() as session:
         history = await reader_history(session, reader.id, NOW)
     told = {(each.at, each.kind, each.note, each.actor) for each in history.timeline}
+    methods = {(each.note, each.method) for each in history.timeline if each.kind == "signed_in"}
+    assert methods == {("Firefox on Linux", "code"), ("app", "")}
     assert told == {
         (reader.created_at, "first_seen", "", ""),
         (NOW - 3 * HOUR, "access_given", "comp", ""),

@@ -70,6 +70,8 @@ class ReaderSession(Base):
     """browser (the token in a cookie) or app (the token in bodies)."""
     label: Mapped[str] = mapped_column(server_default="")
     """What the reader recognises the device by, such as "Firefox on Linux"."""
+    method: Mapped[str] = mapped_column(server_default="")
+    """How they have shown who they are: link or code of a mail, or purchase; empty before that was kept."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     used_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
