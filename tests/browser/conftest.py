@@ -58,6 +58,35 @@ def look_at(page: "Page", size: str, name: str) -> None:
     assert not [each["id"] for each in found if each["impact"] != "minor"], name
 
 
+PRINTED = """() => {
+  const shown = (all) => [...document.querySelectorAll(all)].filter((each) => each.checkVisibility());
+  const wide = shown("table, svg, .panel, .drawn").filter((each) => each.getBoundingClientRect().right > innerWidth + 1);
+  return {
+    pressed: shown("nav, main form, main button, .button").map((each) => each.outerHTML.slice(0, 90)),
+    cut: wide.map((each) => each.outerHTML.slice(0, 90)),
+    paper: getComputedStyle(document.body).color,
+    turned: getComputedStyle(document.body).page === "wide",
+  };
+}"""
+UPRIGHT, TURNED = 718, 1047
+"""Pixels of the text on A4 with margins of 10 mm."""
+
+
+def look_at_paper(page: "Page", name: str) -> None:
+    """Printed by somebody whose screen is dark: nothing to press, no column is cut, and black on white."""
+    size = page.viewport_size
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": UPRIGHT, "height": 1000})
+    if page.evaluate(PRINTED)["turned"]:
+        page.set_viewport_size({"width": TURNED, "height": 700})
+    found = page.evaluate(PRINTED)
+    assert (found["pressed"], found["cut"]) == ([], []), name
+    assert found["paper"] == "rgb(29, 32, 35)", name
+    page.emulate_media(media="null", color_scheme="null")
+    if size is not None:
+        page.set_viewport_size(size)
+
+
 def fill_card(page: "Page", number: str) -> None:
     page.get_by_label("E-mail").fill("reader@ternsey.example")
     page.get_by_label("Name on the card").fill("A Reader")
