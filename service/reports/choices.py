@@ -36,7 +36,8 @@ async def known_values(session: AsyncSession, names: Iterable[str]) -> dict[str,
 async def _known(session: AsyncSession, name: str) -> list[str]:
     match name:
         case "plan":
-            return await subscriber_list.plans(session)
+            # What opens one article alone has no plan.
+            return [each for each in await subscriber_list.plans(session) if each]
         case "currency":
             return await _distinct(session, Offer.currency)
         case "section":

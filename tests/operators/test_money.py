@@ -125,8 +125,8 @@ async def test_the_page_says_who_owes_and_what_waits(signed_in: SignedIn) -> Non
     text = words((await viewer.get("/admin/money")).text)
     owing, rest = text.split("Not decided yet", 1)
     assert owing.index("€50.00") < owing.index("€9.00")
-    assert "insufficient funds, 2 failed tries" in owing
-    assert "expired card, 1 failed try None: Stripe tries no more" in owing
+    assert "Not enough money on the account, 2 failed tries" in owing
+    assert "The card has expired, 1 failed try None: Stripe tries no more" in owing
     assert "€7.00" not in owing
     disputes, payouts = rest.split("To compare with your bank", 1)
     assert disputes.index("12 Mar 2026") < disputes.index("19 Mar 2026")

@@ -14,7 +14,7 @@ from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, page_requires
 from service.operators.money import lists
 from service.operators.money.export import Exported, export
-from service.operators.money.words import CATEGORIES, declined, dispute_words
+from service.operators.money.words import CATEGORIES, decline_words, declined, dispute_words
 from service.reports.schemas import Storable
 
 router = APIRouter(prefix="/money", route_class=PageRoute, include_in_schema=False)
@@ -41,6 +41,7 @@ async def show_money(
         payouts=await lists.list_payouts(session, _FIRST) if sees_payouts else None,
         asked=asked,
         declined=declined,
+        decline_words=decline_words,
         dispute_words=dispute_words,
     )
 
