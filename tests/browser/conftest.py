@@ -56,6 +56,8 @@ def look_at(page: "Page", size: str, name: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
     found = Axe().run(page).response["violations"]
     assert not [each["id"] for each in found if each["impact"] != "minor"], name
+    if "/admin" in page.url:
+        look_at_paper(page, name)
 
 
 PRINTED = """() => {
@@ -68,13 +70,14 @@ PRINTED = """() => {
     turned: getComputedStyle(document.body).page === "wide",
   };
 }"""
+DARK = "matchMedia('(prefers-color-scheme: dark)').matches"
 UPRIGHT, TURNED = 718, 1047
 """Pixels of the text on A4 with margins of 10 mm."""
 
 
 def look_at_paper(page: "Page", name: str) -> None:
     """Printed by somebody whose screen is dark: nothing to press, no column is cut, and black on white."""
-    size = page.viewport_size
+    size, is_dark = page.viewport_size, page.evaluate(DARK)
     page.emulate_media(media="print", color_scheme="dark")
     page.set_viewport_size({"width": UPRIGHT, "height": 1000})
     if page.evaluate(PRINTED)["turned"]:
@@ -82,7 +85,7 @@ def look_at_paper(page: "Page", name: str) -> None:
     found = page.evaluate(PRINTED)
     assert (found["pressed"], found["cut"]) == ([], []), name
     assert found["paper"] == "rgb(29, 32, 35)", name
-    page.emulate_media(media="null", color_scheme="null")
+    page.emulate_media(media="null", color_scheme="dark" if is_dark else "light")
     if size is not None:
         page.set_viewport_size(size)
 
