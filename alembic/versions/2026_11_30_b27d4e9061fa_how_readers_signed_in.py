@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "b27d4e9061fa"
-down_revision: str | None = "5e83c1a97f20"
+down_revision: str | None = "2f9a71c5d8e0"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
