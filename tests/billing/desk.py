@@ -22,6 +22,7 @@ from service.offers.mirror import mirror_offer
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer
 from service.payments.gateway import Gateway, StripeEvent
+from service.payments.stripe_objects import event_of
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.stripe_at_hand import StripeAtHand, stripe_at_hand
@@ -89,9 +90,10 @@ class Desk:
     async def hear(self, order: Order = as_it_was, *, gateway: Gateway | None = None) -> None:
         """Hear of all that is new in this order, and do what follows, until nothing is left."""
         while True:
-            since = self.clocks.business() - timedelta(days=1000)
-            listed = [each async for each in self.gateway.events(since=since, types=HANDLED)]
-            new = [each for each in reversed(listed) if each.id not in self.heard]
+            # From its store: to list and parse all of them again takes as long as to apply the new ones.
+            listed = reversed(self.at_stripe.listed("event"))
+            said = [each for each in listed if each["type"] in HANDLED]
+            new = [event_of(each) for each in said if each["id"] not in self.heard]
             self.heard |= {each.id for each in new}
             async with self.database.transaction() as session:
                 for event in order(new):
