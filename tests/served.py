@@ -32,6 +32,7 @@ from service.offers.store import create_offer
 from service.payments.configured import gateway_of_settings
 from service.settings import Settings
 from service.simulator.app import Simulator, WebhookTarget, create_simulator
+from service.simulator.delivery import DeliveryRules
 from tests.conftest import MovingClocks
 from tests.keys import create_api_key
 from tests.passwords import QUICK
@@ -299,6 +300,8 @@ def installation(
         public_url=stripe_url,
         wall_now=clocks.wall,
         endpoints=(target,) if webhooks else (),
+        # The clocks stand still: one that took too long on a busy machine would never be tried again.
+        delivery=DeliveryRules(timeout=PATIENCE),
     )
     gateway = gateway_of_settings(settings)
     app = create_app(settings, gateway=gateway, clocks=clocks, passwords=QUICK)
