@@ -50,6 +50,7 @@ from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import roll_up_movements
 from service.reports.renewal_rollup import count_renewals
 from service.reports.rollups import roll_up
+from service.reports.trial_rollup import look_up_trials
 from service.rules.in_force import RuleBook
 from service.running import Running
 from service.tokens.keys import KeyRingHolder, prune
@@ -182,6 +183,7 @@ def pruning_tasks(context: Context) -> tuple[Task, ...]:
         ("movements by day", lambda: roll_up_movements(context), _MINUTE),
         ("money by day", lambda: roll_up_money(context), _MINUTE),
         ("renewals by day", lambda: count_renewals(context), _MINUTE),
+        ("trials", lambda: look_up_trials(context), _MINUTE),
         ("weekly mail", WeeklyMail(context).round, _MINUTE),
     )
     return (

@@ -223,7 +223,8 @@ HOLDINGS: tuple[Holding, ...] = (
         "cancel_reason cancel_feedback cancelled_at cancelled_after_days access_stop access_stopped_at "
         "payment_problem synced_at "
         "version outside next_charge_at next_amount open_amount joined_at "
-        "imported_at",
+        "imported_at trial_ended_at trial_became",
+        hidden="trial_ended_at trial_became",
         # The page behind it shows name and address.
         blank={"payment_url": None, "cancel_comment": ""},
     ),
@@ -232,8 +233,9 @@ HOLDINGS: tuple[Holding, ...] = (
         # What was earned stays; the pseudonym says nothing once the reader's row has lost it.
         kept="subscription_id number customer at kind cause currency from_plan from_interval "
         "from_interval_count from_listed from_recurring from_net to_plan to_interval "
-        "to_interval_count to_listed to_recurring to_net discounts rolled_as",
-        hidden="rolled_as",
+        "to_interval_count to_listed to_recurring to_net discounts rolled_as "
+        "renewals",
+        hidden="rolled_as renewals",
     ),
     Holding(
         "passes", Pass, lambda subject: Pass.reader_id.in_(subject.ids),

@@ -8,11 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing import discounts
 from service.billing.discounts import Amounts
+from service.billing.ends import forget_renewals_of
 from service.billing.movements import Movement, movements
 from service.billing.recurring import Revenue
+from service.billing.renewed import take_renewals_along
 from service.billing.state import StateChange
 from service.db.base import new_id
 from service.db.tables import MovementRow, Reader
+from service.finance.trials import forget_trials
 
 _NOTHING = Amounts(0, 0, 0)
 
@@ -22,9 +25,12 @@ async def record_movements(
 ) -> None:
     """Record what changed in what the subscription brings, now that the change is stored.
 
-    Call it under the reader's lock. Repeating it records nothing.
+    Call it under the reader's lock, in the transaction that stores its events. Repeating it records nothing.
     """
     after = change.after
+    await take_renewals_along(session, change)
+    await forget_renewals_of(session, after.id)
+    await forget_trials(session, [after.id])
     stored = list(
         await session.scalars(
             select(MovementRow)

@@ -9,14 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
-from service.db.tables import Checkout
+from service.db.tables import Checkout, InvoiceRow
 from service.finance.changed_days import forget_changed_days
 from service.finance.episodes import keep_episodes
 from service.finance.links import billed, link, touched
 from service.finance.store import pieces, put, put_payments, stored, values_of
+from service.finance.trials import forget_trials
 from service.offers.store import offer_by_price, offers_of_product
 from service.payments.books import (
     Booked,
@@ -72,6 +74,9 @@ async def keep(context: Context, found: Sequence[Booked], asked_at: datetime) ->
             invoices = await billed(session, charges, some)
             await forget_changed_days(session, charges, invoices, context.settings.zone)
             await keep_episodes(session, invoices)
+            await forget_trials(
+                session, select(InvoiceRow.subscription_id).where(InvoiceRow.id.in_(invoices))
+            )
 
 
 async def gaps(session: AsyncSession, found: Sequence[Booked]) -> list[Gap]:

@@ -9,6 +9,7 @@ from service.db.tables import ChargeRow, DunningEpisode, InvoiceRow
 
 _COLUMNS = (
     "invoice_id", "begun_at", "recovered_at", "lost_at", "decline", "tries", "currency", "amount",
+    "offer_id",
 )  # fmt: skip
 FAILED = and_(ChargeRow.status == "failed", ChargeRow.sold == "subscription")
 
@@ -61,6 +62,7 @@ def episodes(*of_charges: ColumnElement[bool]) -> Select[tuple[object, ...]]:
             each.c.tries,
             row.currency,
             row.amount_due.label("amount"),
+            row.offer_id,
         )
         .join(each, each.c.invoice_id == row.id)
         .where(row.billing_reason != "subscription_create")

@@ -22,21 +22,25 @@ from service.db.tables import (
     LedgerDay,
     MoneyBackDay,
     MoneyDay,
+    MovementRow,
+    PriceRenewalDay,
     RenewalDay,
     RevenueDay,
     RightDay,
     RolledDay,
     Rollup,
+    Subscription,
 )
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days
 from service.reports.money_rollup import forget_money, roll_up_money
 from service.reports.movement_rollup import begin_anew, roll_up_movements
-from service.reports.renewal_rollup import count_renewals, forget_renewals
+from service.reports.renewal_rollup import count_renewals, forget_renewal_count
 from service.reports.rollups import LATE_ROWS, roll_day
+from service.reports.trial_rollup import forget_all_trials, look_up_trials
 
-MOVEMENTS, MONEY, RENEWALS, LEDGER = PARTS = (
-    "rebuild movements", "rebuild money", "rebuild renewals", "rebuild ledger",
+MOVEMENTS, MONEY, RENEWALS, TRIALS, LEDGER = PARTS = (
+    "rebuild movements", "rebuild money", "rebuild renewals", "rebuild trials", "rebuild ledger",
 )  # fmt: skip
 """What remembers that the rebuild of a part was begun."""
 _MONEY = (MoneyDay, ("day", "kind", "plan", "interval", "every", "currency"), ("recurring", "net"))
@@ -59,9 +63,12 @@ _REVENUE = (
 _MONEY_BACK = (MoneyBackDay, ("day", "what", *_ABOUT), ("number", "amount"))
 _EPISODES = (
     DunningEpisode, ("invoice_id",),
-    ("begun_at", "recovered_at", "lost_at", "decline", "tries", "currency", "amount"),
+    ("begun_at", "recovered_at", "lost_at", "decline", "tries", "currency", "amount", "offer_id"),
 )  # fmt: skip
 _RENEWALS = (RenewalDay, ("day",), ("renewed",))
+_PRICE_RENEWALS = (PriceRenewalDay, ("day", "plan", "interval", "currency"), ("renewed",))
+_ENDS = (MovementRow, ("subscription_id", "number"), ("renewals",))
+_TRIALS = (Subscription, ("id",), ("trial_ended_at", "trial_became"))
 _RETURNS = (HolderReturn, ("day", "measure", "previous"), ("holders",))
 _ONE_DAY = timedelta(days=1)
 Rows = dict[tuple[Any, ...], tuple[Any, ...]]
@@ -84,6 +91,7 @@ async def rebuild(context: Context, progress: Callable[[str], None]) -> list[Dif
     found = await _movements(context, progress)
     found += await _money(context, progress)
     found += await _renewals(context)
+    found += await _trials(context)
     found += await _ledger(context, begun, progress)
     async with context.database.transaction() as session:
         await session.execute(delete(Rollup).where(Rollup.name.in_(PARTS)))
@@ -127,13 +135,25 @@ async def _money(context: Context, progress: Callable[[str], None]) -> list[Diff
 
 async def _renewals(context: Context) -> list[Difference]:
     await count_renewals(context)
-    before = [await _rows(context, _RENEWALS)]
+    tables = (_RENEWALS, _PRICE_RENEWALS, _ENDS)
+    before = [await _rows(context, table) for table in tables]
     _, is_new = await _begun(context, RENEWALS)
     if is_new:
         async with context.database.transaction() as session:
-            await forget_renewals(session)
+            await forget_renewal_count(session)
     await count_renewals(context)
-    return await _changed(context, (_RENEWALS,), before)
+    return await _changed(context, tables, before)
+
+
+async def _trials(context: Context) -> list[Difference]:
+    await look_up_trials(context)
+    before = [await _rows(context, _TRIALS)]
+    _, is_new = await _begun(context, TRIALS)
+    if is_new:
+        async with context.database.transaction() as session:
+            await forget_all_trials(session)
+    await look_up_trials(context)
+    return await _changed(context, (_TRIALS,), before)
 
 
 async def _changed(

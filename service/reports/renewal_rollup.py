@@ -1,7 +1,10 @@
-"""Renewals counted by day, from the events that were recorded before today.
+"""Renewals counted by day, from the events that were recorded before today; and those before each end.
 
 An event never changes once it is stored, so what was counted of a day on which events were recorded stays;
 what is recorded since a figure counts itself. The day of a renewal is that on which it occurred.
+
+Ends keep how often they were renewed before (billing/ends.py). They are counted again after a renewal that
+is stored late, and once more when its day is over: the release before this one doesn't ask for it.
 """
 
 from collections import Counter
@@ -12,33 +15,37 @@ import structlog
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.billing.ends import RENEWED, forget_renewals, note_renewals
+from service.billing.renewed import NAME, RENEWALS_LOCK, VERSION, Price, add_renewals
 from service.db.context import Context
-from service.db.tables import DomainEvent, RenewalDay, Rollup
+from service.db.tables import DomainEvent, PriceRenewalDay, RenewalDay, Rollup, Subscription
 from service.db.upsert import insert_for
 from service.reports.period import midnight
 
-NAME, VERSION = "renewals", 1
-RENEWED = DomainEvent.type == "subscription.renewed"
+_ENDS_AT_ONCE = 2_000
 _STILL_STORED = timedelta(minutes=15)
 """So long after midnight a transaction may still be storing what it recorded before."""
-_KEY = "renewal-rollup"
-_ONE_DAY = timedelta(days=1)
+_DAYS_AT_ONCE = timedelta(days=7)
+"""Of one transaction, in which no subscription is switched."""
 
 log = structlog.get_logger()
 
 
 async def count_renewals(context: Context) -> None:
     """Count what was recorded up to last midnight. Safe to repeat and to interrupt, anywhere."""
-    days = 0
+    times = 0
     while await _count_some(context):
-        days += 1
-    if days:
-        log.info("renewals.counted", days=days)
+        times += 1
+    if times:
+        log.info("renewals.counted")
+    while await _note_some(context):
+        pass
 
 
-async def forget_renewals(session: AsyncSession) -> None:
+async def forget_renewal_count(session: AsyncSession) -> None:
     """Figures come from the events until all are counted again."""
     await session.execute(delete(Rollup).where(Rollup.name == NAME))
+    await forget_renewals(session, None)
 
 
 async def counted_until(session: AsyncSession, zone: ZoneInfo) -> datetime | None:
@@ -52,27 +59,47 @@ def _fits(made: Rollup, zone: ZoneInfo) -> bool:
 
 
 async def _count_some(context: Context) -> bool:
-    """What was recorded on one more day; whether there was one."""
+    """What was recorded on some more days; whether there was one."""
     zone, at = context.settings.zone, DomainEvent.recorded_at
     today = (context.clocks.wall() - _STILL_STORED).astimezone(zone).date()
-    async with context.database.serialised(_KEY) as session:
+    async with context.database.serialised(RENEWALS_LOCK) as session:
         since = await counted_until(session, zone)
         if since is None:
             await session.execute(delete(RenewalDay))
+            await session.execute(delete(PriceRenewalDay))
             since = await session.scalar(select(func.min(at)).where(RENEWED))
             if since is None:
                 return False
-        until = midnight(since.astimezone(zone).date() + _ONE_DAY, zone)
-        if until > midnight(today, zone):
+        begun = since.astimezone(zone).date()
+        until = midnight(min(begun + _DAYS_AT_ONCE, today), zone)
+        if until <= since:
             return False
-        counts: Counter[date] = Counter()
-        async for moment in await session.stream_scalars(
-            select(DomainEvent.occurred_at).where(RENEWED, at >= since, at < until)
-        ):
-            counts[moment.astimezone(zone).date()] += 1
+        renewed = (RENEWED, at >= since, at < until)
+        counts, by_price = Counter[date](), Counter[tuple[date, Price]]()
+        async for moment, *price in await session.stream(
+            select(
+                DomainEvent.occurred_at, Subscription.plan, Subscription.interval,
+                Subscription.currency,
+            )
+            .outerjoin(Subscription, Subscription.id == DomainEvent.subject_id)
+            .where(*renewed)
+        ):  # fmt: skip
+            day = moment.astimezone(zone).date()
+            counts[day] += 1
+            if None not in price:
+                plan, interval, currency = price
+                by_price[day, (plan, interval, currency)] += 1
         await _add(session, counts)
+        await add_renewals(session, by_price)
+        await forget_renewals(session, select(DomainEvent.subject_id).where(*renewed))
         await session.merge(Rollup(name=NAME, zone=zone.key, version=VERSION, made_at=until))
     return True
+
+
+async def _note_some(context: Context) -> bool:
+    """Of ends that aren't counted; whether there may be more."""
+    async with context.database.serialised(RENEWALS_LOCK) as session:
+        return await note_renewals(session, _ENDS_AT_ONCE) == _ENDS_AT_ONCE
 
 
 async def _add(session: AsyncSession, counts: Counter[date]) -> None:

@@ -26,6 +26,7 @@ from service.db.tables import (
     MoneyBackDay,
     MoneyDay,
     MovementRow,
+    PriceRenewalDay,
     RenewalDay,
     RevenueDay,
     RightDay,
@@ -33,6 +34,7 @@ from service.db.tables import (
     Rollup,
     SourceDay,
     StepDepth,
+    Subscription,
 )
 from service.problems import Problem
 from service.reports import day_rollup
@@ -44,6 +46,7 @@ from service.reports.queries.habits import Habits, habits_on
 from service.reports.rebuild import rebuild
 from service.reports.renewal_rollup import count_renewals
 from service.reports.rollups import roll_day, roll_up
+from service.reports.trial_rollup import look_up_trials
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.reports import rows
@@ -64,6 +67,9 @@ ROLLED_UP: dict[type[Any], tuple[str, ...]] = {
     LedgerDay: ("day", "article_id", "reason", "wall", "rows", "counted"),
     HolderDay: ("day", "holder", "reads", "counted"),
     HolderReturn: ("day", "measure", "previous", "holders"),
+    MovementRow: ("subscription_id", "number", "renewals"),
+    PriceRenewalDay: ("day", "plan", "interval", "renewed"),
+    Subscription: ("id", "trial_ended_at", "trial_became"),
 }
 
 
@@ -98,7 +104,7 @@ async def some_days(context: Context) -> None:
     """Two subscriptions, of which one ended, and the reads and walls of three holders on four days."""
     offer, article = rows.offer(), rows.article("a", "A")
     readers = [rows.reader(), rows.reader()]
-    bought = [rows.subscription(each, offer) for each in readers]
+    bought = [rows.subscription(each, offer, trial_end=MIDDAY - 40 * DAY) for each in readers]
     await store(
         context.database, offer, article, *readers, *bought,
         rows.movement(bought[0], 1, MIDDAY - 60 * DAY, customer="ctm_1"),
@@ -106,6 +112,7 @@ async def some_days(context: Context) -> None:
         rows.ending(bought[1], 2, MIDDAY - 3 * DAY, customer="ctm_2"),
         *money(),
         rows.told(readers[0], "subscription.renewed", MIDDAY - 2 * DAY),
+        rows.told(readers[1], "subscription.renewed", MIDDAY - 9 * DAY, subject_id=bought[1].id),
         *(
             rows.read(article, MIDDAY - days * DAY, holder=f"device:{name}", wall=wall)
             for days in (1, 2, 3, 4)
@@ -115,6 +122,7 @@ async def some_days(context: Context) -> None:
     await roll_up_movements(context)
     await roll_up_money(context)
     await count_renewals(context)
+    await look_up_trials(context)
     await roll_up(context)
     await count_days(context)
 
@@ -129,10 +137,14 @@ async def damage(database: Database) -> None:
         await session.execute(update(MoneyBackDay).values(number=2))
         await session.execute(delete(DunningEpisode))
         await session.execute(update(RenewalDay).values(renewed=RenewalDay.renewed + 1))
+        await session.execute(update(PriceRenewalDay).values(renewed=5))
         await session.execute(update(RightDay).values(change=RightDay.change + 1))
         await session.execute(update(LedgerDay).values(rows=5))
         await session.execute(delete(HolderDay).where(HolderDay.holder == "device:a"))
         await session.execute(update(HolderReturn).values(holders=9))
+        ends = update(MovementRow).where(MovementRow.to_plan.is_(None))
+        await session.execute(ends.values(renewals=7))
+        await session.execute(update(Subscription).values(trial_became="lost"))
 
 
 async def test_damage_is_found_and_mended(
@@ -183,7 +195,9 @@ async def test_an_interrupted_rebuild_goes_on(
     ]  # fmt: skip
     assert await stored(database) == before
     async with database.reading() as session:
-        assert set(await session.scalars(select(Rollup.name))) == {"movements", "money", "renewals"}
+        assert set(await session.scalars(select(Rollup.name))) == {
+            "movements", "money", "renewals", "trials",
+        }  # fmt: skip
 
 
 class Interrupted(Exception):

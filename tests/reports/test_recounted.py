@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from service.db.base import Base
 from service.db.session import Database
@@ -35,8 +35,10 @@ from service.db.tables import (
     StepDepth,
     Subscription,
 )
+from service.finance.trials import forget_trials
 from service.reports.asked import Asked
 from service.reports.cells import Line
+from service.reports.trial_rollup import look_up_trials
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
 from tests.reports.ledger_histories import (
@@ -49,6 +51,7 @@ from tests.reports.ledger_histories import (
     ledgers,
 )
 from tests.reports.movement_histories import histories
+from tests.reports.rolled import context_in
 from tests.reports.sampled import sampled
 
 SOME = sampled(4)
@@ -199,11 +202,24 @@ trials = st.lists(
 
 def test_trials(database_url: str) -> None:
     @SOME
-    @given(history=trials, days=periods, split=st.sampled_from(["", "interval_charged"]))
-    def play(history: list[Trial], days: Days, split: str) -> None:
+    @given(
+        history=trials, days=periods, split=st.sampled_from(["", "interval_charged"]),
+        looked_up=st.sampled_from(["never", "before the rest", "and again"]),
+    )  # fmt: skip
+    def play(history: list[Trial], days: Days, split: str, looked_up: str) -> None:
         async def compare(database: Database) -> None:
             offer = rows.offer()
-            await store(database, offer, *(row for each in history for row in each.rows(offer)))
+            made = [row for each in history for row in each.rows(offer)]
+            first = [each for each in made if isinstance(each, Reader | Subscription)]
+            context = context_in(database, days.zone)
+            await store(database, offer, *first)
+            if looked_up != "never":
+                await look_up_trials(context)
+            await store(database, *(each for each in made if each not in first))
+            async with database.transaction() as session:
+                await forget_trials(session, select(Subscription.id))
+            if looked_up == "and again":
+                await look_up_trials(context)
             what = asked(
                 str(days.first), str(days.first + (days.count - 1) * DAY), "day", now=LATER,
                 home=days.zone, split=split,

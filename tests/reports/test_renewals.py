@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,12 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
+from service.billing.ends import forget_renewals_of
+from service.billing.ledger import state_of
+from service.billing.money import Money
+from service.billing.renewed import take_renewals_along
+from service.billing.state import StateChange
 from service.db.base import Base
 from service.db.session import Database
 from service.db.tables import (
     DomainEvent,
     MovementRow,
     Offer,
+    PriceRenewalDay,
     Reader,
     RenewalDay,
     Rollup,
@@ -35,6 +42,7 @@ LATER = BEGIN + timedelta(days=400)
 HOME = ZoneInfo("America/Santiago")
 _TABLES: tuple[type[Base], ...] = (
     RenewalDay,
+    PriceRenewalDay,
     Rollup,
     MovementRow,
     DomainEvent,
@@ -44,6 +52,9 @@ _TABLES: tuple[type[Base], ...] = (
 )
 PLANS = {"sub_0": ("digital", "year"), "sub_1": ("weekend", "month"), "sub_2": ("digital", "month")}
 """Of the subscriptions as they are now."""
+SWITCHED = ("weekend", "month")
+"""What the first of them becomes when its renewals are counted."""
+Plan = tuple[str, str]
 Renewals = list[tuple[str, datetime]]
 renewals = st.lists(
     st.tuples(
@@ -59,28 +70,39 @@ def test_renewals_are_what_the_rows_say(database_url: str) -> None:
     @given(
         history=histories(), renewed=renewals, trials_paid=renewals, start=st.sampled_from([0, 20, 45]),
         split=st.sampled_from(["", "plan", "interval_charged"]),
-        yearly=st.booleans(), counted=st.sampled_from([(), (30,), (40, 41, 70), (200,)]),
+        yearly=st.booleans(), again=st.booleans(), switched=st.booleans(), counted=st.sampled_from([(), (30,), (40, 41, 70), (200,)]),
     )  # fmt: skip
     def play(
         history: list[MovementRow], renewed: Renewals, trials_paid: Renewals, start: int, split: str,
-        counted: tuple[int, ...], *, yearly: bool,
+        counted: tuple[int, ...], *, yearly: bool, again: bool, switched: bool,
     ) -> None:  # fmt: skip
         first = BEGIN.date() + timedelta(days=start)
         what = asked(
             str(first), "2026-04-30", "month", now=LATER, zone=HOME.key, split=split, home=HOME
         )
         what = replace(what, chosen={"interval_charged": "year"} if yearly else {})
-        asyncio.run(_compare(database_url, what, history, renewed, trials_paid, counted))
+        asyncio.run(
+            _compare(
+                database_url,
+                what,
+                history,
+                renewed,
+                trials_paid,
+                counted,
+                again=again,
+                switched=switched,
+            )
+        )
 
     play()
 
 
 async def _compare(
     url: str, what: Asked, history: list[MovementRow], renewed: Renewals, trials_paid: Renewals,
-    counted: tuple[int, ...],
+    counted: tuple[int, ...], *, again: bool, switched: bool,
 ) -> None:  # fmt: skip
-    """Renewals are counted on some days of the history; every third was recorded late. `trials_paid` are the
-    first payments after trials: none of them is a renewal.
+    """Renewals are counted on some days of the history; every third was recorded late, and every fourth is stored
+    when all is counted. `trials_paid` are the first payments after trials: none of them is a renewal.
     """
     database = Database(url)
     try:
@@ -100,6 +122,7 @@ async def _compare(
                     recorded_at=at + timedelta(days=20 if number % 3 == 0 else 0),
                 )
                 for number, (name, at) in enumerate(renewed)
+                if number % 4
             ),
             *(
                 rows.told(reader, "subscription.trial_paid", at, subject_id=name)
@@ -111,14 +134,26 @@ async def _compare(
         for days in counted:
             clocks = MovingClocks(BEGIN + timedelta(days=days))
             await count_renewals(replace(context, clocks=clocks))
+        if switched:
+            await _switch(database)
+        late = [rows.told(reader, "subscription.renewed", at, subject_id=name, recorded_at=LATER)
+                for name, at in renewed[::4]]  # fmt: skip
+        await store(database, *late)
+        async with database.transaction() as session:
+            for each in late:
+                await forget_renewals_of(session, each.subject_id)
+        if again:
+            clocks = MovingClocks(BEGIN + timedelta(days=200))
+            await count_renewals(replace(context, clocks=clocks))
         due = await lines_of(database, "renewal-churn", what)
         ends = await lines_of(database, "ends-by-renewals", what)
     finally:
         await database.dispose()
+    plans = {**PLANS, "sub_0": SWITCHED} if switched else PLANS
     for line in due:
         for cell, (first, last) in zip([*line.cells, line.total], _steps(what), strict=True):
             gone = len(_ended(what, history, line.split, first, last))
-            stayed = _stayed(what, renewed, line.split, first, last)
+            stayed = _stayed(what, renewed, line.split, first, last, plans)
             part = {"all": gone, "renewed": stayed}[line.series]
             assert (cell.part, cell.whole) == (part, gone + stayed), (line.split, first)
     for line in ends:
@@ -128,6 +163,16 @@ async def _compare(
                 for row in _ended(what, history, line.split, first, last)
             )
             assert cell.value == counts[line.series], (line.series, line.split, first)
+
+
+async def _switch(database: Database) -> None:
+    async with database.transaction() as session:
+        row = await session.get_one(Subscription, "sub_0")
+        before = state_of(row, None)
+        row.plan, row.interval = SWITCHED
+        await session.flush()
+        change = StateChange(row.reader_id, before, state_of(row, None), Money(), LATER)
+        await take_renewals_along(session, change)
 
 
 def _steps(what: Asked) -> list[tuple[date, date]]:
@@ -148,10 +193,12 @@ def _ended(
     ]
 
 
-def _stayed(what: Asked, renewed: Renewals, split: str, first: date, last: date) -> int:
+def _stayed(
+    what: Asked, renewed: Renewals, split: str, first: date, last: date, plans: Mapping[str, Plan]
+) -> int:
     zone: ZoneInfo = what.period.zone
     return sum(
-        first <= at.astimezone(zone).date() <= last and _is_asked(what, split, *PLANS[name])
+        first <= at.astimezone(zone).date() <= last and _is_asked(what, split, *plans[name])
         for name, at in renewed
     )
 

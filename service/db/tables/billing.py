@@ -127,9 +127,26 @@ class Subscription(Base):
     synced_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int]
     """Grows with each stored state: what was fetched before another was stored is not stored."""
+    trial_ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When its trial is over, if it was one; known where the next is."""
+    trial_became: Mapped[str | None]
+    """What became of the trial, as finance/trials.py words it; empty: it was none; None: to be looked up."""
 
     __table_args__ = (
         Index("ix_subscriptions_listing", "started_at", "id"),
+        # Reports of trials read nothing else of them.
+        Index(
+            "ix_subscriptions_trial_ended", "trial_ended_at", "trial_became", "plan", "interval",
+            "currency", "id",
+            postgresql_where=text("trial_ended_at IS NOT NULL"),
+            sqlite_where=text("trial_ended_at IS NOT NULL"),
+        ),
+        # A few at most: what changed in the last minute.
+        Index(
+            "ix_subscriptions_trial_unknown", "id",
+            postgresql_where=text("trial_end IS NOT NULL AND trial_became IS NULL"),
+            sqlite_where=text("trial_end IS NOT NULL AND trial_became IS NULL"),
+        ),
         Index("ix_subscriptions_cancelled", "cancelled_at", "id"),
         Index(
             "ix_subscriptions_outside", "outside", "reader_id",
@@ -184,6 +201,8 @@ class MovementRow(Base):
     """Those that it has since, as with the subscription."""
     rolled_as: Mapped[str | None]
     """The customer as whose it is in the reports' rollup; None: it isn't in it yet."""
+    renewals: Mapped[int | None]
+    """Of an end: how often the subscription had been renewed by then; None: to be counted (billing/ends.py)."""
 
     __table_args__ = (
         Index(
@@ -193,8 +212,15 @@ class MovementRow(Base):
         ),
         # Reports of renewals read nothing else of an end.
         Index(
-            "ix_movements_ended", "at", "cause", "subscription_id",
+            "ix_movements_ended", "at", "cause", "from_plan", "from_interval", "currency", "renewals",
+            "subscription_id",
             postgresql_where=text("to_plan IS NULL"), sqlite_where=text("to_plan IS NULL"),
+        ),
+        # A few at most: what ended lately, and what was renewed late.
+        Index(
+            "ix_movements_uncounted", "subscription_id", "number",
+            postgresql_where=text("to_plan IS NULL AND renewals IS NULL"),
+            sqlite_where=text("to_plan IS NULL AND renewals IS NULL"),
         ),
     )  # fmt: skip
 

@@ -100,6 +100,8 @@ class DunningEpisode(Base):
     currency: Mapped[str]
     amount: Mapped[int] = mapped_column(BigInteger)
     """What was due."""
+    offer_id: Mapped[str | None]
+    """The invoice's."""
 
 
 class RefundRow(Base):

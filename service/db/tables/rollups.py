@@ -169,6 +169,18 @@ class RenewalDay(Base):
     renewed: Mapped[int]
 
 
+class PriceRenewalDay(Base):
+    """The same by what the subscriptions are now: a switch takes its renewals along (billing/renewed.py)."""
+
+    __tablename__ = "price_renewal_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    plan: Mapped[str] = mapped_column(primary_key=True)
+    interval: Mapped[str] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    renewed: Mapped[int]
+
+
 class EdgeDay(Base):
     """How many readers became active subscribers on one day, or ceased to be it."""
 

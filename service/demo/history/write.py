@@ -46,7 +46,8 @@ from service.identity.touches import record_checkout_touches, record_touches
 from service.metering.ledger import write_all
 from service.outbox.domain_events import event_values
 from service.reports.money_rollup import forget_money
-from service.reports.renewal_rollup import forget_renewals
+from service.reports.renewal_rollup import forget_renewal_count
+from service.reports.trial_rollup import forget_all_trials
 from service.simulator.app import Simulator
 from service.simulator.payments.balance import PAY_OUT, midnight
 from service.simulator.payments.charges import OPEN_DISPUTE
@@ -226,9 +227,10 @@ async def _keep(context: Context, book: Book, calendar: Calendar, size: int) -> 
         connection = await session.connection()
         await connection.run_sync(_insert, book)
         await forget_money(session)
-        await forget_renewals(session)
+        await forget_renewal_count(session)
         for row in book.changed:
             await session.merge(row)
+        await forget_all_trials(session)
         await connection.run_sync(record_touches, book.touches)
         await connection.run_sync(record_checkout_touches, book.sources)
         for reader_id, at, ends_at in book.comps:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, String, and_, case, cast, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import InvoiceRow, MoneyBackDay, Offer, PayoutRow, RevenueDay
+from service.db.tables import MoneyBackDay, Offer, PayoutRow, RevenueDay
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, ratio, share
 from service.reports.queries.counting import Counts
@@ -132,8 +132,7 @@ async def dunning(session: AsyncSession, asked: Asked) -> list[Line]:
             .where(at >= asked.since, at < asked.until, *asked.filters(dimensions))
         )  # fmt: skip
         if by_offer.split or by_offer.chosen:
-            chosen = chosen.outerjoin(InvoiceRow, InvoiceRow.id == episodes.c.invoice_id)
-            chosen = chosen.outerjoin(Offer, Offer.id == InvoiceRow.offer_id)
+            chosen = chosen.outerjoin(Offer, Offer.id == episodes.c.offer_id)
         rows = chosen.subquery(name)
         grouping = (rows.c.step, rows.c.split, rows.c.currency)
         for step, split, currency, number, amount in await session.execute(

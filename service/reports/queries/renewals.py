@@ -8,12 +8,19 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from service.db.tables import DomainEvent, MovementRow, RenewalDay, Subscription
+from service.billing.ends import RENEWED, renewals_before
+from service.db.tables import (
+    DomainEvent,
+    MovementRow,
+    PriceRenewalDay,
+    RenewalDay,
+    Subscription,
+)
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, share
 from service.reports.queries.counting import Counts, count_by_step
 from service.reports.queries.holders import BySplit, counted, splits_of
-from service.reports.renewal_rollup import RENEWED, counted_until
+from service.reports.renewal_rollup import counted_until
 
 RENEWALS = {"0": (0, 0), "1": (1, 1), "2": (2, 2), "3": (3, 3), "4-6": (4, 6), "7-12": (7, 12)}
 """By series: from how many renewals to how many."""
@@ -31,17 +38,7 @@ _OF_ENDED: Dimensions = {
 async def churn_of_the_due(session: AsyncSession, asked: Asked) -> list[Line]:
     """Subscriptions that ended, and that were renewed, ÷ those that did either."""
     ended = await _counted(session, asked, MovementRow.at, _OF_ENDED, *_ENDED)
-    subscription: Dimensions = {
-        "plan": Subscription.plan.expression, "interval_charged": Subscription.interval.expression,
-        "currency": Subscription.currency.expression,
-    }  # fmt: skip
-    if asked.split or asked.chosen:
-        theirs = Subscription.id == DomainEvent.subject_id
-        renewed = await _counted(
-            session, asked, DomainEvent.occurred_at, subscription, RENEWED, theirs
-        )
-    else:
-        renewed = await _by_day(session, asked)
+    renewed = await _renewed(session, asked)
 
     def rate(of: Counts, split: str) -> Callable[[int | None], Cell]:
         gone, stayed = ended[split], renewed[split]
@@ -60,16 +57,7 @@ async def churn_of_the_due(session: AsyncSession, asked: Asked) -> list[Line]:
 async def ends_by_renewals(session: AsyncSession, asked: Asked) -> list[Line]:
     """Subscriptions that ended, by the number of their renewals that had been paid."""
     # Put in ranges here: as a CASE, PostgreSQL counts them anew for each range.
-    before = (
-        select(func.count())
-        .where(
-            DomainEvent.subject_id == MovementRow.subscription_id, RENEWED,
-            DomainEvent.occurred_at <= MovementRow.at,
-        )
-        .correlate(MovementRow)
-        .scalar_subquery()
-    )  # fmt: skip
-    by = (before, asked.split_of(_OF_ENDED))
+    by = (func.coalesce(MovementRow.renewals, renewals_before()), asked.split_of(_OF_ENDED))
     conditions = (*_ENDED, *asked.filters(_OF_ENDED))
     rows = await count_by_step(session, asked, MovementRow.at, by, *conditions)
     found: defaultdict[tuple[str, str], Counts] = defaultdict(lambda: defaultdict(int))
@@ -92,27 +80,50 @@ def _range_of(renewals: int) -> str:
     return next((name for name, (_, most) in RENEWALS.items() if renewals <= most), MORE)
 
 
-async def _by_day(session: AsyncSession, asked: Asked) -> BySplit:
+async def _renewed(session: AsyncSession, asked: Asked) -> BySplit:
     """All renewals: those that are counted by day, and those that were recorded since."""
+    by_price = bool(asked.split or asked.chosen)
     until = None
     if asked.period.zone.key == asked.home.key:
         until = await counted_until(session, asked.home)
-    since = [DomainEvent.recorded_at >= until] if until is not None else []
-    found = await _counted(session, asked, DomainEvent.occurred_at, {}, RENEWED, *since)
+    conditions = [RENEWED]
+    if until is not None:
+        conditions.append(DomainEvent.recorded_at >= until)
+    if by_price:
+        conditions.append(Subscription.id == DomainEvent.subject_id)
+    found = await _counted(
+        session, asked, DomainEvent.occurred_at, _prices_of(Subscription), *conditions
+    )
     if until is None:
         return found
-    day = RenewalDay.day.expression
-    rows = (
-        select(asked.step_on(day).label("step"), RenewalDay.renewed)
-        .where(day.between(asked.period.first, asked.period.last))
-        .subquery("days")
+    row, dimensions = (
+        (PriceRenewalDay, _prices_of(PriceRenewalDay)) if by_price else (RenewalDay, {})
     )
-    for step, number in await session.execute(
-        select(rows.c.step, func.sum(rows.c.renewed)).group_by(rows.c.step)
+    rows = (
+        select(
+            asked.step_on(row.day.expression).label("step"),
+            asked.split_of(dimensions).label("split"), row.renewed,
+        )
+        .where(
+            row.day.between(asked.period.first, asked.period.last), row.renewed != 0,
+            *asked.filters(dimensions),
+        )
+        .subquery("days")
+    )  # fmt: skip
+    grouping = (rows.c.step, rows.c.split)
+    for step, split, number in await session.execute(
+        select(*grouping, func.sum(rows.c.renewed)).group_by(*grouping)
     ):
         for place in (step, None):
-            found[""][place] += int(number)
+            found[split][place] += int(number)
     return found
+
+
+def _prices_of(row: type[Subscription | PriceRenewalDay]) -> Dimensions:
+    return {
+        "plan": row.plan.expression, "interval_charged": row.interval.expression,
+        "currency": row.currency.expression,
+    }  # fmt: skip
 
 
 async def _counted(

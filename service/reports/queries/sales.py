@@ -4,20 +4,17 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 
-from sqlalchemy import and_, case, func, literal, or_, select
+from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from service.db.tables import (
     Article,
     Checkout,
     CheckoutTouches,
-    DomainEvent,
-    InvoiceRow,
-    MovementRow,
     Reader,
     Subscription,
 )
+from service.finance.trials import NO_TRIAL, UNKNOWN, trials
 from service.metering.store import READER
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, share
@@ -29,7 +26,6 @@ from service.reports.queries.ledger import by_article
 from service.reports.queries.source_days import sold_by_source
 
 MOST_ARTICLES = 30
-_TERMINAL = ("canceled", "incomplete_expired")
 
 
 async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
@@ -39,62 +35,32 @@ async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
         "plan": row.plan.expression, "interval_charged": row.interval.expression,
         "currency": row.currency.expression, **touched.dimensions(CheckoutTouches),
     }  # fmt: skip
-    begun = aliased(MovementRow)
-    """What the subscription brought first: what is called a trial later extends a period that is paid."""
-    ended_at = case(
-        (begun.at < row.trial_end, begun.at),
-        (row.ended_at < row.trial_end, row.ended_at),
-        else_=row.trial_end,
-    )
-    # Stripe makes it active an hour before it charges: only what was paid says so. An import brings no events
-    # along, and a restricted key no invoices. One row of each alone is looked for: as EXISTS, PostgreSQL reads
-    # the renewals of everybody.
-    renewed = select(literal(1)).where(
-        DomainEvent.subject_id == row.id,
-        DomainEvent.type.in_(("subscription.trial_paid", "subscription.renewed")),
-    )
-    invoiced = select(literal(1)).where(
-        InvoiceRow.subscription_id == row.id,
-        InvoiceRow.created_at >= ended_at,
-        InvoiceRow.billing_reason
-        != "subscription_create",  # the trial's own, of nothing, is paid at once
-        InvoiceRow.paid_at.is_not(None),
-    )
-    is_paid, is_invoiced = (
-        each.correlate(row, begun).limit(1).scalar_subquery() for each in (renewed, invoiced)
-    )
-    outcome = case(
-        (is_paid.is_not(None), "paid"),
-        (is_invoiced.is_not(None), "paid"),
-        (row.status.in_(_TERMINAL), "lost"),
-        else_="pending",
-    )
-    began_with_it = or_(begun.at.is_(None), begun.at >= row.trial_end, begun.cause == "trial_ended")
-    chosen = (
-        select(
-            ended_at.label("at"), outcome.label("outcome"),
-            asked.split_of(dimensions).label("split"),
-        )
-        .select_from(row)
-        .outerjoin(begun, and_(begun.subscription_id == row.id, begun.number == 1))
-        .where(row.trial_end > row.started_at, began_with_it, *asked.filters(dimensions))
-    )  # fmt: skip
+    split = asked.split_of(dimensions).label("split")
+    known = select(
+        row.id, row.trial_ended_at.label("at"), row.trial_became.label("became"), split
+    ).where(row.trial_ended_at.is_not(None), row.trial_became.is_not(None))
+    # What changed lately is looked up here.
+    parts = [
+        each.where(*asked.filters(dimensions)) for each in (known, trials(UNKNOWN, also=[split]))
+    ]
     by_source = asked.among(touched.SOURCES)
     if by_source.split or by_source.chosen:
         bought = Checkout.stripe_subscription_id == row.id
         touches = CheckoutTouches.checkout_id == Checkout.id
-        chosen = chosen.outerjoin(Checkout, bought).outerjoin(CheckoutTouches, touches)
-    trials = chosen.subquery("trials")
+        parts = [
+            each.outerjoin(Checkout, bought).outerjoin(CheckoutTouches, touches) for each in parts
+        ]
+    ended = union_all(*parts).subquery("trials")
     until = min(asked.until, asked.now)
     rows = (
-        select(asked.step_at(trials.c.at).label("step"), trials.c.outcome, trials.c.split)
-        .where(trials.c.at >= asked.since, trials.c.at < until)
+        select(asked.step_at(ended.c.at).label("step"), ended.c.became, ended.c.split)
+        .where(ended.c.at >= asked.since, ended.c.at < until, ended.c.became != NO_TRIAL)
         .subquery("ended_trials")
     )
     found: defaultdict[str, defaultdict[str, Counts]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(int))
     )
-    grouping = (rows.c.step, rows.c.outcome, rows.c.split)
+    grouping = (rows.c.step, rows.c.became, rows.c.split)
     for step, became, split, count in await session.execute(
         select(*grouping, func.count()).group_by(*grouping)
     ):

@@ -4,14 +4,15 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import accumulate
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, case, func, literal, or_, select, type_coerce, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.base import UtcDateTime
 from service.db.tables import MovementRow, Offer, Pass
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, none
@@ -154,38 +155,32 @@ async def _passes(session: AsyncSession, asked: Asked, found: Found) -> None:
     dimensions: Dimensions = {"plan": Offer.plan.expression, "currency": Pass.currency.expression}
     over = or_(Pass.access_stop == "", Pass.access_stopped_at.is_(None))
     ends_at = case((over, Pass.ends_at), else_=Pass.access_stopped_at)
-    row = (
+    bought = await session.execute(
         select(
-            asked.split_of(dimensions).label("split"), Pass.amount, Pass.starts_at,
-            Pass.ends_at.label("paid_until"), ends_at.label("ends_at"),
+            asked.split_of(dimensions), Pass.amount, Pass.starts_at, Pass.ends_at,
+            type_coerce(ends_at, UtcDateTime()),
         )
         .join(Offer, Offer.id == Pass.offer_id)
         .where(
             Offer.kind != "gift", Pass.starts_at < asked.until, ends_at >= asked.since,
             *asked.filters(dimensions),
         )
-        .subquery("bought")
-    ).c  # fmt: skip
-    by_day = _by_day(asked)
-    # What ends with the period or later is there at the end of each of its days.
-    last = case((row.ends_at < asked.until, by_day.step_at(row.ends_at)), else_=None)
-    rows = await session.execute(
-        select(
-            row.split,
-            by_day.step_at(row.starts_at),
-            last,
-            row.amount,
-            row.starts_at,
-            row.paid_until,
-        )
-    )
-    await asyncio.to_thread(_add_passes, rows.all(), found)
+    )  # fmt: skip
+    await asyncio.to_thread(_add_passes, asked, bought.all(), found)
 
 
-def _add_passes(passes: Iterable[Any], found: Found) -> None:
-    for split, first, last, amount, starts_at, paid_until in passes:
+def _add_passes(asked: Asked, passes: Iterable[Any], found: Found) -> None:
+    for split, amount, starts_at, paid_until, ends_at in passes:
         if amount * _DAY < paid_until - starts_at:
             continue
-        _add(found[split, SINGLE], first, 1)
-        if last is not None:
-            _add(found[split, SINGLE], last, -1)
+        _add(found[split, SINGLE], _day_of(asked, starts_at), 1)
+        # What ends with the period or later is there at the end of each of its days.
+        if ends_at < asked.until:
+            _add(found[split, SINGLE], _day_of(asked, ends_at), -1)
+
+
+def _day_of(asked: Asked, at: datetime) -> int:
+    """The number of the period's day, or BEFORE."""
+    if at < asked.since:
+        return BEFORE
+    return (at.astimezone(asked.period.zone).date() - asked.period.first).days
