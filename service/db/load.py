@@ -5,9 +5,8 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import insert
-
 from service.db.base import Base, Json
+from service.db.bulk import insert_rows
 from service.db.session import Database
 
 AT_ONCE = 20_000
@@ -22,27 +21,43 @@ async def load(
     Other columns have their defaults in the database, else they are empty. What is stored before a
     failure stays.
     """
+    store = _copy if database.dialect == "postgresql" else _insert
     count, left = 0, iter(rows)
-    while piece := list(islice(left, AT_ONCE)):
-        if database.dialect == "postgresql":
-            await _copy(database, table, columns, piece)
-        else:
-            async with database.transaction() as session:
-                values = [dict(zip(columns, row, strict=True)) for row in piece]
-                await session.execute(insert(table), values)
-        count += len(piece)
+    while stored := await store(database, table, columns, islice(left, AT_ONCE)):
+        count += stored
     return count
 
 
+async def _insert(
+    database: Database, table: type[Base], columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> int:
+    if values := [*rows]:
+        async with database.transaction() as session:
+            connection = await session.connection()
+            await connection.run_sync(lambda sync: insert_rows(sync, table, tuple(columns), values))
+    return len(values)
+
+
 async def _copy(
-    database: Database, table: type[Base], columns: Sequence[str], rows: list[Sequence[Any]]
-) -> None:
+    database: Database, table: type[Base], columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> int:
+    """The rows are made while the database stores those before them."""
     types = table.__table__.columns
     # The driver's own way takes jsonb as text.
     as_text = [n for n, name in enumerate(columns) if isinstance(types[name].type, Json)]
     if as_text:
-        rows = [[json.dumps(v) if n in as_text else v for n, v in enumerate(row)] for row in rows]
+        rows = (_with_texts(row, as_text) for row in rows)
     async with database.transaction() as session:
         raw = await (await session.connection()).get_raw_connection()
         driver: Any = raw.driver_connection
-        await driver.copy_records_to_table(table.__tablename__, columns=list(columns), records=rows)
+        done: str = await driver.copy_records_to_table(
+            table.__tablename__, columns=list(columns), records=rows
+        )
+    return int(done.removeprefix("COPY "))
+
+
+def _with_texts(row: Sequence[Any], places: Sequence[int]) -> list[Any]:
+    values = list(row)
+    for place in places:
+        values[place] = json.dumps(values[place])
+    return values

@@ -42,8 +42,8 @@ Slow = Literal["reports", "search"]
 """Kinds of queries that may take long: figures, lists and exports; and what anybody may search for."""
 SLOW_AT_ONCE = 3
 """Of each kind, in one process. PostgreSQL's pool has room for many more."""
-LONGEST_SLOW_SECONDS = 10.0
-"""Of one statement among these: the database ends it, before the driver gives its connection up."""
+_SLOW_SHARE = 2 / 3
+"""Of what a statement may take, for one of these: the database ends it, before the driver gives its connection up."""
 _FOR_SLOW = (
     "SELECT set_config('statement_timeout', CAST(CAST(:ms AS integer) AS text), true),"
     # To compile a statement takes longer than most of them do.
@@ -79,7 +79,7 @@ class Database:
         sqlite = self.dialect == "sqlite"
         most = SLOW_AT_ONCE * len(get_args(Slow))
         self._slow = sqlite_engine(self.url, size=most) if sqlite else self._reading
-        self._longest_slow = min(patience * 2 / 3, LONGEST_SLOW_SECONDS)
+        self._longest_slow = patience * _SLOW_SHARE
         if sqlite:
             end_long_statements(self._slow.sync_engine, self._longest_slow)
         self._room = {kind: asyncio.Semaphore(SLOW_AT_ONCE) for kind in get_args(Slow)}

@@ -29,16 +29,16 @@ from service.db.tables import (
     ReaderDevice,
     RolledDay,
     Subscription,
+    Touches,
 )
+from service.demo.multitude_bought import OFFERS, PERIODS, WEIGHTS, Bought
 from service.demo.multitude_money import Payment, Table, money_tables
 from service.metering.store import known_device_holder, reader_holder
 
 LEFT_SHARE, OTHERS_SHARE = 0.35, 0.5
 BACK_AGAIN, ON_TRIAL, PAID_LATE, BY_CHOICE = 0.1, 0.2, 0.05, 0.7
-_TRIED = 14
-"""Days until a subscription that isn't paid for ends."""
 READS_A_SUBSCRIBER, READS_A_DAY = 100, 5
-READING_DAYS, BUYING_DAYS = 365, 730
+READING_DAYS, BUYING_DAYS, DEVICES_A_BUYER = 365, 730, 4
 ARTICLES, ARTICLES_A_DAY = 400, 60
 _DAY = timedelta(days=1)
 _REASONS = (
@@ -46,74 +46,7 @@ _REASONS = (
     ("registered_only", "register"),
 )  # fmt: skip
 _SOURCES = ("newsletter", "search", "social", None, None)
-
-
-@dataclass(frozen=True)
-class Bought:
-    """One subscription: it begins, may end or be renewed, and belongs to the reader of this number."""
-
-    number: int
-    reader: int
-    offer: int
-    since: datetime
-    paid_from: datetime
-    """Later than `since` after a trial."""
-    until: datetime | None
-    by_choice: bool
-    renewals: tuple[datetime, ...]
-    failed: datetime | None
-
-    @property
-    def id(self) -> str:
-        return f"sub_{self.number:024x}"
-
-    @property
-    def declines(self) -> int:
-        """How many charges of the renewal failed, two days apart, until one succeeds."""
-        return 1 + self.number % 3
-
-    @property
-    def recovered(self) -> datetime | None:
-        return self.failed + 2 * self.declines * _DAY if self.failed is not None else None
-
-    def payments(self, now: datetime) -> Iterator[Payment]:
-        """Its invoices: the first unless there was a trial, each renewal, and the one that was lost."""
-        dues = [*enumerate(self.renewals)]
-        if self.paid_from == self.since:
-            dues.insert(0, (-1, self.since))
-        for n, at in dues:
-            declines, paid_at = 0, at
-            if at == self.failed and self.recovered is not None:
-                declines = min(self.declines, (now - at) // (2 * _DAY) + 1)
-                paid_at = self.recovered
-            yield self._payment(n, at, declines, paid_at if paid_at < now else None, None)
-        if self.until is not None and not self.by_choice:
-            at = max(self.until - _TRIED * _DAY, self.paid_from)
-            tries = (self.until - at) // (2 * _DAY) + 1
-            yield self._payment(len(self.renewals), at, tries, None, self.until)
-
-    def _payment(
-        self, n: int, at: datetime, declines: int, paid: datetime | None, lost: datetime | None
-    ) -> Payment:
-        offer, _, _, currency, amount = OFFERS[self.offer]
-        return Payment(
-            f"{self.number:x}_{n}" if n >= 0 else f"{self.number:x}_first", self.id, offer, amount,
-            currency, at, n < 0, declines, paid, lost,
-            (self.number * 1_000 + n + 1) * 0x9E3779B97F4A7C15 % 2**64 >> 20,
-        )  # fmt: skip
-
-
-OFFERS = tuple(
-    (f"off_{n:024x}", plan, interval, currency, amount)
-    for n, (plan, interval, currency, amount) in enumerate(
-        (plan, interval, currency, amount * (10 if interval == "year" else 1))
-        for plan, amount in (("digital", 990), ("weekend", 1490))
-        for interval in ("month", "year")
-        for currency in ("EUR", "CHF")
-    )
-)
-_WEIGHTS = (30, 4, 36, 4, 11, 2, 11, 2)
-_PERIODS = {"month": 30, "year": 365}
+_FEEDBACK = ("too_expensive", "unused", "missing_features", "other", "", "")
 
 
 @dataclass(frozen=True)
@@ -154,7 +87,7 @@ class Multitude:
         return found
 
     def _one(self, random: Random, number: int, reader: int, *, left: bool) -> Bought:
-        offer = random.choices(range(len(OFFERS)), _WEIGHTS)[0]
+        offer = random.choices(range(len(OFFERS)), WEIGHTS)[0]
         ago = (
             BUYING_DAYS * (1 - random.random() ** 0.6)
             if not left
@@ -168,7 +101,7 @@ class Multitude:
         if left:
             stays = min(random.expovariate(1 / 150), ago)
             until = min(paid + timedelta(days=stays, minutes=1), self.now - timedelta(hours=1))
-        period = timedelta(days=_PERIODS[OFFERS[offer][2]])
+        period = timedelta(days=PERIODS[OFFERS[offer][2]])
         end = until or self.now
         renewals = tuple(
             paid + n * period
@@ -189,7 +122,8 @@ class Multitude:
         yield Subscription, _SUBSCRIPTION, self._subscriptions()
         yield MovementRow, _MOVEMENT, self._movements()
         yield Checkout, _CHECKOUT, self._checkouts()
-        yield CheckoutTouches, _TOUCHES, self._touches()
+        yield CheckoutTouches, ("checkout_id", *_TOUCHES), self._touches()
+        yield Touches, ("holder", *_TOUCHES), self._holders_touches()
         yield DomainEvent, _EVENT, self._events()
         yield RolledDay, ("day", "rows", "rolled_at"), self._rolled()
         yield LedgerDay, ("day", "article_id", "reason", "wall", "rows", "counted"), self._ledger()
@@ -229,13 +163,21 @@ class Multitude:
         for each in self.bought:
             offer, plan, interval, currency, amount = OFFERS[each.offer]
             ends = (each.renewals[-1] if each.renewals else each.paid_from) + timedelta(
-                days=_PERIODS[interval]
+                days=PERIODS[interval]
             )
+            cancelled = each.asked_to_end(self.now)
+            if each.until is None and not each.is_ending:
+                cancelled = None
+            after = None if cancelled is None else (cancelled - each.since).days + 1
+            feedback = "" if cancelled is None else _FEEDBACK[each.number % len(_FEEDBACK)]
+            reason = "" if each.by_choice else "payment_failed"
             yield (
                 each.id, _reader(each.reader), f"cus_{each.reader:024x}", offer, plan,
                 "active" if each.until is None else "canceled", amount, amount, amount, [], currency,
                 interval, 1, each.since, ends, each.paid_from if each.paid_from > each.since else None,
-                each.until, False, "" if each.by_choice else "payment_failed", "", "", "", self.now, 1,
+                ends if each.is_ending else None, each.until, False,
+                "cancellation_requested" if cancelled is not None else reason, feedback, cancelled,
+                after, "", "", "", self.now, 1,
             )  # fmt: skip
 
     def _movements(self) -> Iterator[Sequence[Any]]:
@@ -275,9 +217,15 @@ class Multitude:
 
     def _touches(self) -> Iterator[Sequence[Any]]:
         for each in self.bought:
-            first, last = (_SOURCES[(each.number * k) % len(_SOURCES)] for k in (1, 3))
-            host = None if first else "links.example"
-            yield _checkout(each.number), each.since, host, first, each.since, host, last
+            yield _checkout(each.number), *_touch(each.number, each.since)
+
+    def _holders_touches(self) -> Iterator[Sequence[Any]]:
+        """Of every third reader and device."""
+        came = self.now - READING_DAYS * _DAY
+        for n in range(0, self.buyers, 3):
+            yield reader_holder(_reader(n)), *_touch(n, came)
+        for n in range(0, self.buyers * DEVICES_A_BUYER, 3):
+            yield known_device_holder(_device(n)), *_touch(n, came)
 
     def _events(self) -> Iterator[Sequence[Any]]:
         for each in self.bought:
@@ -287,8 +235,13 @@ class Multitude:
                 yield (
                     f"evt_{once}", f"subscription.{kind}", _reader(each.reader), each.id, once, at, at,
                 )  # fmt: skip
+            asked = each.asked_to_end(self.now)
+            stays = asked is not None and each.until is None and not each.is_ending
+            taken_back = asked + 2 * _DAY if asked is not None and stays else None
             for kind, once, moment in (("payment_failed", f"try_{each.number:x}:1", each.failed),
-                                   ("recovered", f"rec_{each.number:x}", each.recovered)):  # fmt: skip
+                                   ("recovered", f"rec_{each.number:x}", each.recovered),
+                                   ("cancel_scheduled", f"end_{each.number:x}", asked),
+                                   ("resumed", f"stay_{each.number:x}", taken_back)):  # fmt: skip
                 if moment is not None and moment < self.now:
                     yield (
                         f"evt_{once}", f"subscription.{kind}", _reader(each.reader), each.id, once,
@@ -322,15 +275,20 @@ class Multitude:
         for day in self.reading_days:
             at = datetime.combine(day, time(12), UTC)
             readers = random.sample(range(self.buyers), min(count // 3, self.buyers))
-            devices = random.sample(
-                range(self.buyers * 4), min(count - count // 3, self.buyers * 4)
-            )
+            there = self.buyers * DEVICES_A_BUYER
+            devices = random.sample(range(there), min(count - count // 3, there))
             for n in readers:
                 yield day, reader_holder(_reader(n)), 5, 0, None, None
             for n in devices:
                 subscribe = at if n % 5 == 0 else None
                 register = at if n % 7 == 0 else None
                 yield day, known_device_holder(_device(n)), 4, n % 4, subscribe, register
+
+
+def _touch(n: int, at: datetime) -> Sequence[Any]:
+    first, last = (_SOURCES[(n * k) % len(_SOURCES)] for k in (1, 3))
+    host = None if first else "links.example"
+    return at, host, first, at, host, last
 
 
 def _reader(n: int) -> str:
@@ -373,8 +331,8 @@ _READER = (
 _SUBSCRIPTION = (
     "id", "reader_id", "customer_id", "offer_id", "plan", "status", "amount", "recurring_amount",
     "net_amount", "discounts", "currency", "interval", "interval_count", "started_at",
-    "current_period_end", "trial_end", "ended_at", "pauses_collection", "cancel_reason", "access_stop",
-    "outside", "payment_problem", "synced_at", "version",
+    "current_period_end", "trial_end", "cancel_at", "ended_at", "pauses_collection", "cancel_reason",
+    "cancel_feedback", "cancelled_at", "cancelled_after_days", "access_stop", "outside", "payment_problem", "synced_at", "version",
 )  # fmt: skip
 _MOVEMENT = (
     "subscription_id", "number", "customer", "at", "kind", "cause", "currency",
@@ -390,7 +348,7 @@ _CHECKOUT = (
     "stripe_subscription_id", "created_at", "expires_at", "completed_at",
 )  # fmt: skip
 _TOUCHES = (
-    "checkout_id", "first_at", "first_referrer_host", "first_source", "last_at", "last_referrer_host",
+    "first_at", "first_referrer_host", "first_source", "last_at", "last_referrer_host",
     "last_source",
 )  # fmt: skip
 _EVENT = ("id", "type", "reader_id", "subject_id", "once", "occurred_at", "recorded_at")
