@@ -1,9 +1,11 @@
 """Many rows at once: COPY on PostgreSQL, one statement for many rows on SQLite."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import islice
 from typing import Any
+
+from sqlalchemy import literal, select
 
 from service.db.base import Base, Json
 from service.db.bulk import insert_rows
@@ -14,18 +16,40 @@ AT_ONCE = 20_000
 
 
 async def load(
-    database: Database, table: type[Base], columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> int:
-    """Store the rows, whose values stand in the order of `columns`; answers how many there were.
+    database: Database,
+    table: type[Base],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    goes_on: bool = False,
+    at_once: int = AT_ONCE,
+) -> AsyncIterator[int]:
+    """Store the rows, whose values stand in the order of `columns`; yields how many are there, again and again.
 
     Other columns have their defaults in the database, else they are empty. What is stored before a
-    failure stays.
+    failure stays: the same call with `goes_on` stores the rest.
     """
     store = _copy if database.dialect == "postgresql" else _insert
     count, left = 0, iter(rows)
-    while stored := await store(database, table, columns, islice(left, AT_ONCE)):
+    while goes_on and (piece := [*islice(left, at_once)]):
+        goes_on = await _is_there(database, table, columns, piece[-1])
+        if not goes_on:
+            await store(database, table, columns, piece)
+        count += len(piece)
+        yield count
+    while stored := await store(database, table, columns, islice(left, at_once)):
         count += stored
-    return count
+        yield count
+
+
+async def _is_there(
+    database: Database, table: type[Base], columns: Sequence[str], row: Sequence[Any]
+) -> bool:
+    """Whether the transaction that this row ends was committed."""
+    values = dict(zip(columns, row, strict=True))
+    key = [each == values[each.key] for each in table.__table__.primary_key]
+    async with database.reading() as session:
+        return await session.scalar(select(literal(1)).select_from(table).where(*key)) is not None
 
 
 async def _insert(

@@ -5,17 +5,13 @@ walls for each subscriber, five of them a holder and day. Of the money each invo
 became of it (multitude_money.py). Nothing of it is at any Stripe.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from random import Random
 from typing import Any
 
-from sqlalchemy import text
-
-from service.db.load import load
-from service.db.session import Database
 from service.db.tables import (
     Article,
     Checkout,
@@ -353,12 +349,3 @@ _TOUCHES = (
 )  # fmt: skip
 _EVENT = ("id", "type", "reader_id", "subject_id", "once", "occurred_at", "recorded_at")
 _HOLDER = ("day", "holder", "reads", "counted", "subscribe_wall_at", "register_wall_at")
-
-
-async def fill(database: Database, of: Multitude, say: Callable[[str], None]) -> None:
-    """Store all of it in an empty database, and tell the planner; `say` gets a line a table."""
-    for table, columns, rows in of.tables():
-        count = await load(database, table, columns, rows)
-        say(f"{table.__tablename__}: {count:,}")
-    async with database.transaction() as session:
-        await session.execute(text("ANALYZE"))

@@ -21,10 +21,9 @@ from service.db.business_clock import follow
 from service.db.context import Context
 from service.db.session import Database
 from service.db.sole_server import AlreadyServed, sole_server
-from service.demo import multitude, routes
+from service.demo import multitude_fill, routes
 from service.demo.history import write as history
 from service.demo.history.year import LARGEST_SIZE
-from service.demo.multitude import Multitude
 from service.demo.newspaper import read_newspaper
 from service.demo.place import ENVIRONMENT_FILE, STRIPE_PATH, CannotStart, settings_in, taken_port
 from service.demo.seed import OPERATOR, seed
@@ -82,7 +81,10 @@ async def _prepare(
         simulator.follow(clocks.business())
         context = Context(settings, clocks, database)
         password = await seed(context, read_newspaper(clocks.business()))
-        if await history.is_wanted(context, scale):
+        if await multitude_fill.unfinished(context) is not None:
+            _say("Inventing what was interrupted …")
+            await multitude_fill.invent(context, scale, _say)
+        elif await history.is_wanted(context, scale):
             await _invent(context, simulator, scale)
         await history.go_on(context, simulator)
         return password
@@ -94,8 +96,7 @@ async def _invent(context: Context, simulator: Simulator, scale: int) -> None:
     began = time.monotonic()
     _say(f"Inventing a year of history with about {scale:,} subscribers …")
     if scale > LARGEST_SIZE:
-        today = context.clocks.business().date()
-        await multitude.fill(context.database, Multitude(scale, today), _say)
+        await multitude_fill.invent(context, scale, _say)
     else:
         await history.begin(context, simulator, size=scale)
         await history.contest(context, simulator)

@@ -15,7 +15,8 @@ from sqlalchemy import Engine, event
 from starlette.types import ASGIApp, Message
 
 from service.db.session import Database
-from service.demo.multitude import Multitude, fill
+from service.demo.multitude import Multitude
+from service.demo.multitude_fill import fill
 from service.identity.cookies import cookie_name
 from service.identity.operators import create_operator, open_operator_session
 from tests.bench.plain import Answer, bare

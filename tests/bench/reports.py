@@ -13,7 +13,8 @@ from service.clock import Clocks
 from service.db import migrate
 from service.db.context import Context
 from service.db.session import Database
-from service.demo.multitude import Multitude, fill
+from service.demo.multitude import Multitude
+from service.demo.multitude_fill import fill
 from service.problems import Problem
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.asked import Asked

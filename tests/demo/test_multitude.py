@@ -1,29 +1,41 @@
 """The money of an invented multitude is as finance/ would have stored and linked it."""
 
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from service.clock import Clocks
 from service.db.base import Base
+from service.db.context import Context
 from service.db.load import load
 from service.db.session import Database
 from service.db.tables import BalanceRow, ChargeRow, InvoiceRow, Offer, PayoutRow
 from service.demo.multitude import Multitude
+from service.demo.multitude_fill import invent, unfinished
 from service.finance.links import link
+from service.settings import Settings
+from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.finance.events import MONEY, kept
 
 TODAY = date(2026, 3, 10)
+NOW = datetime(2026, 3, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def context(settings: Settings, clocks: Clocks, database: Database) -> Context:
+    return Context(settings, clocks, database)
 
 
 @pytest.fixture
 async def filled(database: Database) -> Database:
     for table, columns, rows in Multitude(150, TODAY).tables():
         if table in {Offer, *MONEY}:
-            await load(database, table, columns, rows)
+            async for _ in load(database, table, columns, rows):
+                pass
     return database
 
 
@@ -69,3 +81,48 @@ async def test_it_adds_up(filled: Database) -> None:
 async def all_of(database: Database, table: type[Base]) -> list[Any]:
     async with database.reading() as session:
         return list(await session.scalars(select(table)))
+
+
+class Interrupted(Exception):
+    """As by Ctrl-C."""
+
+
+async def test_what_was_interrupted_goes_on(
+    context: Context, database: Database, clocks: MovingClocks
+) -> None:
+    """Within a table and between two; a later day and another number change nothing."""
+    clocks.time = datetime.combine(TODAY, time(9), UTC)
+
+    def stop_at(line: str) -> None:
+        if line.startswith("invoices"):
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        await invent(context, 60, stop_at)
+    clocks.travel(timedelta(days=3))
+    begun = await unfinished(context)
+    assert begun == Multitude(60, TODAY)
+    said: list[str] = []
+    await invent(context, 10, said.append)
+    assert await unfinished(context) is None
+    sizes: Counter[str] = Counter()
+    for table, _, rows in Multitude(60, TODAY).tables():
+        sizes[table.__tablename__] += len([*rows])
+    async with database.reading() as session:
+        for table in {each for each, *_ in Multitude(60, TODAY).tables()}:
+            count = await session.scalar(select(func.count()).select_from(table))
+            assert count == sizes[table.__tablename__], table
+
+
+async def test_the_rest_of_a_table_is_stored(database: Database) -> None:
+    rows = [(f"po_{n}", 1, "EUR", "paid", "", True, NOW, NOW, NOW) for n in range(7)]
+    columns = (
+        "id", "amount", "currency", "status", "failure", "is_automatic", "created_at", "arrives_at",
+        "asked_at",
+    )  # fmt: skip
+    async for count in load(database, PayoutRow, columns, rows, at_once=2):
+        if count == 4:
+            break
+    again = [n async for n in load(database, PayoutRow, columns, rows, goes_on=True, at_once=2)]
+    assert again == [2, 4, 6, 7]
+    assert len(await all_of(database, PayoutRow)) == 7
