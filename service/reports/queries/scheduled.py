@@ -7,7 +7,16 @@ takes it back. What it brings meanwhile its movements say.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, func, or_, select, type_coerce, union_all
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Subquery,
+    func,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -15,6 +24,7 @@ from service.billing.recurring import monthly
 from service.db.base import UtcDateTime
 from service.db.tables import DomainEvent, MovementRow, Subscription
 from service.reports.asked import Asked, Dimensions
+from service.reports.queries.holders import at_hand
 from service.reports.tallies import Tallies
 
 _ASKED, _TAKEN_BACK = "subscription.cancel_scheduled", "subscription.resumed"
@@ -22,7 +32,8 @@ _ASKED, _TAKEN_BACK = "subscription.cancel_scheduled", "subscription.resumed"
 
 async def money(session: AsyncSession, asked: Asked) -> Tallies:
     """By split and currency: what became scheduled to end, less what was taken back, changed or ended."""
-    changes = _changes(spans(asked.since, asked.until)).subquery("scheduled")
+    # Found once, for all that is made of them.
+    changes = _changes(at_hand(spans(asked.since, asked.until))).subquery("scheduled")
     dimensions: Dimensions = {
         "plan": changes.c.plan, "interval_charged": changes.c.interval,
         "currency": changes.c.currency,
@@ -72,7 +83,7 @@ def spans(begin: datetime, end: datetime) -> Subquery:
     )
 
 
-def _changes(spans: Subquery) -> Any:
+def _changes(spans: FromClause) -> Any:
     """What each span begins with, what changes within it, and what it ends with, which is taken away."""
     within = MovementRow
     inside = (
@@ -95,7 +106,7 @@ def _changes(spans: Subquery) -> Any:
     )  # fmt: skip
 
 
-def _held(spans: Subquery, at: ColumnElement[Any], sign: int) -> Any:
+def _held(spans: FromClause, at: ColumnElement[Any], sign: int) -> Any:
     """What the subscription brings at an instant, by its latest movement up to then."""
     held, earlier = aliased(MovementRow), aliased(MovementRow)
     latest = (
