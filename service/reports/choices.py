@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.tables import Article, Offer
 from service.reports import subscriber_list
 from service.reports.movement_sums import LATER, TENURES
+from service.reports.queries.depths import PUBLICATION
 from service.reports.queries.holders import NO_SECTION
 from service.rules.prompts import AUDIENCE_WORDS
+from service.rules.store import meter_names
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstrumentedAttribute
@@ -21,6 +23,7 @@ WORDS = {
     "campaign": "First campaign", "wall": "Wall", "audience": "Reader at the wall",
     "prompt": "Words of the wall", "offer": "Offer",
     "method": "Paid with", "country": "Country of the card", "decline": "Decline", "tries": "Failed tries", "tenure": "Tenure",
+    "meter": "Meter",
 }  # fmt: skip
 _FIXED = {
     "interval_charged": ("day", "week", "month", "year"), "wall": ("register", "subscribe"),
@@ -42,6 +45,8 @@ async def _known(session: AsyncSession, name: str) -> list[str]:
             return await _distinct(session, Offer.currency)
         case "section":
             return [*await _distinct(session, Article.section), NO_SECTION]
+        case "meter":
+            return [*sorted(await meter_names(session)), PUBLICATION]
         case "offer":
             return await _distinct(session, Offer.name)
         case _:

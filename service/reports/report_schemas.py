@@ -22,6 +22,7 @@ _Day = Annotated[str, Field(max_length=40, examples=["2026-03-01"])]
 FILTERS = (
     "plan", "interval_charged", "currency", "section", "source", "last_source", "campaign", "wall",
     "audience", "prompt", "offer", "method", "country", "decline", "tries", "tenure",
+    "meter",
 )  # fmt: skip
 """The address has an `interval` already, the step's: so the subscription's is `interval_charged`."""
 
@@ -68,6 +69,8 @@ class ReportQuery(BaseModel):
     tries: _Text = ""
     """How many charges failed."""
     tenure: _Text = ""
+    meter: _Text = ""
+    """A meter of its own by its name, or the publication’s."""
     """How long they had stayed: day_1, day_7, day_30, day_100 or later."""
 
     def asked(self, settings: Settings, now: datetime) -> Asked:

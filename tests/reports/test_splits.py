@@ -1,5 +1,6 @@
 """Splits and filters by section and source, on both databases; the ledger's have recomputations of their own."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from service.db.session import Database
@@ -95,3 +96,36 @@ async def test_a_split_keeps_the_values_with_most(database: Database) -> None:
     assert len(kept) == MOST_VALUES
     assert "letter" in kept
     assert "spam-101" not in kept
+
+
+async def test_the_depth_of_each_meter(database: Database) -> None:
+    one, two, cup, race = (
+        rows.article(each, each.title()) for each in ("one", "two", "cup", "race")
+    )
+    reads = [
+        ("device:a", None, one), ("device:a", None, two), ("device:a", "sport", cup),
+        ("device:b", "sport", cup), ("device:b", "sport", race), ("reader:r", "sport", cup),
+    ]  # fmt: skip
+    await store(
+        database, one, two, cup, race,
+        *(
+            rows.read(article, NOW - DAY, holder=holder, meter_name=meter)
+            for holder, meter, article in reads
+        ),
+        Touches(holder="device:b", first_at=NOW, last_at=NOW, first_source="letter"),
+    )  # fmt: skip
+
+    async def depth(split: str = "", **chosen: str) -> dict[tuple[str, str], object]:
+        what = replace(asked(*MARCH, split=split), chosen=chosen)
+        lines = await lines_of(database, "meter-depth", what)
+        return {(each.series, each.split): each.total.value for each in lines if each.total.value}
+
+    usual = "the publication’s"
+    assert await depth("meter") == {("2", usual): 1, ("1", "sport"): 2, ("2", "sport"): 1}
+    assert await depth() == {("1", ""): 1, ("2", ""): 1, ("3", ""): 1}
+    assert await depth(meter="sport") == {("1", ""): 2, ("2", ""): 1}
+    assert await depth(meter=usual) == {("2", ""): 1}
+    assert await depth(meter="sport", source="letter") == {("2", ""): 1}
+    assert await depth("source", meter="sport") == {
+        ("2", "letter"): 1, ("1", "direct or unknown"): 2,
+    }  # fmt: skip

@@ -4,6 +4,7 @@ from service.reports.entries.parts import HOLDER, HOLDER_BY_DAY, IN_TIME, LEDGER
 from service.reports.figure import Figure, Series
 from service.reports.metrics import Definition
 from service.reports.queries import first_walls, walls, what_if
+from service.reports.queries.depths import METER
 from service.reports.queries.met_walls import WALLS
 from service.reports.queries.touched import SOURCES
 from service.reports.returns import DAYS_TO_PAY
@@ -52,11 +53,12 @@ FIGURES: tuple[Figure, ...] = (
             "Meter depth",
             "Distinct holders of each day, week or month by how many metered articles they used, up to "
             "yesterday. Of the period: of all its steps together. With the meter's own interval it is "
-            "the depth of its windows. " + HOLDER,
+            "the depth of its windows. By meter: a section’s own meter and the publication’s are told apart, as long "
+            "as the ledger keeps the rows, and a holder counts once for each of them. " + HOLDER,
             "Not divided by anything: a count of holders.",
         ),
         tuple(Series(name, f"{name} {'article' if name == '1' else 'articles'}", "readers") for name in walls.DEPTHS),
-        "sum", SOURCES, walls.meter_depth, LEDGER, by_day=True, version=2,
+        "sum", (*SOURCES, METER), walls.meter_depth, LEDGER, by_day=True, version=2,
     ),
     Figure(
         "what-if-meter", "Meter",

@@ -4,14 +4,18 @@ from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import Subquery, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import StepDepth
-from service.reports.asked import Asked
+from service.db.tables import AccessEntry, StepDepth
+from service.reports.asked import Asked, Dimensions
 from service.reports.period import Interval, Step, step_of
-from service.reports.queries.ledger import by_holder
+from service.reports.queries.kept_rows import on_days
+from service.reports.queries.ledger import by_holder, with_whose
+from service.reports.queries.touched import with_split
 
+METER, PUBLICATION = "meter", "the publication’s"
+"""A meter that counts by itself has a name; the publication’s has none."""
 DEPTH_INTERVALS: tuple[Interval, ...] = ("day", "week", "month")
 
 
@@ -72,7 +76,8 @@ async def _counted(
     places = [asked.period.steps[number] for number in steps]
     last = last_day(asked, places[-1])
     period = replace(asked.period, first=places[0].first, last=last)
-    days = await by_holder(session, replace(asked, period=period))
+    within = replace(asked, period=period)
+    days = _by_meter(within) if asks_for_meter(asked) else await by_holder(session, within)
     step = asked.step_on(days.c.day).label("step")
     rows = select(step, days.c.split, days.c.whose, days.c.counted).subquery("rows")
     used = (
@@ -84,3 +89,25 @@ async def _counted(
     grouping = (used.c.step, used.c.split, used.c.used)
     counted = await session.execute(select(*grouping, func.count()).group_by(*grouping))
     return Counter({(at, split, int(each)): count for at, split, each, count in counted})
+
+
+def asks_for_meter(asked: Asked) -> bool:
+    """Whether holders are told apart by the meter that counted, which the ledger's rows alone know."""
+    return asked.split == METER or METER in asked.chosen
+
+
+def _by_meter(asked: Asked) -> Subquery:
+    """What each meter counted for a holder on a day."""
+    entry, by_meter = AccessEntry, asked.among((METER,))
+    dimensions: Dimensions = {METER: func.coalesce(entry.meter_name, literal(PUBLICATION))}
+    counted = (
+        select(entry.day, entry.holder, by_meter.split_of(dimensions).label("split"))
+        .where(
+            on_days(asked.period.first, asked.period.last), entry.consumed,
+            *by_meter.filters(dimensions),
+        )
+        .subquery("counted")
+    )  # fmt: skip
+    grouping = (counted.c.day, counted.c.holder, counted.c.split)
+    days = select(*grouping, func.count().label("counted")).group_by(*grouping).subquery("days")
+    return with_split(with_whose(days).subquery("whose_days"), asked).subquery("split_days")

@@ -12,7 +12,7 @@ from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, none, share
 from service.reports.queries import kept_rows, ledger
 from service.reports.queries.counting import Counts
-from service.reports.queries.depths import DEPTH_INTERVALS, depths
+from service.reports.queries.depths import DEPTH_INTERVALS, asks_for_meter, depths
 from service.reports.queries.distinct import Distinct, distinct
 from service.reports.queries.holders import (
     NO_SECTION,
@@ -118,6 +118,13 @@ async def meter_depth(session: AsyncSession, asked: Asked) -> list[Line]:
     if asked.period.interval not in DEPTH_INTERVALS:
         why = "No meter runs for longer than a month: choose the interval day, week or month."
         return [line_of(lambda _: none(why), asked.steps, name) for name in DEPTHS]
+    if asks_for_meter(asked):
+        last = min(asked.period.last, asked.today)
+        gone = await kept_rows.gone_before(session, asked.period.first, last)
+        if gone is not None:
+            return [
+                line_of(lambda _: kept_rows.deleted(gone), asked.steps, name) for name in DEPTHS
+            ]
     found: dict[str, BySplit] = defaultdict(counted)
     for (step, split, used), count in (await depths(session, asked)).items():
         for place in (step, None):
