@@ -64,7 +64,6 @@ class Openings:
         return self._asking
 
     async def _read_anew(self) -> None:
-        started = self._context.clocks.wall()
         try:
             async with (
                 asyncio.timeout(_LONGEST_SECONDS),
@@ -73,7 +72,7 @@ class Openings:
                 await self._read(session)
         except (Problem, TimeoutError) as error:
             log.warning("openings.unknown", reason=str(error) or type(error).__name__)
-            self._asked_at = started
+            self._asked_at = self._context.clocks.wall()  # who waited for it waits no second time
         finally:
             self._asking = None
 
