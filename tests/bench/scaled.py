@@ -77,8 +77,8 @@ def bench(make: Callable[[str], str], scale: int, given: Given, say: Callable[[s
     for name in ("SQLite", "PostgreSQL"):
         say(f"\n{name}: {scale * ARTICLES:,} articles, {scale * READERS:,} readers, "
             f"{scale * ROWS:,} rows of the ledger\n")  # fmt: skip
-        say(f"| route | {scale}× ÷ 1× | target | requests/s | p99 ms |")
-        say("|---|---|---|---|---|")
+        say(f"| route | {scale}× ÷ 1× | by CPU | target | requests/s | p99 ms |")
+        say("|---|---|---|---|---|---|")
         with serving(make(name)) as (small, small_leader), serving(make(name)) as (large, leader):
             asyncio.run(fill(small, 1))
             asyncio.run(fill(large, scale))
@@ -96,8 +96,9 @@ def bench(make: Callable[[str], str], scale: int, given: Given, say: Callable[[s
                         )
                         for settings, pid, route in ((small, small_leader, one), (large, leader, many))
                     )  # fmt: skip
-                    rounds.append((lots.rate / few.rate, lots))
-                ratio = median(each for each, _ in rounds)
-                rate = median(figures.rate for _, figures in rounds)
-                p99 = median(figures.p99 for _, figures in rounds)
-                say(f"| {one.name} | {ratio:.2f} | 0.9 | {rate:,.0f} | {p99:.1f} |")
+                    rounds.append((few, lots))
+                ratio = median(lots.rate / few.rate for few, lots in rounds)
+                by_cpu = median(few.cpu / lots.cpu for few, lots in rounds)
+                rate = median(lots.rate for _, lots in rounds)
+                p99 = median(lots.p99 for _, lots in rounds)
+                say(f"| {one.name} | {ratio:.2f} | {by_cpu:.2f} | 0.9 | {rate:,.0f} | {p99:.1f} |")
