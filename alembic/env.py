@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from alembic import context
 from service.db.base import Json, UtcDateTime
-from service.db.tables import Base
+from service.db.tables import all_tables
 
 LOCK_TIMEOUT = "5s"
 connection = context.config.attributes["connection"]
@@ -32,7 +32,7 @@ connection.commit()
 # SQLite can't alter most things in place: batch mode copies the table.
 context.configure(
     connection=connection,
-    target_metadata=Base.metadata,
+    target_metadata=all_tables(),
     render_as_batch=connection.dialect.name == "sqlite",
     compare_type=True,
     render_item=render_item,

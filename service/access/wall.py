@@ -13,7 +13,6 @@ from service.access.decision import Wall as WallDecision
 from service.access.occasion import FORMER, Arrival, audience_of_reader, may_subscribe
 from service.access.reasons import WallReason
 from service.access.words import HELPING_WORDS, readers_words, register_words
-from service.billing.language import as_pages_are
 from service.billing.subscriptions import BoughtSubscription
 from service.billing.words import Told, words_of
 from service.db.context import Context
@@ -257,5 +256,8 @@ def _note(
     first = bought[0] if bought else None
     if first is None or first.until > now:
         return why
+    # What writes days and money in each language is long, and hardly any wall has a purchase that ended.
+    from service.billing.language import as_pages_are  # noqa: PLC0415
+
     told = Told(first.row, first.name, first.until, now, as_pages_are(settings.zone))
     return f"{why} {first.name}: {words_of(told).told}"

@@ -24,7 +24,6 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy import type_coerce as coerced
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
@@ -148,6 +147,8 @@ def _age_sqlite(now: datetime) -> ColumnElement[int]:
 
 
 def _has_tag_postgresql(tag: str) -> ColumnElement[bool]:
+    from sqlalchemy.dialects.postgresql import JSONB  # noqa: PLC0415 a service on SQLite needs none of it
+
     found: ColumnElement[bool] = coerced(Article.tags, JSONB).contains([tag])
     return found
 

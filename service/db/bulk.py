@@ -9,7 +9,6 @@ from itertools import chain
 from typing import Any, cast
 
 from sqlalchemy import Connection, Date, Table
-from sqlalchemy.dialects import postgresql
 
 from service.db.base import Base, Json, UtcDateTime
 
@@ -104,6 +103,8 @@ def _times(table: type[Base], columns: tuple[str, ...]) -> tuple[int, ...]:
 @cache
 def _from_arrays(table: type[Base], columns: tuple[str, ...], ending: str) -> str:
     """PostgreSQL's statement: an array a column, whose members are inserted in their order."""
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 a service on SQLite needs none of it
+
     kinds = [table.__table__.c[name].type.compile(postgresql.dialect()) for name in columns]  # type: ignore[no-untyped-call]
     arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(kinds, 1))
     into = f"{table.__tablename__} ({', '.join(columns)})"

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from datetime import date
 from math import ceil
 
-from babel.numbers import get_territory_currencies
-
 from service.offers.pricing import PAID_ONCE
 from service.offers.schemas import OfferItem
 
@@ -19,6 +17,9 @@ def currencies(offers: Sequence[OfferItem]) -> list[str]:
 
 def currencies_of(country: str, day: date) -> list[str]:
     """What is paid with in a country (ISO 3166, as `PT`) on that day; nothing for other codes."""
+    # Few newspapers let a proxy name the country.
+    from babel.numbers import get_territory_currencies  # noqa: PLC0415
+
     return get_territory_currencies(country.upper(), day)
 
 

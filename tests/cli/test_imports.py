@@ -13,7 +13,9 @@ OF_THE_BACK_OFFICE = {
 }  # fmt: skip
 OF_READERS = {
     "service.reader_routes", "service.account.sign_in", "service.checkout.start", "service.background",
-    "service.billing.sync", "service.outbox.smtp", "service.web.pages", "aiosmtplib",
+    "service.billing.sync", "service.outbox.smtp", "service.web.pages", "aiosmtplib", "jinja2", "babel",
+    "service.db.tables.rollups", "service.db.tables.finance", "service.db.tables.staff",
+    "service.db.tables.purchases", "service.db.tables.rights",
 }  # fmt: skip
 """Beside articles."""
 OF_PUBLISHERS = {"service.content.cut", "markdown_it", "lxml", "nh3"}

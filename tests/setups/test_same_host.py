@@ -15,8 +15,8 @@ import pytest
 from cryptography import x509
 from sqlalchemy import select
 
-from service.db.base import Base
 from service.db.session import Database
+from service.db.tables import all_tables
 from service.settings import Settings
 from tests.certificates import self_signed
 from tests.conftest import MovingClocks
@@ -257,7 +257,7 @@ async def all_rows(database: Database) -> str:
     """Every value in the database, as text."""
     async with database.reading() as session:
         tables = [
-            list(await session.execute(select(table))) for table in Base.metadata.sorted_tables
+            list(await session.execute(select(table))) for table in all_tables().sorted_tables
         ]
     return "\n".join(str(tuple(row)) for rows in tables for row in rows)
 

@@ -7,6 +7,8 @@ from sqlalchemy import ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Amount, Base, Json, UtcDateTime
+from service.db.tables.identity import Reader
+from service.db.tables.offers import Offer
 
 
 class Checkout(Base):
@@ -15,7 +17,7 @@ class Checkout(Base):
     __tablename__ = "checkouts"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    offer_id: Mapped[str] = mapped_column(ForeignKey("offers.id"))
+    offer_id: Mapped[str] = mapped_column(ForeignKey(Offer.id))
     reader_id: Mapped[str | None] = mapped_column(index=True)
     device_id: Mapped[str | None] = mapped_column(index=True)
     return_to: Mapped[str]
@@ -50,7 +52,7 @@ class Customer(Base):
     __tablename__ = "customers"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    reader_id: Mapped[str] = mapped_column(ForeignKey("readers.id"), index=True)
+    reader_id: Mapped[str] = mapped_column(ForeignKey(Reader.id), index=True)
     bound_at: Mapped[datetime] = mapped_column(UtcDateTime)
     joined_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When it came to the account with a purchase made before signing in; None: the reader's own."""
@@ -64,13 +66,13 @@ class Subscription(Base):
     __tablename__ = "subscriptions"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    reader_id: Mapped[str] = mapped_column(ForeignKey("readers.id"), index=True)
+    reader_id: Mapped[str] = mapped_column(ForeignKey(Reader.id), index=True)
     customer_id: Mapped[str] = mapped_column(index=True)
     joined_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """As its customer's: what the account's reader bought there never yields to it."""
     imported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """As its customer's, where it ran before: nothing older than that is mailed or ends it."""
-    offer_id: Mapped[str] = mapped_column(ForeignKey("offers.id"))
+    offer_id: Mapped[str] = mapped_column(ForeignKey(Offer.id))
     price_id: Mapped[str | None]
     """Stripe's price: the offer's, or a special one."""
     plan: Mapped[str]
@@ -155,18 +157,6 @@ class Subscription(Base):
     )  # fmt: skip
 
 
-class UnboundSubscription(Base):
-    """A live subscription of what we sell whose customer at Stripe is bound to no reader."""
-
-    __tablename__ = "unbound_subscriptions"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    customer_id: Mapped[str]
-    offer_id: Mapped[str] = mapped_column(ForeignKey("offers.id"))
-    status: Mapped[str]
-    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
 class MovementRow(Base):
     """One change of what a subscription brings in a month (billing/movements.py); names nobody.
 
@@ -223,146 +213,3 @@ class MovementRow(Base):
             sqlite_where=text("to_plan IS NULL AND renewals IS NULL"),
         ),
     )  # fmt: skip
-
-
-class TrialCard(Base):
-    """A card that has had its trial; who it belongs to isn't kept."""
-
-    __tablename__ = "trial_cards"
-
-    fingerprint: Mapped[str] = mapped_column(primary_key=True)
-    """Stripe's name for the card number, the same for every customer."""
-    subscription_id: Mapped[str]
-    used_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class Pass(Base):
-    """A one-off payment as last fetched, and what it opens."""
-
-    __tablename__ = "passes"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    """Stripe's payment intent."""
-    checkout_id: Mapped[str] = mapped_column(ForeignKey("checkouts.id"), index=True)
-    reader_id: Mapped[str] = mapped_column(ForeignKey("readers.id"), index=True)
-    customer_id: Mapped[str | None] = mapped_column(index=True)
-    offer_id: Mapped[str] = mapped_column(ForeignKey("offers.id"))
-    scope: Mapped[str]
-    """What it opens, as in a grant."""
-    amount: Mapped[Amount]
-    currency: Mapped[str]
-    paid_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    """When it was paid, or when the one before it for the same thing ends."""
-    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    access_stop: Mapped[str]
-    """As of a subscription."""
-    access_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    synced_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    version: Mapped[int]
-
-
-class Seat(Base):
-    """A place in a subscription for a reader other than its owner."""
-
-    __tablename__ = "seats"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    subscription_id: Mapped[str] = mapped_column(ForeignKey("subscriptions.id"), index=True)
-    reader_id: Mapped[str | None] = mapped_column(ForeignKey("readers.id"), index=True)
-    """Who has taken it; None: nobody yet."""
-    email: Mapped[str | None]
-    """Where the invitation went; None: its link is handed over, or it was taken or removed."""
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    joined_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """When the owner or the newsroom removed it, or its reader left it."""
-    asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """When its reader, for whom there is no seat left, asked the owner for more."""
-
-    __table_args__ = (Index("ix_seats_newest", "created_at", "id"),)
-
-
-class GiftSubscription(Base):
-    """A term of a plan that somebody buys for somebody else; its payment is a row of `passes`."""
-
-    __tablename__ = "gift_subscriptions"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    checkout_id: Mapped[str] = mapped_column(ForeignKey("checkouts.id"), unique=True)
-    pass_id: Mapped[str | None] = mapped_column(ForeignKey("passes.id"), unique=True)
-    """The payment; None: it isn't paid yet."""
-    receiver_email: Mapped[str | None]
-    """Where its link is mailed; None: the buyer hands it over, or it was mailed and redeemed."""
-    send_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    """When it is mailed, business time."""
-    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    paid_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    redeemed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    redeemed_by: Mapped[str | None] = mapped_column(ForeignKey("readers.id"), index=True)
-    starts_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """What is left of it opens then: the start of the present run, or where it waits."""
-    ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
-
-    __table_args__ = (
-        Index("ix_gift_subscriptions_newest", "created_at", "id"),
-        Index(
-            "ix_gift_subscriptions_to_send", "send_at",
-            postgresql_where=text("sent_at IS NULL AND receiver_email IS NOT NULL"),
-            sqlite_where=text("sent_at IS NULL AND receiver_email IS NOT NULL"),
-        ),
-    )  # fmt: skip
-
-
-class Reconciliation(Base):
-    """One comparison of everything that we believe with Stripe."""
-
-    __tablename__ = "reconciliations"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    started_by: Mapped[str]
-    """nightly, or who asked for it."""
-    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    events_since: Mapped[datetime] = mapped_column(UtcDateTime)
-    events_missed: Mapped[int]
-    compared: Mapped[int]
-    booked: Mapped[int | None]
-    """How many rows of money were looked at; None: by a release that kept none."""
-    not_ours: Mapped[int]
-    """Subscriptions on the account that were sold by something else."""
-    foreign: Mapped[dict[str, dict[str, Any]] | None] = mapped_column(Json)
-    """What these bring by Stripe's count, as billing/foreign.py words it; None: nobody has looked."""
-    found: Mapped[int]
-    """How many differences there were before anything was mended."""
-    remaining: Mapped[int]
-    """How many are left: all of them where nothing was to be mended."""
-    differences: Mapped[list[dict[str, str]]] = mapped_column(Json)
-    """The first thousand, each with `object`, `what`, `here`, `stripe` and `reason`; `mended` is yes
-    or no.
-    """
-    fixed: Mapped[bool]
-    """Whether what differed was to be mended."""
-
-
-class InboxEvent(Base):
-    """A webhook event: stored before it is answered, applied afterwards by a job of its id.
-
-    What doesn't concern us has no job; what became of the others is in theirs.
-    """
-
-    __tablename__ = "stripe_inbox"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    type: Mapped[str]
-    object_id: Mapped[str] = mapped_column(index=True)
-    customer_id: Mapped[str | None] = mapped_column(index=True)
-    subscription_id: Mapped[str | None] = mapped_column(index=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    told_by: Mapped[str]
-    """webhook, or reconcile where Stripe had sent no webhook."""
-
-    __table_args__ = (Index("ix_stripe_inbox_received", "received_at"),)

@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, Json, UtcDateTime
+from service.db.tables.identity import Reader
 
 
 class Mail(Base):
@@ -17,7 +18,7 @@ class Mail(Base):
     kind: Mapped[str]
     """What it is about, such as sign-in."""
     reader_id: Mapped[str | None] = mapped_column(
-        ForeignKey("readers.id", ondelete="SET NULL"), index=True
+        ForeignKey(Reader.id, ondelete="SET NULL"), index=True
     )
     recipient: Mapped[str]
     recipient_key: Mapped[str] = mapped_column(index=True)

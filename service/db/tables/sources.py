@@ -6,6 +6,8 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, UtcDateTime
+from service.db.tables.billing import Checkout
+from service.db.tables.identity import Reader
 
 
 class _FirstAndLast:
@@ -37,7 +39,7 @@ class CheckoutTouches(_FirstAndLast, Base):
 
     __tablename__ = "checkout_touches"
 
-    checkout_id: Mapped[str] = mapped_column(ForeignKey("checkouts.id"), primary_key=True)
+    checkout_id: Mapped[str] = mapped_column(ForeignKey(Checkout.id), primary_key=True)
 
 
 class Consent(Base):
@@ -46,7 +48,7 @@ class Consent(Base):
     __tablename__ = "consents"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    reader_id: Mapped[str] = mapped_column(ForeignKey("readers.id"), index=True)
+    reader_id: Mapped[str] = mapped_column(ForeignKey(Reader.id), index=True)
     purpose: Mapped[str]
     """newsletter."""
     given: Mapped[bool]

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, Json, UtcDateTime
+from service.db.tables.identity import Operator, Reader
 
 
 class ReaderNote(Base):
@@ -15,7 +16,7 @@ class ReaderNote(Base):
     __tablename__ = "reader_notes"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    reader_id: Mapped[str] = mapped_column(ForeignKey("readers.id"))
+    reader_id: Mapped[str] = mapped_column(ForeignKey(Reader.id))
     author: Mapped[str]
     """As the audit trail names the actor."""
     text: Mapped[str] = mapped_column(Text)
@@ -30,7 +31,7 @@ class SavedView(Base):
     __tablename__ = "saved_views"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    operator_id: Mapped[str] = mapped_column(ForeignKey("operators.id"), index=True)
+    operator_id: Mapped[str] = mapped_column(ForeignKey(Operator.id), index=True)
     name: Mapped[str]
     filters: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
