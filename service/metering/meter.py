@@ -167,7 +167,9 @@ class Metering:
         seen = self._clocks.wall()
         for (attempt, done), result in zip(batch, recorded, strict=True):
             if result.counted:
-                _put(self._touched, attempt.entry.holder, None)
+                # Nearly every holder has the meter of the same name: it is kept once.
+                meter, holder = attempt.meter, attempt.entry.holder
+                _put(self._touched, meter if meter == holder else holder, None)
             state = result.state
             _put(self._windows, (attempt.meter, state.window.key), (seen, state))
             if not done.done():

@@ -66,11 +66,11 @@ def write(connection: Connection, batch: Sequence[Attempt], now: datetime) -> di
         if window.rolls:
             counted, carried, window = _rolled(counted, carried, began, window)  # noqa: PLW2901 as it has begun
         if len(counted) >= limit or article in counted or article in carried:
-            state = MeterState(window, limit, frozenset(counted), frozenset(carried))
+            state = MeterState.of(window, limit, counted, carried)
             found[meter] = Recorded(state)
             continue
         now_counted = (*counted, article)
-        state = MeterState(window, limit, frozenset(now_counted), frozenset(carried))
+        state = MeterState.of(window, limit, now_counted, carried)
         found[meter] = Recorded(state, counted=True)
         at = stored_time(entry.at)
         held = _as_json(tuple(carried)) if carried else "[]"

@@ -136,7 +136,7 @@ def _state(row: Any, window: Window, limit: int) -> MeterState:
         if begun.end <= window.start:
             return MeterState(window, limit)
         window = begun
-    return MeterState(window, limit, frozenset(row.counted), frozenset(row.carried))
+    return MeterState.of(window, limit, row.counted, row.carried)
 
 
 def state_of(

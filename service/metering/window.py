@@ -54,6 +54,13 @@ class MeterState(NamedTuple):
     by: Chosen | None = None
     """The rule that the limit is from; None: it isn't known here."""
 
+    @classmethod
+    def of(
+        cls, window: Window, limit: int, counted: Iterable[str], carried: Iterable[str]
+    ) -> "MeterState":
+        """Those who have read the same share their sets: a process remembers very many windows."""
+        return cls(window, limit, _shared(tuple(counted)), _shared(tuple(carried)))
+
     @property
     def meter(self) -> str | None:
         """The name of a meter of its own."""
@@ -84,6 +91,11 @@ class MeterState(NamedTuple):
     def remaining(self) -> int:
         """Articles that are left; 0 also where a lowered limit is already exceeded."""
         return max(0, self.limit - self.used)
+
+
+@lru_cache(maxsize=1_000)
+def _shared(articles: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(articles)
 
 
 def window_at(now: datetime, span: Span, zone: ZoneInfo) -> Window:

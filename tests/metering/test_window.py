@@ -63,3 +63,10 @@ def test_what_is_left() -> None:
         frozenset({"a", "b", "c"}),
     )
     assert MeterState(window, 1, counted=frozenset({"a", "b"})).remaining == 0
+
+
+def test_those_who_have_read_the_same_share_what_is_remembered_of_it() -> None:
+    window = Window(utc(2026, 1, 1), utc(2026, 2, 1))
+    first, second = (MeterState.of(window, 3, ["a", "b"], []) for _ in range(2))
+    assert first == MeterState(window, 3, frozenset({"a", "b"}))
+    assert (first.counted is second.counted, first.carried is second.carried) == (True, True)
