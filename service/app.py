@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache, partial
 from threading import Lock
 from typing import Any
@@ -63,7 +63,7 @@ from service.outbox.webhook_client import Poster
 from service.outbox.webhook_sender import WebhookSender
 from service.outbox.webhook_signing import SEALED_FOR
 from service.outbox.webhook_targets import Resolve, Targets, resolve_host
-from service.payments.asking import Payments
+from service.payments.asking import LateGateway, Payments
 from service.payments.gateway import Gateway
 from service.problems import install_handlers, with_problems
 from service.reports.channel_facts import ChannelWatch
@@ -79,6 +79,8 @@ from service.web.unknown_address import answer_unknown_address
 from service.web.walls_seen import WallsSeen
 
 TASKS_END_SECONDS, SENDING_ENDS_SECONDS = 3.0, 2.0
+_OTHERS_FIRST_SECONDS = 1.0
+"""After a start: all that is kept in memory is as fresh as it can be."""
 LONGEST_CLOSE_SECONDS = TASKS_END_SECONDS + SENDING_ENDS_SECONDS
 """What an application takes to end, at most, once it has answered."""
 _Tasks = Callable[[Running], tuple[Task, ...]]
@@ -127,7 +129,7 @@ class Service(RunningApp):
 def create_app(
     settings: Settings,
     *,
-    gateway: Gateway | None,
+    gateway: Gateway | LateGateway | None,
     clocks: Clocks,
     frame: Frame | None = None,
     mailer: Mailer | None = None,
@@ -267,17 +269,19 @@ async def _living(app: Service, *, at_once: bool = False) -> AsyncIterator[None]
     running = app.running
     await make_ready(running)
     if at_once:
-        beginning = asyncio.create_task(_begin_late(running))
+        ending = asyncio.Event()
+        beginning = asyncio.create_task(_begin_late(running, ending))
     else:
         runner = _begun(running, _tasks())
     try:
         yield
     finally:
         if at_once:
+            ending.set()
             runner = await beginning
         await runner.stop(TASKS_END_SECONDS)
         await running.get(WebhookSender).finish(SENDING_ENDS_SECONDS)
-        gateway = running.get(Payments).gateway
+        gateway = running.get(Payments).made
         if gateway is not None:
             await gateway.close()
         await running.get(Database).dispose()
@@ -286,9 +290,18 @@ async def _living(app: Service, *, at_once: bool = False) -> AsyncIterator[None]
 _living_at_once = partial(_living, at_once=True)
 
 
-async def _begin_late(running: Running) -> Runner:
+async def _begin_late(running: Running, ending: asyncio.Event) -> Runner:
+    """Start what runs in the background, when those who wait for the service have been answered."""
+
+    def make() -> _Tasks:
+        running.get(Payments).gateway  # noqa: B018 it is made here, while others are answered
+        return _tasks()
+
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_OTHERS_FIRST_SECONDS):
+            await ending.wait()
     try:
-        return _begun(running, await made_late(_tasks))
+        return _begun(running, await made_late(make))
     except Exception:
         log.exception("background.failed")  # nobody waits for it before the end
         raise

@@ -20,7 +20,11 @@ from service.cli.running import CommandFailed, reaching, ready_context
 from service.clock import Clocks
 from service.db.sole_server import sole_server
 from service.identity.secrets import derived_key
-from service.payments.configured import gateway_of_settings
+from service.payments.configured import (
+    gateway_of_settings,
+    import_gateway,
+    late_gateway_of_settings,
+)
 from service.settings import Settings
 from service.tokens.keys import ensure_keys
 
@@ -99,7 +103,7 @@ async def _prepare(settings: Settings) -> None:
 def _run(settings: Settings, listener: socket.socket, *, whole: bool) -> int:
     """Serve in this process; the exit code."""
     # The application's lifespan closes the gateway.
-    gateway = gateway_of_settings(settings)
+    gateway = gateway_of_settings(settings) if whole else late_gateway_of_settings(settings)
     app = create_app(settings, gateway=gateway, clocks=Clocks(), whole=whole)
     started = listening.serve(app, listener, graceful_seconds=GRACEFUL_SECONDS)
     return 0 if started else START_FAILED
@@ -119,6 +123,7 @@ def _run_workers(
 
     # Workers share what was made before they were forked; alone, each would have its own.
     make_all_routes()
+    import_gateway(settings)
     ended_by = workers.supervise(listener, work, count, patience=LONGEST_END_SECONDS)
     if ended_by is None:
         raise CommandFailed(

@@ -56,7 +56,7 @@ class ChannelWatch:
             self._warned[each.name] = each.trouble
 
     async def _gather(self, running: Running, now: datetime) -> Facts:
-        settings, gateway = running.get(Settings), running.get(Payments).gateway
+        settings, payments = running.get(Settings), running.get(Payments)
         watch = running.get(WebhookWatch)
         stored: dict[str, Any] = {}
         database = ""
@@ -66,11 +66,11 @@ class ChannelWatch:
             self._database_at = now
         except Problem as problem:
             database = problem.type.title
-        contact = gateway.contact if gateway is not None else None
+        contact = payments.made.contact if payments.made is not None else None
         age = contact.age if contact is not None else None
         return Facts(
             now,
-            sells=gateway is not None,
+            sells=payments.sells,
             mails=bool(settings.mail_from),
             database=database,
             database_at=self._database_at,
