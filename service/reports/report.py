@@ -24,25 +24,24 @@ async def report_on(session: AsyncSession, slug: str, asked: Asked) -> Report:
     try:
         lines = await figure.lines(session, asked)
         before = asked.period.compared_with()
-        if before is None:
-            return Report(
-                figure, asked, lines, converted=await _converted(session, figure, asked, lines)
-            )
-        earlier_asked = replace(asked, period=before)
-        earlier = await figure.lines(session, earlier_asked)
+        earlier_asked = replace(asked, period=before) if before else asked
+        earlier = await figure.lines(session, earlier_asked) if before else []
     except NotAsked as wrong:
         raise invalid_field(f"query.{wrong.field}", str(wrong)) from wrong
-    together = await _converted(session, figure, asked, lines)
-    together_before = await _converted(session, figure, earlier_asked, earlier)
+    together, together_before = await _converted(
+        session, figure, (asked, lines), (earlier_asked, earlier)
+    )
     return Report(figure, asked, lines, before, earlier, together, together_before)
 
 
 async def _converted(
-    session: AsyncSession, figure: Figure, asked: Asked, lines: Sequence[Line]
-) -> Sequence[Line]:
-    """Its totals over currencies; none where they aren't a sum, or currencies are told apart."""
+    session: AsyncSession, figure: Figure, *counted: tuple[Asked, Sequence[Line]]
+) -> list[Sequence[Line]]:
+    """Totals over currencies of each; none where they aren't a sum, or currencies are told apart."""
+    asked, _ = counted[0]
     if not figure.is_sum_of_money or "currency" in {asked.split, *asked.chosen}:
-        return ()
+        return [() for _ in counted]
     today = asked.now.astimezone(asked.period.zone).date()
     rates = await all_rates(session)
-    return totals(lines, asked.period, rates, today, adds_up=figure.over_time == "sum")
+    adds_up = figure.over_time == "sum"
+    return [totals(lines, each.period, rates, today, adds_up=adds_up) for each, lines in counted]
