@@ -30,7 +30,9 @@ processes = pytest.mark.xdist_group("processes")
 def _server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     parts = [f"service.cli.{part.module}" for part in PARTS.values()]
-    context.set_forkserver_preload([*parts, "service.cli.failures", "tests.forked"])
+    context.set_forkserver_preload(
+        [*parts, "service.cli.failures", "tests.forked", "tests.forked_routes"]
+    )
     return context
 
 
