@@ -32,6 +32,7 @@ from service.billing.subscriptions import holding_subscriptions
 from service.billing.trial_cards import claim_trial, note_imported_trial
 from service.billing.unbound import note_unbound
 from service.db.context import Context
+from service.db.failures import past_deadlocks
 from service.db.tables import Customer, Offer, Subscription
 from service.grants.grants import plan_scope
 from service.grants.store import find_grant, put_grant
@@ -97,10 +98,10 @@ def terms_of(settings: Settings) -> lifecycle.Terms:
 
 
 async def until_current(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Run the attempt again while it is Outdated; its transaction has been rolled back then."""
+    """Run the attempt again while it is Outdated, or met a deadlock: its transaction has been rolled back then."""
     for _ in range(_MOST_RACES):
         try:
-            return await attempt()
+            return await past_deadlocks(attempt)
         except Outdated:
             continue
     raise Outdated(f"another state was stored {_MOST_RACES} times over")

@@ -33,7 +33,7 @@ class NoTurn(Problem):
 
 
 async def past_deadlocks(attempt: Callable[[], Awaitable[_T]]) -> _T:
-    """What `attempt` answers, which is one whole transaction.
+    """What `attempt` answers, which is one whole transaction, or safe to repeat.
 
     PostgreSQL ends one of two transactions that wait for each other; that one is tried again.
     """

@@ -11,6 +11,7 @@ from prometheus_client import Counter
 from sqlalchemy import ColumnElement
 
 from service.clock import Clocks
+from service.db.failures import past_deadlocks
 from service.db.session import Database
 from service.jobs import queue
 from service.jobs.queue import ClaimedJob
@@ -46,7 +47,7 @@ class GivenUp(Exception):
 class Kind:
     """How jobs of a kind are done: `run` answers the result in words, and is safe to repeat.
 
-    It may raise Postponed and GivenUp; anything else is a failed attempt, of which there is one more
+    After a deadlock it is called again at once. It may raise Postponed and GivenUp; anything else is a failed attempt, of which there is one more
     than `pauses`. Only while the database is away nothing is counted, nor could it be.
     """
 
@@ -109,7 +110,7 @@ class _Worker:
         database, now = self.database, self.clocks.wall
         try:
             async with self._held(job):
-                result = await kind.run(job)
+                result = await past_deadlocks(lambda: kind.run(job))
         except Postponed as error:
             log.warning("job.postponed", reason=str(error))
             await queue.postpone(database, job, reason=str(error), pause=error.pause, now=now())

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
 
 from service.db.failures import database_unavailable
@@ -232,3 +232,28 @@ async def test_a_worker_that_sleeps_through_its_lease_changes_nothing(
         await slow
     job = (await rows(database))["a"]
     assert (job.status, job.result) == ("done", "raked a")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_jobs_that_wait_for_each_other_are_both_done_at_once(
+    database: Database, clocks: MovingClocks
+) -> None:
+    """PostgreSQL ends one of the two; no pause follows, nor is it a failed try."""
+    await put(database, clocks, "rake", "hoe")
+    both_hold = asyncio.Barrier(2)
+    met: set[str] = set()
+
+    async def take_both(job: ClaimedJob) -> str:
+        async with database.transaction() as session:
+            await session.execute(text("SET LOCAL deadlock_timeout = '50ms'"))
+            for tool in sorted(("rake", "hoe"), key=lambda each: each != job.key):
+                lock = select(func.pg_advisory_xact_lock(func.hashtext(tool)))
+                await session.execute(lock)
+                if job.key not in met:
+                    met.add(job.key)
+                    await both_hold.wait()
+        return "taken"
+
+    assert await work(database, {"rake": Kind(take_both)}, clocks, at_once=2) == 2
+    found = await rows(database)
+    assert {(job.status, job.attempts) for job in found.values()} == {("done", 0)}
