@@ -45,8 +45,10 @@ class Case(NamedTuple):
             return self._replace(gift=gift)
         held = (*self.evidence.grants, held_by_row(gift.grant))
         evidence = replace(self.evidence, grants=held)
-        outcome = self._decided(evidence, self.meter)
-        return self._replace(evidence=evidence, outcome=outcome, gift=gift)
+        # The link was opened after the case had been made.
+        now = max(self.now, gift.grant.starts_at)
+        outcome = self._replace(now=now).decided_by(evidence, self.meter)
+        return self._replace(evidence=evidence, now=now, outcome=outcome, gift=gift)
 
     @property
     def window(self) -> MeterState | None:
@@ -54,7 +56,7 @@ class Case(NamedTuple):
 
     def with_network_closed(self) -> "Case":
         evidence = replace(self.evidence, network_closed=True)
-        return self._replace(evidence=evidence, outcome=self._decided(evidence, self.meter))
+        return self._replace(evidence=evidence, outcome=self.decided_by(evidence, self.meter))
 
     def after(self, recorded: Recorded) -> "Case":
         """With the window as it is after the article was to be counted in it."""
@@ -65,10 +67,11 @@ class Case(NamedTuple):
         has_read = window.has_read(self.article.id)
         room = window if has_read else window._replace(limit=window.used)
         evidence = replace(self.evidence, room_after_registering=self.room(window))
-        outcome = self._decided(evidence, room)
+        outcome = self.decided_by(evidence, room)
         return self._replace(evidence=evidence, meter=window, outcome=outcome)
 
-    def _decided(self, evidence: Evidence, meter: MeterSeen) -> Allow | Meter | Wall:
+    def decided_by(self, evidence: Evidence, meter: MeterSeen) -> Allow | Meter | Wall:
+        """The outcome by this evidence and window, at the case's instant."""
         outcome = decide(self.article, evidence, meter, self.now)
         return self.outcome if isinstance(outcome, Hidden) else outcome
 

@@ -170,6 +170,37 @@ async def test_signing_in_amid_the_calls_opens_one_more_and_no_other(
     assert await _consumed(database) == 4
 
 
+async def test_who_came_by_a_gift_link_meets_no_wall_in_any_process(
+    served: tuple[list[str], str, dict[str, str]],
+) -> None:
+    urls, database_url, staff = served
+    slug, opens = "of-the-few", ("of-the-few", "everything")
+    database = Database(database_url)
+    async with httpx2.AsyncClient(timeout=PATIENCE, cookies=_forgetful()) as client:
+        body = {"title": slug, "body": "<p>One</p><!--more--><p>Two</p>"}
+        hidden = {**body, "access": {"level": "subscribers"}}
+        address = f"{urls[0]}/v1/admin/articles/{slug}"
+        answer = await client.put(address, json=hidden, headers=staff)
+        assert answer.status_code == 201
+        link = await _given(client, urls[0], database, *opens)
+
+        async def unlock(url: str, device: str, **sent: str) -> httpx2.Response:
+            return await client.post(
+                f"{url}/v1/articles/{slug}/unlock",
+                headers={HEADER: device} if device else {},
+                json=sent,
+            )
+
+        for _ in range(12):
+            device = (await unlock(urls[-1], "")).json()["device_token"]
+            for _ in range(3):  # the wall itself is remembered from now on
+                assert (await unlock(urls[-1], device)).status_code == 402
+            opened = (await unlock(urls[0], device, gift=link)).json()
+            assert opened["reason"] == "gift"
+            assert (await unlock(urls[-1], device)).json()["reason"] == "gift"
+    await database.dispose()
+
+
 LIMITS = {"anonymous": 3, "registered": 4, "former": 2}
 LENGTHS = {"day": {1}, "week": {7}, "month": {28, 29, 30, 31}, "rolling": {9}}
 WINDOWS = (
@@ -229,6 +260,25 @@ async def _until_asked(client: httpx2.AsyncClient, url: str, rule: dict[str, Any
             ]:
                 return
             await asyncio.sleep(0.05)
+
+
+async def _given(
+    client: httpx2.AsyncClient, url: str, database: Database, slug: str, scope: str
+) -> str:
+    """The token of a gift link that a new subscriber has made."""
+    now, settings = Clocks().wall(), settings_of(database.url)
+    reader = rows.reader(email_verified_at=now)
+    async with database.transaction() as session:
+        session.add(reader)
+        await session.flush()
+        session.add(
+            rows.grant(reader, source="subscription", scope=scope, starts_at=now, ends_at=None)
+        )
+        opened = await open_session(session, reader_id=reader.id, now=now, settings=settings)
+    cookie = {"Cookie": f"{cookie_name('session', settings)}={opened.token}"}
+    made = await client.post(f"{url}/v1/articles/{slug}/gift-links", headers=cookie)
+    assert made.status_code == 201, made.text
+    return httpx2.URL(made.json()["url"]).params["gift"]
 
 
 async def _one_of(database: Database, audience: str) -> dict[str, str]:
