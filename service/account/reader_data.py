@@ -394,6 +394,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "operators": "the staff",
     "payouts": "what Stripe paid to the bank",
     "reconciliations": "figures, and what differed from Stripe by its ids",
+    "price_renewal_days": "how many subscriptions of a price were renewed on a day, without readers",
     "renewal_days": "how many subscriptions were renewed on a day, without readers",
     "revenue_days": "what moved in the balance on a day, without readers",
     "right_days": "how many subscriptions of which price there were, without readers",

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.db import migrate
 from service.db.engines import async_url
-from service.db.tables import Base
+from service.db.tables import all_tables
 
 BEFORE, AFTER = "7c1e5a90d3b8", "a6d3f81c20e7"
 _AMOUNT = re.compile(
@@ -24,7 +24,7 @@ def test_no_column_with_an_amount_has_32_bits() -> None:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     kinds = {
         f"{table.name}.{column.name}": column.type.compile(dialect)
-        for table in Base.metadata.sorted_tables
+        for table in all_tables().sorted_tables
         for column in table.columns
         if isinstance(column.type, Integer) and _AMOUNT.search(column.name)
     }

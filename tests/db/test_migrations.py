@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.db import migrate
 from service.db.engines import async_url
-from service.db.tables import Base
+from service.db.tables import all_tables
 
 
 def _partitions(connection: Connection) -> set[str]:
@@ -33,7 +33,7 @@ def _differences(connection: Connection) -> list[object]:
         connection,
         opts={"compare_type": True, "include_name": lambda name, *_: name not in divided},
     )
-    return list(compare_metadata(context, Base.metadata))
+    return list(compare_metadata(context, all_tables()))
 
 
 def test_the_head_is_the_one_that_alembic_finds() -> None:
@@ -78,7 +78,7 @@ async def test_migrations_go_up_down_and_up_again(empty_database_url: str) -> No
         async with engine.connect() as connection:
             await connection.run_sync(step, revision)
             tables = await connection.run_sync(_tables)
-        expected = set() if revision == "base" else set(Base.metadata.tables)
+        expected = set() if revision == "base" else set(all_tables().tables)
         assert tables - {"alembic_version"} == expected
     await engine.dispose()
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from service.db import migrate
 from service.db.session import Database
-from service.db.tables import Base
+from service.db.tables import all_tables
 from service.settings import Settings
 from service.simulator.app import create_simulator
 from tests.billing.model.lives import Lives
@@ -86,7 +86,7 @@ def _copy(template: Path, place: Path) -> None:
 
 async def _empty(url: str) -> None:
     database = Database(url)
-    names = ", ".join(Base.metadata.tables)
+    names = ", ".join(all_tables().tables)
     async with database.transaction() as session:
         await session.execute(text(f"TRUNCATE {names} CASCADE"))
     await database.dispose()
