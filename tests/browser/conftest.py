@@ -61,8 +61,9 @@ def look_at(page: "Page", size: str, name: str) -> None:
 
 
 PRINTED = """() => {
+  const root = document.documentElement;
   const shown = (all) => [...document.querySelectorAll(all)].filter((each) => each.checkVisibility());
-  const wide = shown("table, svg, .panel, .drawn").filter((each) => each.getBoundingClientRect().right > innerWidth + 1);
+  const wide = shown("table, svg, .panel, .drawn").filter((each) => each.getBoundingClientRect().right > root.clientWidth + 1);
   return {
     pressed: shown("nav, main form, main button, .button").map((each) => each.outerHTML.slice(0, 90)),
     cut: wide.map((each) => each.outerHTML.slice(0, 90)),
