@@ -35,7 +35,8 @@ def visit_of(request: Request, settings: Settings) -> Visit:
     }
     host, scope = headers.get("host", "").lower(), request.scope
     signed = SignedRequest(
-        request.method, host if host in _hosts(settings.origins) else "", scope["path"],
+        request.method, host if host in _hosts(settings.origins) else "",
+        scope["raw_path"].decode("latin-1"),
         scope["query_string"].decode("latin-1"), headers,
     )  # fmt: skip
     return Visit(client_address(request, settings), headers.get("user-agent", "").lower(), signed)

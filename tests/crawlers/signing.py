@@ -31,7 +31,7 @@ def signed(
     """A GET that the key has signed. `member` is what of Signature-Agent is covered; empty: all of it."""
     created = int(now.timestamp())
     values = {
-        "@authority": authority, "@method": "GET", "@path": path, "@query": "?", "signature-agent":
+        "@authority": authority, "@method": "GET", "@path": path, "@query": "?", "@scheme": "https", "signature-agent":
         agent.partition("=")[2] if member else agent,
     }  # fmt: skip
     names = [f'"{each}"{member if each == "signature-agent" else ""}' for each in (*covered, *more)]

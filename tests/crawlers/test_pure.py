@@ -18,7 +18,8 @@ from service.crawlers.known import KNOWN, Crawler, with_stored
 from service.crawlers.robots import robots_text
 from service.crawlers.rsl import rsl_document
 from service.crawlers.schemas import CrawlerIn
-from service.crawlers.signatures import SignedRequest, checked_key, signer, thumbprint
+from service.crawlers.signatures import SignedRequest, checked_key, thumbprint
+from service.crawlers.signed_requests import signer
 from service.operators.crawlers.outcomes import outcome
 from service.rules.crawler_document import CrawlersIn
 from service.rules.crawlers import CrawlerPolicy, CrawlerRules, License
@@ -164,6 +165,8 @@ def test_a_signature_by_a_known_key_names_its_owner() -> None:
     assert signer(plain, KEYS, NOW) == "goodbot", "the older form of Signature-Agent"
     more = signed(PRIVATE, now=NOW, more=("@method", "@path", "@query"))
     assert signer(more, KEYS, NOW) == "goodbot"
+    escaped = signed(PRIVATE, now=NOW, path="/articles/%C3%A4", more=("@path",))
+    assert signer(escaped, KEYS, NOW) == "goodbot"
     assert signer(signed(OTHER, now=NOW), KEYS, NOW) is None
 
 
@@ -173,7 +176,7 @@ def _with(request: SignedRequest, **headers: str) -> SignedRequest:
 
 
 def test_what_proves_nothing() -> None:
-    good = signed(PRIVATE, now=NOW)
+    good, another = signed(PRIVATE, now=NOW), signed(OTHER, now=NOW)
     inputs = good.headers["signature-input"]
     refused: Mapping[str, SignedRequest] = {
         "unsigned": replace(good, headers={}),
@@ -191,7 +194,14 @@ def test_what_proves_nothing() -> None:
         "for too long": signed(PRIVATE, now=NOW, life=timedelta(days=1)),
         "without an end": _with(good, signature_input=inputs.replace("expires", "expired")),
         "another algorithm": _with(good, signature_input=f'{inputs};alg="hmac-sha256"'),
-        "said twice": _with(good, signature_input=f'{inputs};tag="web-bot-auth"'),
+        "said once more, otherwise": _with(good, signature_input=f'{inputs};tag="web-bot"'),
+        "covered twice": signed(PRIVATE, now=NOW, more=("@authority",)),
+        "a scheme, which a proxy changes": signed(PRIVATE, now=NOW, more=("@scheme",)),
+        "beside one of an unknown key": _with(
+            good,
+            signature_input=f"{inputs}, {another.headers['signature-input'].replace('sig1', 'b', 1)}",
+            signature=f"{good.headers['signature']}, {another.headers['signature'].replace('sig1', 'b', 1)}",
+        ),
         "nothing signed": _with(good, signature="sig1=::"),
         "another's signature": _with(
             good, signature=f"sig1=:{base64.b64encode(b'x' * 64).decode()}:"
