@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, select, update
 
+from service.account.erase import erase_reader
 from service.content.staff_list import StaffFilter
 from service.db.base import Base
 from service.db.context import Context
@@ -15,6 +16,7 @@ from service.db.session import Database
 from service.db.tables import (
     AccessEntry,
     ArticleSaleDay,
+    Checkout,
     CheckoutTouches,
     HolderDay,
     HolderReturn,
@@ -280,6 +282,37 @@ async def test_articles_that_sell(
     clocks.time = NOW + 2 * DAY
     await count_article_sales(context)
     assert await listed_sales(database, settings) == listed | {"Market": 1}
+
+
+async def test_the_wall_of_an_erased_buyer_is_not_noted_again(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    """Their reads stay in the ledger under the account's id, and each night counts the day anew."""
+    offer, article = rows.offer(), rows.article("a", "A")
+    erased, other = rows.reader(), rows.reader()
+    bought = [rows.checkout(each, offer, NOW - DAY) for each in (erased, other)]
+    await store(
+        database, offer, article, erased, other, *bought,
+        *(
+            rows.read(article, NOW - DAY - HOUR, reader_id=each.id, wall="subscribe")
+            for each in (erased, other)
+        ),
+    )  # fmt: skip
+    clocks.time = NOW
+    context = Context(settings, clocks, database)
+    await roll_up(context)
+
+    async def noted() -> list[str | None]:
+        async with database.reading() as session:
+            found = {each.id: each for each in await session.scalars(select(Checkout))}
+        return [found[each.id].wall_article_id for each in bought]
+
+    await count_article_sales(context)
+    assert await noted() == [article.id, article.id]
+    await erase_reader(context, None, reader_id=erased.id, cancel_subscription=False)
+    clocks.travel(DAY)
+    await count_article_sales(context)
+    assert await noted() == [None, article.id]
 
 
 async def test_days_of_an_older_definition_are_counted_anew(

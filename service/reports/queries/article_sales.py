@@ -12,6 +12,7 @@ from sqlalchemy import (
     Subquery,
     and_,
     case,
+    exists,
     func,
     literal,
     or_,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import AccessEntry, ArticleSaleDay, Checkout, RolledDay
+from service.db.tables import AccessEntry, ArticleSaleDay, Checkout, Reader, RolledDay
 from service.reports.asked import Asked
 from service.reports.queries.counting import Counts
 from service.reports.queries.purchases import is_first, is_for_oneself, is_purchase
@@ -83,15 +84,20 @@ async def sold_on(session: AsyncSession, day: date, zone: ZoneInfo) -> list[Sold
 
 
 async def note_walls(session: AsyncSession, day: date, zone: ZoneInfo) -> None:
-    """Note at the day's checkouts which wall came last, where the ledger still has it."""
+    """Note at the day's checkouts which wall came last, where the ledger still has it.
+
+    Not of readers who were erased since: it was taken away with what else led to their purchases.
+    """
     ((since, until),) = spans_of([day], zone)
     wall = _wall_in_ledger()
     row = Checkout
+    is_erased = exists().where(Reader.id == row.reader_id, Reader.erased_at.is_not(None))
     await session.execute(
         update(row)
         .where(
             row.status == "completed", row.completed_at >= since, row.completed_at < until,
             row.article_id.is_(None), wall.is_not(None), wall.is_distinct_from(row.wall_article_id),
+            ~is_erased,
         )
         .values(wall_article_id=wall)
         .execution_options(synchronize_session=False)
