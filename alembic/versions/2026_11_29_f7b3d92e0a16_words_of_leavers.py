@@ -1,31 +1,22 @@
 """words of those who leave
 
-What readers answered and wrote when they cancelled, and when.
+Finds those who cancelled, by time.
 """
 
 from collections.abc import Sequence
 
-import sqlalchemy as sa
-
 from alembic import op
+from service.db.building import build_index
 
 revision: str = "f7b3d92e0a16"
-down_revision: str | None = "e9c25b7104da"
+down_revision: str | None = "c5e19d7a30f4"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    for name, kind in (("cancel_feedback", sa.String()), ("cancel_comment", sa.Text())):
-        op.add_column("subscriptions", sa.Column(name, kind, server_default="", nullable=False))
-    op.add_column(
-        "subscriptions", sa.Column("cancelled_at", sa.DateTime(timezone=True), nullable=True)
-    )
-    op.add_column("subscriptions", sa.Column("cancelled_after_days", sa.Integer(), nullable=True))
-    op.create_index("ix_subscriptions_cancelled", "subscriptions", ["cancelled_at", "id"])
+    build_index("ix_subscriptions_cancelled", "subscriptions", ["cancelled_at", "id"])
 
 
 def downgrade() -> None:
     op.drop_index("ix_subscriptions_cancelled", "subscriptions")
-    for name in ("cancelled_after_days", "cancelled_at", "cancel_comment", "cancel_feedback"):
-        op.drop_column("subscriptions", name)

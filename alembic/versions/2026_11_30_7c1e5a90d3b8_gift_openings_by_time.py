@@ -1,12 +1,12 @@
 """gift openings by time
 
-Each process asks every second which articles gift links have opened since it last looked. Building the index
-holds up who opens a gift link for a moment, and nobody who reads otherwise.
+Each process asks every second which articles gift links have opened since it last looked.
 """
 
 from collections.abc import Sequence
 
 from alembic import op
+from service.db.building import build_index
 
 revision: str = "7c1e5a90d3b8"
 down_revision: str | None = "3b92f4d1c0ae"
@@ -15,7 +15,7 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    op.create_index("ix_gift_openings_opened", "gift_openings", ["opened_at"])
+    build_index("ix_gift_openings_opened", "gift_openings", ["opened_at"])
 
 
 def downgrade() -> None:

@@ -11,11 +11,12 @@ def build_index(name: str, table: str, columns: list[str], where: str | None = N
     """Build an index while others write to `table`; on PostgreSQL concurrently.
 
     There it commits what the migration has done, so call it where all before may be done again.
-    What an interrupted build left would answer no query, so that is built anew.
+    An index of this name is built anew: what an interrupted build left would answer no query.
     """
     only = None if where is None else text(where)
     partly: dict[str, Any] = {"postgresql_where": only, "sqlite_where": only}
     if op.get_bind().dialect.name == "sqlite":
+        op.drop_index(name, table, if_exists=True)
         op.create_index(name, table, columns, **partly)
         return
     with op.get_context().autocommit_block():

@@ -1,11 +1,12 @@
 """Each migration is committed by itself, beside a service that runs and a second migration."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import event, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -107,6 +108,30 @@ async def test_others_write_while_an_index_is_built(empty_database_url: str) -> 
             await execute(engine, "SET LOCAL lock_timeout = '30s'", written)
             assert not upgrade.done()
         assert await upgrade == (BEFORE, migrate.head())
+
+
+@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+async def test_no_filled_table_is_locked_for_as_long_as_an_index_takes(
+    empty_database_url: str,
+) -> None:
+    """Readers and webhooks would wait; a table that the migration makes itself is empty."""
+    made: set[str] = set()
+    locked: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        if "alembic_version" in statement:
+            made.clear()
+        elif table := re.search(r"CREATE TABLE (\w+)", statement):
+            made.add(table[1])
+        elif (
+            built := re.search(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)\w+ ON (\w+)", statement)
+        ) and (built[1] not in made):
+            locked.append(statement)
+
+    async with yesterday(empty_database_url) as engine, engine.connect() as connection:
+        event.listen(engine.sync_engine, "before_cursor_execute", note)
+        await connection.run_sync(migrate.upgrade, migrate.head())
+    assert not locked
 
 
 @pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
