@@ -3,8 +3,12 @@
 Two clocks (docs/decisions/two-clocks.md). *Wall time* is real: tokens, sessions, cookies, webhook
 signatures, retries. *Business time* is wall time plus an offset that only the demo moves: meter
 windows, schedules, grants, reports. Outside the demo the two are the same.
+
+*Monotonic time* tells nobody what time it is. It measures a span within this process that a clock which is set back
+must not lengthen.
 """
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,12 +22,15 @@ _system_time = partial(datetime.now, UTC)
 
 
 class Clocks:
-    """Both clocks. Every answer is an aware UTC datetime."""
+    """Both clocks. What they answer is an aware UTC datetime."""
 
     def __init__(
-        self, wall: Callable[[], datetime] = _system_time, offset: timedelta = timedelta(0)
+        self,
+        wall: Callable[[], datetime] = _system_time,
+        offset: timedelta = timedelta(0),
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._wall = wall
+        self._wall, self._monotonic = wall, monotonic
         self.offset = offset
         """Business time minus wall time; the database's value, refreshed by every process."""
 
@@ -32,6 +39,10 @@ class Clocks:
 
     def business(self) -> datetime:
         return self._wall() + self.offset
+
+    def monotonic(self) -> float:
+        """Seconds since some instant of this process, which is the same as long as it runs."""
+        return self._monotonic()
 
 
 def in_utc(value: datetime) -> datetime:

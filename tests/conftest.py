@@ -64,12 +64,13 @@ class MovingClocks(Clocks):
     """Both clocks, standing still until a test moves them."""
 
     def __init__(self, start: datetime = START) -> None:
-        self.time = start
-        super().__init__(wall=lambda: self.time)
+        self.time, self.passed = start, 0.0
+        super().__init__(wall=lambda: self.time, monotonic=lambda: self.passed)
 
     def travel(self, by: timedelta) -> datetime:
-        """Let wall and business time pass."""
+        """Let wall and business time pass; less than nothing: the clock is set back."""
         self.time += by
+        self.passed += max(by.total_seconds(), 0.0)
         return self.time
 
 

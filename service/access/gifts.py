@@ -67,24 +67,39 @@ class Gifts:
         self._context = context
         self.key = key
         self._opened: frozenset[str] = frozenset()
-        self._looked_at = self._read_all_at = datetime.min.replace(tzinfo=UTC)
+        self._opened_since: frozenset[str] = frozenset()
+        """Learnt since all of them were read last, or are being read."""
+        self._looked_at = datetime.min.replace(tzinfo=UTC)
+        self._read_all_at: datetime | None = None
 
     async def refresh(self, session: AsyncSession) -> None:
-        """Learn which articles were opened by links, in this process or any other: all of them once an hour,
-        otherwise what has been opened since the last look.
+        """Learn which articles were opened by links, in this process or any other, since the last look; at the
+        first look all of them.
         """
-        now, known = self._context.clocks.business(), self._opened
-        if now - self._read_all_at >= _ANEW_AFTER:
-            found = await opened_articles(session, now)
-            # What was opened here meanwhile isn't in it yet.
-            self._opened, self._read_all_at = found | (self._opened - known), now
-        else:
-            self._opened |= await articles_opened_since(session, self._looked_at - _OVERLAP)
+        if self._read_all_at is None:
+            await self.read_all(session)
+            return
+        now = self._context.clocks.business()
+        found = await articles_opened_since(session, self._looked_at - _OVERLAP)
+        self._opened_since |= found  # what was opened here meanwhile is there already
         self._looked_at = now
+
+    def are_old(self) -> bool:
+        """Whether many may be remembered whose links have ended."""
+        now, read = self._context.clocks.business(), self._read_all_at
+        return read is None or now - read >= _ANEW_AFTER
+
+    async def read_all(self, session: AsyncSession) -> None:
+        """Learn all of them, and forget those whose links have ended. It may take long where there are many."""
+        now = self._context.clocks.business()
+        self._opened |= self._opened_since
+        self._opened_since = frozenset()  # what is opened meanwhile may not be found
+        self._opened = await opened_articles(session, now)
+        self._read_all_at, self._looked_at = now, max(now, self._looked_at)
 
     def opened(self, article_id: str) -> bool:
         """Whether a device may have opened the article by a link: the database knows which."""
-        return article_id in self._opened
+        return article_id in self._opened or article_id in self._opened_since
 
     async def look(
         self,
@@ -138,7 +153,7 @@ class Gifts:
             # Another reader has had the last place, or it has ended, since it was looked at.
             state = state_of(link, now)
             return _refused("used_up" if state == "open" else state, came_by_one=True)
-        self._opened |= {article_id}
+        self._opened_since |= {article_id}
         if self._context.database.is_shared:
             await until_known()
         return GiftSeen(grant_of(link, opening.opened_at), came_by_one=True)

@@ -5,10 +5,9 @@ is asked before a wall is shown or a read is counted, once for all who wait.
 """
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from math import inf
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.gifts import Gifts
 from service.db.context import Context
@@ -16,6 +15,7 @@ from service.grants.places import InstitutionNetworks
 from service.grants.trust import TRUSTED
 from service.problems import Problem
 
+_TRUSTED_SECONDS = TRUSTED.total_seconds()
 _LONGEST_SECONDS = 1.0
 """A database that doesn't answer opens nothing to anybody meanwhile: walls don't wait for it."""
 log = structlog.get_logger()
@@ -27,57 +27,60 @@ class Openings:
     def __init__(self, context: Context, gifts: Gifts, networks: InstitutionNetworks) -> None:
         self._context = context
         self._gifts, self._networks = gifts, networks
-        self._asked_at = datetime.min.replace(tzinfo=UTC)
-        """Wall time: all that was committed before is in memory."""
-        self._asking: asyncio.Task[None] | None = None
+        self._known_at = self._failed_at = self._asked_at = -inf
+        """Monotonic time: all that was committed before `_known_at` is in memory."""
+        self._asking: asyncio.Task[Problem | None] | None = None
 
     def are_certain(self) -> bool:
         """Whether nothing was opened elsewhere of which somebody has been told."""
-        age = self._context.clocks.wall() - self._asked_at
-        if age > TRUSTED / 2:
-            self._ask()  # before anybody has to wait for it
-        return timedelta(0) <= age < TRUSTED
+        now = self._context.clocks.monotonic()
+        # Before anybody has to wait for it; of a database that has just failed not at once.
+        if now - max(self._known_at, self._failed_at) > _TRUSTED_SECONDS / 2:
+            self._ask()
+        return now - self._known_at < _TRUSTED_SECONDS
 
-    async def make_certain(self, session: AsyncSession | None = None) -> None:
-        """Ask the database, unless that was done just now.
-
-        `session` is one that the caller has: if it holds a connection, it is asked.
-        """
-        if self.are_certain():
-            return
-        if session is not None and session.in_transaction():
-            # Another connection may be free only once the caller's is.
-            await self._read(session)
-            return
+    async def make_certain(self) -> None:
+        """Ask the database, unless that was done just now. If it doesn't answer soon, go on with what is in memory."""
         for _ in range(2):  # the first may have begun long before this caller came
-            await asyncio.shield(self._ask())
-            if self.are_certain():
+            if self.are_certain() or self._asking is None:
+                return
+            asked_for = self._context.clocks.monotonic() - self._asked_at
+            answered, _ = await asyncio.wait(
+                {self._asking}, timeout=max(0.0, _LONGEST_SECONDS - asked_for)
+            )
+            if not answered or answered.pop().result() is not None:
                 return
 
     async def refresh(self) -> None:
-        """Learn what was opened elsewhere; the background runner calls it every interval."""
-        await self._ask()
+        """Learn what was opened elsewhere; the background runner calls it every interval.
 
-    def _ask(self) -> asyncio.Task[None]:
+        Raises the Problem of a database that is away.
+        """
+        problem = await asyncio.shield(self._ask())
+        if problem is not None:
+            raise problem
+        if self._gifts.are_old():
+            async with self._context.database.reading() as session:
+                await self._gifts.read_all(session)
+
+    def _ask(self) -> asyncio.Task[Problem | None]:
         if self._asking is None:
+            self._asked_at = self._context.clocks.monotonic()
             self._asking = asyncio.create_task(self._read_anew())
         return self._asking
 
-    async def _read_anew(self) -> None:
+    async def _read_anew(self) -> Problem | None:
+        """As long as it takes: those who wait for it may give up, and what it learns isn't lost by that."""
         try:
-            async with (
-                asyncio.timeout(_LONGEST_SECONDS),
-                self._context.database.reading() as session,
-            ):
-                await self._read(session)
-        except (Problem, TimeoutError) as error:
-            log.warning("openings.unknown", reason=str(error) or type(error).__name__)
-            self._asked_at = self._context.clocks.wall()  # who waited for it waits no second time
+            async with self._context.database.reading() as session:
+                started = self._context.clocks.monotonic()
+                await self._networks.refresh(session, self._context.clocks)
+                await self._gifts.refresh(session)
+            self._known_at = started
+        except Problem as problem:
+            log.warning("openings.unknown", problem=problem.slug)
+            self._failed_at = self._context.clocks.monotonic()
+            return problem
         finally:
             self._asking = None
-
-    async def _read(self, session: AsyncSession) -> None:
-        started = self._context.clocks.wall()
-        await self._gifts.refresh(session)
-        await self._networks.refresh(session, self._context.clocks)
-        self._asked_at = started
+        return None

@@ -100,7 +100,7 @@ class Unlocking:
         device_id = read.caller.device_id
         device = pseudonym(device_id) if device_id is not None else None
         view = self._views.of(read.caller, device)
-        await self._openings.make_certain(session)
+        await self._openings.make_certain()
         read = self._at_its_place(read)
         case, gift = await self._gathered(session, read, view, entry_of(touch)), NO_GIFT
         if not opens(case.outcome):
@@ -130,9 +130,11 @@ class Unlocking:
         # A device that never comes back, such as a script's, would be a new holder in an experiment each time.
         known = device if read.caller.device_id is not None else None
         entry, view = entry_of(touch), self._views.of(read.caller, known)
+        # Of what is looked up here, not of what another reader's question teaches meanwhile.
+        certain = read.again is None and self._openings.are_certain()
         sent, read = read, self._at_its_place(read)
         case = await self._expected(read, meter_of(read.caller) or holder, view, entry)
-        if not opens(case.outcome) and not (read.again is None and self._openings.are_certain()):
+        if not opens(case.outcome) and not certain:
             read = await self._read_anew(sent)
             view = self._views.of(read.caller, known)
             case = await self._expected(read, meter_of(read.caller) or holder, view, entry)

@@ -1,8 +1,10 @@
 """How long a process trusts its memory of what gift links and institutions' networks open.
 
 Several processes may serve. What one of them has opened the others learn when their trust has run out, before they
-show a wall; a process that has opened something answers only after that. So nobody who was told that an article is
-open meets a wall in front of it, whichever process answers.
+show a wall; a process that has opened something answers only after that. So nobody who has this answer meets a wall in
+front of what it opened, whichever process serves them. Until it is given, another tab may be told either.
+
+Trust is measured in monotonic time: a clock that is set back makes it no longer.
 """
 
 import asyncio
