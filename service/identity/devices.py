@@ -1,4 +1,4 @@
-"""The anonymous reader: a random device id in a value that only we can sign.
+"""The anonymous reader: a device id, of its time and random bits, in a value that only we can sign.
 
 The same value travels as cookie, or as `Paywall-Device` where a frontend holds no cookies.
 """

@@ -53,8 +53,8 @@ class Limit:
 async def take(session: AsyncSession, limit: Limit, key: str, now: datetime) -> timedelta | None:
     """Count one attempt under `key`. None: it may go on; else how long it has to wait.
 
-    `now` is wall time. Commit whatever the answer: a refused attempt isn't counted, a granted one is
-    counted even where what follows fails.
+    `now` is wall time. A refused attempt isn't counted. A granted one is once its transaction is committed: where what
+    follows may fail and the attempt has to count all the same, commit before.
     """
     if limit.most == 0:
         return None
