@@ -23,6 +23,7 @@ from service.account.subject import (
     their_mails,
     their_meters,
     their_movements,
+    their_promotion_uses,
     their_reads,
     their_seats,
     their_sign_ins,
@@ -53,6 +54,7 @@ from service.db.tables import (
     MeterWindow,
     MovementRow,
     Pass,
+    PromotionUse,
     RateLimit,
     Reader,
     ReaderDevice,
@@ -236,6 +238,10 @@ HOLDINGS: tuple[Holding, ...] = (
         "to_interval_count to_listed to_recurring to_net discounts rolled_as "
         "renewals",
         hidden="rolled_as renewals",
+    ),
+    Holding(
+        "promotion_uses", PromotionUse, their_promotion_uses,
+        kept="discount_id subscription_id at coupon promotion_code code plan currency",
     ),
     Holding(
         "passes", Pass, lambda subject: Pass.reader_id.in_(subject.ids),

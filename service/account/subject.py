@@ -19,6 +19,7 @@ from service.db.tables import (
     Mail,
     MovementRow,
     Pass,
+    PromotionUse,
     RateLimit,
     Reader,
     ReaderDevice,
@@ -122,6 +123,10 @@ def their_subscriptions(subject: Subject) -> Select[str]:
 
 def their_movements(subject: Subject) -> ColumnElement[bool]:
     return MovementRow.subscription_id.in_(their_subscriptions(subject))
+
+
+def their_promotion_uses(subject: Subject) -> ColumnElement[bool]:
+    return PromotionUse.subscription_id.in_(their_subscriptions(subject))
 
 
 def their_charges(subject: Subject) -> ColumnElement[bool]:

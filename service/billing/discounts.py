@@ -88,6 +88,8 @@ def stored(discounts: Iterable[StripeDiscount]) -> list[dict[str, Any]]:
             "starts_at": each.starts_at.isoformat(),
             "ends_at": each.ends_at.isoformat() if each.ends_at is not None else None,
             "products": list(each.products),
+            "promotion_code": each.promotion_code,
+            "code": each.code,
         }
         for each in discounts
     ]
@@ -106,6 +108,9 @@ def read(stored_ones: Iterable[Mapping[str, Any]]) -> tuple[StripeDiscount, ...]
             starts_at=datetime.fromisoformat(each["starts_at"]),
             ends_at=None if each["ends_at"] is None else datetime.fromisoformat(each["ends_at"]),
             products=tuple(each["products"]),
+            # Not known of those that were stored before codes were.
+            promotion_code=each.get("promotion_code"),
+            code=each.get("code"),
         )
         for each in stored_ones
     )

@@ -10,6 +10,7 @@ from service.billing import discounts
 from service.billing.discounts import Amounts
 from service.billing.ends import forget_renewals_of
 from service.billing.movements import Movement, movements
+from service.billing.promotions import record_promotions
 from service.billing.recurring import Revenue
 from service.billing.renewed import take_renewals_along
 from service.billing.state import StateChange
@@ -31,6 +32,7 @@ async def record_movements(
     await take_renewals_along(session, change)
     await forget_renewals_of(session, after.id)
     await forget_trials(session, [after.id])
+    await record_promotions(session, change)
     stored = list(
         await session.scalars(
             select(MovementRow)

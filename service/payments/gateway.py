@@ -143,7 +143,8 @@ class StripeDiscount:
     """A redeemed coupon: `percent_off` in percent, or `amount_off` in minor units of `currency`.
 
     `ends_at` None: it has no date, since it lasts for ever or until one invoice has spent it.
-    `products` are those that it is for alone; none: it is for all.
+    `products` are those that it is for alone; none: it is for all. `promotion_code` is the code that
+    was redeemed, by Stripe's id; None: the coupon was given without one. `code` are its letters.
     """
 
     id: str
@@ -155,6 +156,8 @@ class StripeDiscount:
     starts_at: datetime
     ends_at: datetime | None
     products: tuple[str, ...] = ()
+    promotion_code: str | None = None
+    code: str | None = None
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,10 @@ MAX_AGE_SECONDS = 300
 MAX_AHEAD_SECONDS = 60
 """`construct_event` accepts any future; we allow for clocks that differ a little."""
 _MOST_TYPES = 20
-_WITH = ["default_payment_method", "discounts.source.coupon.applies_to", "items.data.discounts"]
+_WITH = [
+    "default_payment_method", "discounts.source.coupon.applies_to", "discounts.promotion_code",
+    "items.data.discounts.promotion_code",
+]  # fmt: skip
 """What a retrieved subscription shows whole."""
 
 
@@ -241,7 +244,9 @@ class StripeGateway(StripeSetUp, StripeBooks):
                 yield stripe_objects.event_of(document)
 
     async def invoices_of_subscription(self, subscription_id: str) -> tuple[StripeInvoice, ...]:
-        shown = ["data.payments", "data.discounts.source.coupon"]
+        shown = [
+            "data.payments", "data.discounts.source.coupon", "data.discounts.promotion_code",
+        ]  # fmt: skip
         asked: Any = {"subscription": subscription_id, "expand": shown}
         found = await self._all(self._client.v1.invoices.list_async, asked)
         return tuple(stripe_objects.invoice_of(document) for document in found)

@@ -183,6 +183,7 @@ def _discount_of(document: Any) -> StripeDiscount | None:
     if coupon.get("percent_off") is None and coupon.get("amount_off") is None:
         return None
     percent = coupon.get("percent_off")
+    code = document.get("promotion_code")
     return StripeDiscount(
         id=document["id"],
         coupon_id=coupon["id"],
@@ -193,6 +194,8 @@ def _discount_of(document: Any) -> StripeDiscount | None:
         starts_at=instant(document["start"]),
         ends_at=optional_instant(document.get("end")),
         products=tuple((coupon.get("applies_to") or {}).get("products") or ()),
+        promotion_code=reference(code),
+        code=code["code"] if isinstance(code, Mapping) else None,
     )
 
 

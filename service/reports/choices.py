@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import Article, Offer
+from service.db.tables import Article, Offer, PromotionUse
 from service.reports import subscriber_list
 from service.reports.movement_sums import LATER, TENURES
 from service.reports.queries.depths import PUBLICATION
@@ -23,7 +23,7 @@ WORDS = {
     "campaign": "First campaign", "wall": "Wall", "audience": "Reader at the wall",
     "prompt": "Words of the wall", "offer": "Offer",
     "method": "Paid with", "country": "Country of the card", "decline": "Decline", "tries": "Failed tries", "tenure": "Tenure",
-    "meter": "Meter",
+    "meter": "Meter", "code": "Promotion code", "coupon": "Coupon",
 }  # fmt: skip
 _FIXED = {
     "interval_charged": ("day", "week", "month", "year"), "wall": ("register", "subscribe"),
@@ -47,6 +47,8 @@ async def _known(session: AsyncSession, name: str) -> list[str]:
             return [*await _distinct(session, Article.section), NO_SECTION]
         case "meter":
             return [*sorted(await meter_names(session)), PUBLICATION]
+        case "coupon":
+            return await _distinct(session, PromotionUse.coupon)
         case "offer":
             return await _distinct(session, Offer.name)
         case _:

@@ -84,9 +84,12 @@ def test_what_counts_once_lasts_as_long_as_the_period_it_was_spent_on(
 def test_they_are_read_as_they_were_stored() -> None:
     both = (
         percent("12.5", duration="repeating", ends_at=MONTH_END, products=("prod_1",)),
-        off(100, name="2"),
+        off(100, name="2", promotion_code="promo_1", code="RADIO"),
     )
     assert read(stored(both)) == both
+    (earlier,) = stored(both[:1])
+    del earlier["promotion_code"], earlier["code"]
+    assert read([earlier]) == both[:1]
     assert in_words(both) == "C1 12.5 % repeating until 2026-04-01 12:00; C2 100 EUR forever"
     assert in_words(()) == "none"
 
@@ -148,6 +151,23 @@ def test_a_customers_discount_counts_neither_in_the_past_nor_now(
         "discounts": [discount], "total_discount_amounts": [{"discount": "di_1", "amount": 180}],
     })  # fmt: skip
     assert [each.id for each in billed.discounts] == (["di_1"] if counts else [])
+
+
+@pytest.mark.parametrize(
+    ("given", "known"),
+    [
+        (None, (None, None)),
+        ("promo_1", ("promo_1", None)),
+        ({"id": "promo_1", "code": "RADIO"}, ("promo_1", "RADIO")),
+    ],
+)
+def test_the_code_of_an_items_discount_is_known_once_it_is_expanded(
+    given: Any, known: tuple[str | None, str | None]
+) -> None:
+    said = document(COUPON)
+    said["items"]["data"][0]["discounts"][1]["promotion_code"] = given
+    (found,) = subscription_of(said).items[0].discounts
+    assert (found.promotion_code, found.code) == known
 
 
 def test_coupons_of_items_that_are_still_to_be_asked_for() -> None:

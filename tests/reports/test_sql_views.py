@@ -37,6 +37,7 @@ from service.db.tables import (
     MovementRow,
     Offer,
     Pass,
+    PromotionUse,
     Reader,
     ReaderDevice,
     RightDay,
@@ -85,7 +86,7 @@ DURING = datetime(2026, 4, 5, 12, tzinfo=UTC)
 SOME = sampled(3)
 _TABLES: tuple[type[Base], ...] = (
     AccessEntry, HolderDay, LedgerDay, RolledDay, HolderReturn, StepDepth, HabitDay, CohortMonth, MoneyDay, RightDay,
-    EdgeDay, Rollup, MovementRow, InvoiceRow, Pass, CheckoutTouches, Checkout,
+    EdgeDay, Rollup, PromotionUse, MovementRow, InvoiceRow, Pass, CheckoutTouches, Checkout,
     Subscription, DomainEvent, ReaderDevice, Touches, Reader, Offer, Article,
 )  # fmt: skip
 
@@ -210,6 +211,13 @@ async def _fill(database: Database, what: Drawn) -> None:
         rows.movement(each, 1, at(0), customer="ctm_trial", cause=cause)
         for each, cause in zip(trials[1:], ("trial_ended", "started"), strict=False)
     ]
+    coupons = [
+        PromotionUse(
+            discount_id=f"di_{n}", subscription_id=each.id, at=at(24 * n), coupon="SPRING",
+            code=("RADIO", "MAIL", None)[n % 3], plan=each.plan, currency=each.currency,
+        )
+        for n, each in enumerate((*subscriptions.values(), *trials))
+    ]  # fmt: skip
     clicks = [
         rows.checkout(
             readers[n % 2], present if n % 5 == 4 else offer, at(hour), status=status,
@@ -234,7 +242,7 @@ async def _fill(database: Database, what: Drawn) -> None:
         row.reader_id, row.device_id = (name, None) if kind == "reader" else (None, name)
     await store(database, offer, present, *readers, *articles)
     await store(database, *subscriptions.values(), given_back, *trials, *clicks, paid, *events)
-    await store(database, *paid_trials, *given_time, *cancelled)
+    await store(database, *paid_trials, *given_time, *cancelled, *coupons)
     await store(
         database,
         rows.bought_pass(readers[1], offer, paid, paid_at=at(what.paid)),

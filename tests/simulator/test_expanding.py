@@ -127,3 +127,16 @@ def test_what_stripe_has_not_is_refused(local: LocalStripe) -> None:
     for path in ("colour", "email", "invoice_settings.colour", "sources.data.a.b.c"):
         with pytest.raises(stripe.InvalidRequestError, match="expand"):
             local.v1.customers.retrieve(customer.id, {"expand": [path]})
+
+
+def test_two_paths_may_lead_through_one_list(local: LocalStripe) -> None:
+    """Such as a discount's coupon and its promotion code."""
+    v1 = local.v1
+    coupon = v1.coupons.create({"percent_off": 50, "duration": "forever"})
+    code = v1.promotion_codes.create(
+        {"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "HALF"}
+    )
+    bought = local.subscribe(discounts=[{"promotion_code": code.id}])
+    paths = ["discounts.source.coupon", "discounts.promotion_code"]
+    (found,) = v1.subscriptions.retrieve(bought.id, {"expand": paths}).discounts
+    assert (found.source.coupon.id, found.promotion_code.code) == (coupon.id, "HALF")

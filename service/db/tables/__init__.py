@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from service.db.tables.tokens import *  # noqa: F403
 
 _TABLES = {
-    "billing": ("Checkout", "Customer", "MovementRow", "Subscription"),
+    "billing": ("Checkout", "Customer", "MovementRow", "PromotionUse", "Subscription"),
     "content": ("Article", "ArticleRevision", "ArticleTerm", "ContentState"),
     "finance": (
         "BalanceRow",

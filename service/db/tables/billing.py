@@ -157,6 +157,25 @@ class Subscription(Base):
     )  # fmt: skip
 
 
+class PromotionUse(Base):
+    """A subscription was given a coupon, by a promotion code or without one; names nobody."""
+
+    __tablename__ = "promotion_uses"
+
+    discount_id: Mapped[str] = mapped_column(primary_key=True)
+    """Stripe's: each use is a discount of its own."""
+    subscription_id: Mapped[str] = mapped_column(index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    """When its discount began; what a subscription begins with, when that began."""
+    coupon: Mapped[str]
+    promotion_code: Mapped[str | None]
+    """Stripe's id of the code; None: the coupon was given without one, or it isn't known."""
+    code: Mapped[str | None]
+    """Its letters."""
+    plan: Mapped[str]
+    currency: Mapped[str]
+
+
 class MovementRow(Base):
     """One change of what a subscription brings in a month (billing/movements.py); names nobody.
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from service.billing.checkouts import new_checkout
+from service.billing.ledger import state_of
 from service.billing.lifecycle import Terms
 from service.billing.movement_rows import movement_row
 from service.billing.movements import Movement
 from service.billing.pass_ledger import pass_payload
+from service.billing.promotions import promotion_uses
 from service.db.base import Base
 from service.db.tables import (
     Checkout,
@@ -232,6 +234,11 @@ class Scribe:
                 zip(replayed.movements, replayed.seen_at, strict=True), start=1
             )
             if book.is_new(seen_at)
+        ]
+        book.rows += [
+            each
+            for each in promotion_uses(state_of(row, None), life.invoices)
+            if book.is_new(each.at)
         ]
         for happened in replayed.events:
             book.note_event(happened)

@@ -1,7 +1,7 @@
 """What the invented year sold, as offers of ours and as prices at the local Stripe."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -30,6 +30,8 @@ _SOLD: dict[Key, tuple[str, str, int]] = {
     "monthly_usd": ("month", "USD", 800),
     "yearly_usd": ("year", "USD", 8000),
 }
+_CODE, _COUPON, _CODE_TAKES_OFF = "ABROAD", "readers-abroad", 2000
+_SOLD_BY_CODE: Key = "yearly_usd"
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ async def read_catalogue(context: Context, world: World) -> Catalogue:
         sold[key] = OnSale(
             offer.id, offer.plan, price, bool(offer.trial_days), mirrored.coupon_id, off
         )
+    with_code = sold[_SOLD_BY_CODE]
+    sold[_SOLD_BY_CODE] = replace(
+        with_code, coupon_id=_COUPON, intro_off=_CODE_TAKES_OFF, code=_CODE,
+        promotion_code=await gateway.ensure_promotion_code(with_code.price),
+    )  # fmt: skip
     day_pass = next(each for each in offers if each.kind == "pass" and each.covers == "plan")
     return Catalogue(sold, day_pass)
 
@@ -129,6 +136,18 @@ class LocalCatalogue:
                 "currency": currency.lower(), "applies_to[products][0]": product_id, **lasts,
             },
         )  # fmt: skip
+
+    async def ensure_promotion_code(self, price: StripePrice) -> str:
+        """The id of the code that takes something off the first payment of this price."""
+        await self.ensure_coupon(
+            _COUPON, name="Readers abroad", amount_off=_CODE_TAKES_OFF, currency=price.currency,
+            months=None, product_id=price.product_id,
+        )  # fmt: skip
+        for each in self._world.store.find("promotion_code"):
+            if each["code"] == _CODE:
+                return str(each["id"])
+        terms = {"promotion[type]": "coupon", "promotion[coupon]": _COUPON}
+        return str(self._post("promotion_codes", code=_CODE, **terms)["id"])
 
     def _post(self, path: str, **fields: str) -> dict[str, Any]:
         request = ApiRequest(

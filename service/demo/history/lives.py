@@ -40,7 +40,9 @@ from service.payments.set_up import StripePrice
 
 @dataclass(frozen=True)
 class OnSale:
-    """What a key stands for: an offer of ours and its price; `intro` takes something off the first year."""
+    """What a key stands for: an offer of ours and its price. A coupon takes `intro_off` off the first year:
+    that of an intro price, or of the promotion code that its buyers typed.
+    """
 
     offer_id: str
     plan: str
@@ -48,6 +50,8 @@ class OnSale:
     trial: bool
     coupon_id: str | None
     intro_off: int
+    promotion_code: str | None = None
+    code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -242,6 +246,8 @@ class Life:
             starts_at=fact.since,
             ends_at=None,
             products=(self.price.product_id,),
+            promotion_code=sold.promotion_code,
+            code=sold.code,
         )
 
     def _try(self, fact: Tried) -> None:

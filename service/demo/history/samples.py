@@ -25,7 +25,7 @@ from service.simulator.world import World
 _ID = re.compile(r"\b(?:cus|pm|sub|si|in|il|inpay|pi|ch|di|txn|seti)_[A-Za-z0-9]{8,}")
 _TIME = re.compile(r"(?<![\w.\"-])(?:1[5-9]|2\d)\d{8}(?![\w.\"])")
 """Seconds, of this century: no amount is that large."""
-_CATALOGUE = ("product", "price", "coupon")
+_CATALOGUE = ("product", "price", "coupon", "promotion_code")
 _COPIED = (
     "customer", "payment_method", "subscription", "discount", "invoice", "invoice_payment",
     "payment_intent", "charge", "balance_transaction",
@@ -39,13 +39,19 @@ _AVAILABLE, _PAYOUT, _COMMENT = '"available_on":', '"_sim":{"payout":', '"commen
 
 
 class Samples:
-    """Plays a sample of each kind that is asked for, once. `prices` are those at the local Stripe."""
+    """Plays a sample of each kind that is asked for, once. `prices` are those at the local Stripe,
+    `discounts` what takes something off them: a coupon or a promotion code, by its parameter.
+    """
 
     def __init__(
-        self, store: Store, prices: Mapping[Key, str], coupons: Mapping[Key, str], public_url: str
+        self,
+        store: Store,
+        prices: Mapping[Key, str],
+        discounts: Mapping[Key, Mapping[str, str]],
+        public_url: str,
     ) -> None:
         self._catalogue = [each for kind in _CATALOGUE for each in store.find(kind)]
-        self._prices, self._coupons = prices, coupons
+        self._prices, self._discounts = prices, discounts
         self._public_url = public_url
         self._played: dict[Kind, Sample] = {}
 
@@ -61,7 +67,7 @@ class Samples:
             for document in self._catalogue:
                 world.store.put(document)
         try:
-            return _read(world, _Played(world, kind, self._prices, self._coupons).whole())
+            return _read(world, _Played(world, kind, self._prices, self._discounts).whole())
         finally:
             world.store.close()
 
@@ -73,7 +79,7 @@ class _Played:
     world: World
     kind: Kind
     prices: Mapping[Key, str]
-    coupons: Mapping[Key, str]
+    discounts: Mapping[Key, Mapping[str, str]]
 
     def whole(self) -> dict[str, Any]:
         """The subscription's id and the times by name, once all has been played."""
@@ -83,8 +89,8 @@ class _Played:
         terms = {"items[0][price]": self.prices[kind.key], "customer": customer}
         if kind.trial:
             terms["trial_period_days"] = "14"
-        elif kind.key in self.coupons:
-            terms["discounts[0][coupon]"] = self.coupons[kind.key]
+        else:
+            terms |= self.discounts.get(kind.key, {})
         subscription = post("subscriptions", **terms)
         times = {"started": self.now}
         if kind.trial:

@@ -8,7 +8,7 @@ by itself, is no longer the history's: it goes on as any other does.
 
 import asyncio
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -34,7 +34,7 @@ from service.db.tables import (
 from service.demo.history.archive import publish_archive
 from service.demo.history.book import Book, Scribe
 from service.demo.history.catalogue import Catalogue, keep_old_offers, read_catalogue
-from service.demo.history.courses import Key
+from service.demo.history.lives import OnSale
 from service.demo.history.people import buyers, pass_buyers, registered, undecided
 from service.demo.history.reading import Piece, Reading
 from service.demo.history.samples import Samples
@@ -195,10 +195,14 @@ def fill(scribe: Scribe, size: int) -> None:
 def _samples(simulator: Simulator, catalogue: Catalogue) -> Samples:
     world = simulator.world
     prices = {key: sold.price.id for key, sold in catalogue.sold.items()}
-    coupons: Mapping[Key, str] = {
-        key: sold.coupon_id for key, sold in catalogue.sold.items() if sold.coupon_id is not None
-    }
-    return Samples(world.store, prices, coupons, world.public_url)
+    discounts = {key: _discount(sold) for key, sold in catalogue.sold.items()}
+    return Samples(world.store, prices, discounts, world.public_url)
+
+
+def _discount(sold: OnSale) -> dict[str, str]:
+    if sold.promotion_code is not None:
+        return {"discounts[0][promotion_code]": sold.promotion_code}
+    return {} if sold.coupon_id is None else {"discounts[0][coupon]": sold.coupon_id}
 
 
 def _keep_at_stripe(simulator: Simulator, scribe: Scribe) -> None:

@@ -11,7 +11,7 @@ from service.reports.entries.parts import (
 )
 from service.reports.figure import Figure, Series
 from service.reports.metrics import COMMITTED_MRR, MRR, MRR_AFTER_DISCOUNTS, Definition
-from service.reports.queries import money, subscribers
+from service.reports.queries import money, promotions, subscribers
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
@@ -146,6 +146,26 @@ FIGURES: tuple[Figure, ...] = (
             ),
         ),
         "mixed", BY_SALE, money.refunds_and_disputes, "charges, refunds and disputes", version=2,
+    ),
+    Figure(
+        "promotions", "Money",
+        Definition(
+            "Promotion codes",
+            "How often coupons were given to subscriptions for what you sell, by the promotion code that was "
+            "redeemed; a coupon given without a code counts as such. Each use counts in the step in which its "
+            "discount began. New subscribers: of these uses those whose subscription is a reader's first, and "
+            "began to be paid with the code or after it. Still subscribed: those whose subscription isn't over "
+            "now. Paid: what their paid invoices took since then, up to now, tax included and before refunds. A "
+            "subscription with two codes counts with each. Intro prices are no promotions, and passes are left "
+            "out.",
+            "None: numbers of uses, and the money of their subscriptions by currency.",
+        ),
+        (
+            *several("count", used="Used", new="New subscribers", still="Still subscribed"),
+            *several("money", paid="Paid"),
+        ),
+        "sum", ("code", "coupon", "plan", "currency"), promotions.promotions,
+        "uses of promotion codes, movements, subscriptions and invoices",
     ),
     Figure(
         "payouts", "Money",

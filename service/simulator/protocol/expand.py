@@ -150,7 +150,10 @@ def _whole(store: Store, value: Any, name: str, *, expandable: bool) -> Any:
             raise _refused(name)
         return public(store, store.get(value))
     if isinstance(value, list) and expandable:
-        return [public(store, store.get(entry)) for entry in value]
+        # Two paths may lead through one list: what the first one made whole stays.
+        return [
+            public(store, store.get(entry)) if isinstance(entry, str) else entry for entry in value
+        ]
     if value is not None and not isinstance(value, (dict, list)) and not expandable:
         raise _refused(name)
     return value
