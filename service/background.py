@@ -1,6 +1,7 @@
 """What a serving process does in the background: each task with its pause, and whether anything is sold."""
 
 from collections.abc import Awaitable, Callable
+from datetime import date
 
 import structlog
 
@@ -48,6 +49,7 @@ from service.reports.channel_facts import ChannelWatch
 from service.reports.day_rollup import count_days, prune_holder_days
 from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import roll_up_movements
+from service.reports.older_days import count_older_days
 from service.reports.renewal_rollup import count_renewals
 from service.reports.rollups import roll_up
 from service.reports.trial_rollup import look_up_trials
@@ -140,11 +142,17 @@ def _stripe_tasks(running: Running, context: Context, gateway: Gateway | None) -
 def pruning_tasks(context: Context) -> tuple[Task, ...]:
     """What adds up and takes away by age."""
     database, clocks = context.database, context.clocks
+    older_before = date.max
+
+    async def count_older(context: Context) -> None:
+        nonlocal older_before
+        older_before = await count_older_days(context, older_before)
 
     async def tend() -> None:
-        # What is dropped isn't there any more to be added up. None waits for another to succeed.
+        # What is dropped isn't there any more to be added up. None waits for another to succeed, nor for what is
+        # counted anew after an upgrade: there may be years of it.
         steps: tuple[Callable[[Context], Awaitable[None]], ...] = (
-            roll_up, count_days, count_article_sales, prune_holder_days, drop_old_months,
+            roll_up, count_days, count_article_sales, prune_holder_days, drop_old_months, count_older,
         )  # fmt: skip
         for step in steps:
             try:

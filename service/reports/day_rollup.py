@@ -24,12 +24,12 @@ from service.reports.period import Interval, Period, step_after, step_of
 from service.reports.queries.depths import DEPTH_INTERVALS, depths_between
 from service.reports.queries.habits import WINDOW, habits_on
 from service.reports.queries.source_days import sold_on
-from service.reports.returns import returns_of
+from service.reports.returns import OF_BUYERS, buyers_of, returns_of
 
 SETTLED_AFTER = 31
 """Days: the longest time from a wall to a payment that a figure looks at, and the night after it."""
 VERSION = 2
-"""Grows where the same days of holders count as something else: days of an older one are counted anew."""
+"""Grows where the same days of holders count as something else (older_days.py)."""
 DELETED_AT_ONCE = 10_000
 _ONE_DAY = timedelta(days=1)
 
@@ -37,19 +37,17 @@ log = structlog.get_logger()
 
 
 async def count_days(context: Context, progress: Callable[[date], None] = lambda _: None) -> None:
-    """Count each rolled up day that isn't counted, not settled, or was counted by an older definition.
+    """Count each rolled up day that isn't counted or not settled, the oldest first.
 
-    Of an older definition those stay whose days of holders are deleted, and of the others the latest come first.
     Safe to repeat and to interrupt, anywhere: of each day it is noted what is counted. A day that takes too
     long for the database is tried again, and no other waits for it. `progress` gets each day whose holders
     are counted.
     """
     today = _today(context)
     days = await _days(context, _is_due(RolledDay.counted_on, today))
-    older = await _of_older_version(context, days)
-    for day in (*days, *older):
-        with _unless_too_slow("holders", day):
-            await _count_day(context, day, today, with_sources=day not in older)
+    for day in days:
+        with unless_too_slow("holders", day):
+            await count_day(context, day, today, with_sources=True)
             progress(day)
     for day in await _days(context, _lacks_habits(today)):
         await _count_habits(context, day, today)
@@ -65,15 +63,6 @@ def _is_due(counted_on: InstrumentedAttribute[date | None], today: date) -> Colu
     return or_(counted_on.is_(None), unsettled & (counted_on < today))
 
 
-async def _of_older_version(context: Context, others: list[date]) -> list[date]:
-    """The latest first, as somebody looks at them."""
-    async with context.database.slow_reading("reports") as session:
-        kept = select(func.min(HolderDay.day)).scalar_subquery()
-        row = RolledDay
-        older = (row.counted_version < VERSION, row.looked_back_to >= kept, row.day.not_in(others))
-        return list(await session.scalars(select(row.day).where(*older).order_by(row.day.desc())))
-
-
 def _lacks_habits(today: date) -> ColumnElement[bool]:
     """Of days that weren't settled, also those whose habits took too long: they are tried once a night."""
     has_none = RolledDay.day.not_in(select(HabitDay.day))
@@ -84,7 +73,7 @@ def _lacks_habits(today: date) -> ColumnElement[bool]:
 
 
 @contextmanager
-def _unless_too_slow(what: str, day: date) -> Iterator[None]:
+def unless_too_slow(what: str, day: date) -> Iterator[None]:
     """Go on where the database takes too long for this day."""
     try:
         yield
@@ -126,8 +115,8 @@ async def prune_holder_days(context: Context) -> None:
             return
 
 
-async def _count_day(context: Context, day: date, today: date, *, with_sources: bool) -> None:
-    """Without sources what led erased buyers here stays counted."""
+async def count_day(context: Context, day: date, today: date, *, with_sources: bool) -> None:
+    """Count its holders and buyers; without sources what led erased buyers here stays counted."""
     async with context.database.slow_reading("reports") as session:
         since = await session.scalar(select(func.min(HolderDay.day))) or day
         found = await returns_of(session, context.settings.zone, [day])
@@ -142,6 +131,18 @@ async def _count_day(context: Context, day: date, today: date, *, with_sources: 
         await _note(session, day, counted_on=today, counted_version=VERSION, looked_back_to=since)
 
 
+async def count_buyers(context: Context, day: date) -> None:
+    """Of a day whose holders can't be counted any more: buyers come from checkouts alone."""
+    row = HolderReturn
+    async with context.database.slow_reading("reports") as session:
+        found = await buyers_of(session, context.settings.zone, [day])
+    buyers = [(*key, number) for key, number in found.items()]
+    async with context.database.transaction() as session:
+        await session.execute(delete(row).where(row.day == day, row.measure.in_(OF_BUYERS)))
+        await _insert(session, row, ("measure", "day", "previous", "holders"), buyers)
+        await _note(session, day, counted_version=VERSION)
+
+
 async def _tell_settled_apart(context: Context) -> None:
     """Of the days that an earlier release counted; the rest of what it counted stays, as readers are erased."""
     async with context.database.slow_reading("reports") as session:
@@ -152,7 +153,7 @@ async def _tell_settled_apart(context: Context) -> None:
         earlier = select(HabitDay.day).where(HabitDay.settled.is_(None), HabitDay.day >= first)
         days = list(await session.scalars(earlier.order_by(HabitDay.day)))
     for day in days:
-        with _unless_too_slow("habits", day):
+        with unless_too_slow("habits", day):
             async with context.database.slow_reading("reports") as session:
                 habits = await habits_on(session, _asked(context, day, day, "day"), day)
             async with context.database.transaction() as session:
@@ -165,7 +166,7 @@ async def _tell_settled_apart(context: Context) -> None:
 
 async def _count_habits(context: Context, day: date, today: date) -> None:
     habits = None
-    with _unless_too_slow("habits", day):
+    with unless_too_slow("habits", day):
         async with context.database.slow_reading("reports") as session:
             since = await session.scalar(select(func.min(HolderDay.day)))
             if since is not None and await _shows_habits(session, day, today, since):
@@ -198,7 +199,7 @@ async def _count_depths(context: Context, days: list[date], today: date) -> None
         gone = since is None or await _deleted_before(session, since)
     counted: set[tuple[Interval, date]] = set()
     for day in days:
-        with _unless_too_slow("depths", day):
+        with unless_too_slow("depths", day):
             found: dict[tuple[Interval, date], list[tuple[Any, ...]]] = {}
             for interval in DEPTH_INTERVALS:
                 first = step_of(day, interval)

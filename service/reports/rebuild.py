@@ -35,6 +35,7 @@ from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days
 from service.reports.money_rollup import forget_money, roll_up_money
 from service.reports.movement_rollup import begin_anew, roll_up_movements
+from service.reports.older_days import count_older_days
 from service.reports.renewal_rollup import count_renewals, forget_renewal_count
 from service.reports.rollups import LATE_ROWS, roll_day
 from service.reports.trial_rollup import forget_all_trials, look_up_trials
@@ -189,6 +190,9 @@ async def _ledger(
             )
     await count_days(context, lambda day: progress(f"{day} counted"))
     await count_article_sales(context)
+    older = await count_older_days(context)
+    while older < date.max:
+        older = await count_older_days(context, older)
     return found + list(_differences(_RETURNS, before_count, await _rows(context, _RETURNS)))
 
 

@@ -57,7 +57,7 @@ _LONGEST = DAYS_TO_PAY[-1]
 ANY, WALL, SUBSCRIBE, REGISTER = "holder", "wall", "subscribe", "register"
 LEFT_AT_CHECKOUT = "left_at_checkout"
 """Met a wall to subscribe, began a checkout for oneself within the longest of these times, and didn't pay in it."""
-BEGAN, COMPLETED, GIVING = "began", "completed", "giving"
+OF_BUYERS = BEGAN, COMPLETED, GIVING = "began", "completed", "giving"
 """Buyers (readers, else devices) who began a checkout for themselves, who completed one that they began then, and
 who bought a gift then."""
 REGISTERED, PAID_AFTER_REGISTER = "registered", "register_paid"

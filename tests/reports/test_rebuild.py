@@ -283,15 +283,18 @@ async def test_no_step_of_a_day_waits_for_another_to_succeed(
 ) -> None:
     done: list[str] = []
 
-    def step(name: str) -> Callable[[Context], Awaitable[None]]:
-        async def act(_: Context) -> None:
+    def step(name: str) -> Callable[..., Awaitable[None]]:
+        async def act(*_: object) -> None:
             done.append(name)
             if name in {"count_days", "count_article_sales"}:
                 raise RuntimeError(name)
 
         return act
 
-    steps = ["roll_up", "count_days", "count_article_sales", "prune_holder_days", "drop_old_months"]
+    steps = [
+        "roll_up", "count_days", "count_article_sales", "prune_holder_days", "drop_old_months",
+        "count_older_days",
+    ]  # fmt: skip
     for name in steps:
         monkeypatch.setattr(background, name, step(name))
     (tend,) = (

@@ -18,9 +18,6 @@ from service.db.tables import (
     ArticleSaleDay,
     Checkout,
     CheckoutTouches,
-    HolderDay,
-    HolderReturn,
-    RolledDay,
     SourceDay,
     Subscription,
 )
@@ -313,60 +310,3 @@ async def test_the_wall_of_an_erased_buyer_is_not_noted_again(
     clocks.travel(DAY)
     await count_article_sales(context)
     assert await noted() == [None, article.id]
-
-
-async def test_days_of_an_older_definition_are_counted_anew(
-    database: Database, settings: Settings, clocks: MovingClocks
-) -> None:
-    """Long after they were settled, where the ledger still has their rows; else they stay as they are."""
-    offer, present, reader, article = (
-        rows.offer(),
-        rows.offer(kind="gift"),
-        rows.reader(),
-        rows.article("a", "A"),
-    )
-    days = [NOW - n * DAY for n in (2, 1)]
-    await store(
-        database, offer, present, reader, article,
-        *(rows.read(article, at, reader_id=reader.id, wall="subscribe") for at in days),
-        *(rows.checkout(reader, each, at + HOUR) for at in days for each in (offer, present)),
-    )  # fmt: skip
-    clocks.time = NOW + DAY
-    zone = asked(*MARCH).home.key
-    context = Context(settings.model_copy(update={"time_zone": zone}), clocks, database)
-    await roll_up(context)
-    await count_days(context)
-    await count_article_sales(context)
-    now = await _counted(database)
-    async with database.transaction() as session:
-        # As a release before counted, which knew no gifts.
-        await session.execute(update(ArticleSaleDay).values(sold=2, gifts=0))
-        await session.execute(delete(HolderReturn).where(HolderReturn.measure == "giving"))
-        await session.execute(update(RolledDay).values(counted_version=1, sales_version=1))
-    clocks.travel(300 * DAY)
-    await count_days(context)
-    await count_article_sales(context)
-    assert await _counted(database) == now
-    async with database.transaction() as session:
-        await session.execute(update(ArticleSaleDay).values(sold=2, gifts=0))
-        await session.execute(update(RolledDay).values(counted_version=1, sales_version=1))
-        for table in (AccessEntry, HolderDay):
-            await session.execute(delete(table).where(table.day < days[1].date()))
-    await count_days(context)
-    await count_article_sales(context)
-    async with database.reading() as session:
-        sold = list(await session.scalars(select(ArticleSaleDay.sold).order_by(ArticleSaleDay.day)))
-        versions = await session.execute(
-            select(RolledDay.sales_version > 1).where(RolledDay.rows > 0).order_by(RolledDay.day)
-        )
-        returns = set(await session.scalars(select(RolledDay.counted_version)))
-    assert (sold, [bool(each) for (each,) in versions]) == ([2, 1], [False, True])
-    assert returns == {1}, "a day that looked back to what is deleted isn't counted anew"
-
-
-async def _counted(database: Database) -> list[Any]:
-    async with database.reading() as session:
-        sold = select(ArticleSaleDay.day, ArticleSaleDay.sold, ArticleSaleDay.gifts)
-        returns = select(HolderReturn.day, HolderReturn.measure, HolderReturn.holders)
-        found = [*await session.execute(sold), *await session.execute(returns)]
-    return sorted(tuple(map(str, each)) for each in found)
