@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.problems import Problem, answer_about, answer_before_routes, wants_a_page
+from service.problems import Problem, answer_about, answer_before_routes, prefers_html
 
 log = structlog.get_logger()
 
@@ -56,26 +56,37 @@ class Boundary:
             await send(message)
 
         try:
-            if scope["path"].startswith(_SIGNED):
-                receive = self._limited(receive)
-            elif scope["method"] not in _BODILESS:
-                body = await self._body(scope, receive)
-                if body is None:
-                    return  # the caller has gone
-                receive = answering(body, receive)
-            await self.app(scope, receive, send_noted)
-        except Problem as problem:
-            if not wants_a_page(Request(scope)):
-                await problem.response()(scope, receive, send)
+            try:
+                await self._pass_on(scope, receive, send_noted)
                 return
-            # Only the routes know how a browser is told, and some are made when they are first asked for.
-            scope.setdefault("state", {})[_REFUSED] = problem
-            await self.app(scope, receive, send_noted)
+            except Problem as problem:
+                if started:
+                    raise
+                refused = problem
+            await self._refuse(refused, scope, receive, send_noted)
         except Exception:
             log.exception("request.failed", path=scope["path"])
             if started:
                 raise
             await _failure(scope)(scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith(_SIGNED):
+            receive = self._limited(receive)
+        elif scope["method"] not in _BODILESS:
+            body = await self._body(scope, receive)
+            if body is None:
+                return  # the caller has gone
+            receive = answering(body, receive)
+        await self.app(scope, receive, send)
+
+    async def _refuse(self, refused: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+        if not prefers_html(Headers(scope=scope).get("accept", "")):
+            await refused.response()(scope, receive, send)
+            return
+        # Only the routes know how a browser is told, and some are made when they are first asked for.
+        scope.setdefault("state", {})[_REFUSED] = refused
+        await self.app(scope, receive, send)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
         is_large = _LARGE.match(scope["path"]) is not None
@@ -114,7 +125,8 @@ class Boundary:
 class BeforeRoutes:
     """ASGI, where all routes are known: tells a browser what was refused, as the route would that it asked.
 
-    A HEAD that its route doesn't know is answered as a GET without the body (RFC 9110, 9.3.2).
+    A HEAD that its route doesn't know is answered as a GET without the body (RFC 9110, 9.3.2). So a GET that
+    changes or counts something has a HEAD of its own, which doesn't.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -133,21 +145,22 @@ class BeforeRoutes:
             await self.app(scope, receive, send)
 
     async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_get = False
+        refusal: list[Message] = []
 
         async def send_unless_refused(message: Message) -> None:
-            nonlocal is_get
-            if message["type"] == "http.response.start" and message["status"] == _NOT_ALLOWED:
-                is_get = "GET" in Headers(raw=message["headers"]).get("allow", "")
-            if not is_get:
+            is_start = message["type"] == "http.response.start"
+            if refusal or (is_start and message["status"] == _NOT_ALLOWED):
+                refusal.append(message)
+            else:
                 await send(message)
 
         # What a route adds to the scope is of the first answer.
         await self.app(dict(scope), receive, send_unless_refused)
-        if is_get:
-            await self._get(scope, send)
+        if refusal:
+            await self._get(scope, send, refusal)
 
-    async def _get(self, scope: Scope, send: Send) -> None:
+    async def _get(self, scope: Scope, send: Send, refusal: list[Message]) -> None:
+        """The head of what GET is answered; the `refusal` where that isn't allowed either."""
         ended = asyncio.Event()
 
         async def receive_the_end() -> Message:
@@ -156,10 +169,15 @@ class BeforeRoutes:
             return {"type": "http.disconnect"}
 
         async def send_the_head(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                await send(message)
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-                ended.set()
+            if message["type"] != "http.response.start":
+                return
+            if message["status"] == _NOT_ALLOWED:
+                for each in refusal:
+                    await send(each)
+                return
+            await send(message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            ended.set()
 
         await self.app({**scope, "method": "GET"}, receive_the_end, send_the_head)
 

@@ -346,9 +346,27 @@ def answer_before_routes(request: Request, problem: Problem) -> Response:
     return problem.response()
 
 
-def wants_a_page(request: Request) -> bool:
-    """Whether a browser asks: programs take anything, or JSON."""
-    return "text/html" in request.headers.get("Accept", "")
+def prefers_html(accept: str) -> bool:
+    """Whether an Accept header weighs HTML above JSON. What takes anything is a program."""
+    weights = dict(_weighed(part) for part in accept.lower().split(","))
+
+    def weight(media: str) -> float:
+        family = f"{media.partition('/')[0]}/*"
+        named = (weights[each] for each in (media, family, "*/*") if each in weights)
+        return next(named, 0.0)
+
+    return weight("text/html") > max(weight("application/json"), weight("application/problem+json"))
+
+
+def _weighed(part: str) -> tuple[str, float]:
+    media, *parameters = [piece.strip() for piece in part.split(";")]
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return media, float(parameter.removeprefix("q="))
+            except ValueError:
+                return media, 0.0
+    return media, 1.0
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:

@@ -2,10 +2,14 @@
 
 import time
 
+import httpx2
 import pytest
+from starlette.types import Receive, Scope, Send
+from structlog.testing import capture_logs
 
-from service.boundary import DEEPEST, MOST_MEMBERS, SMALL_BODY, fault_of
+from service.boundary import DEEPEST, MOST_MEMBERS, SMALL_BODY, Boundary, fault_of
 from service.db.session import Database
+from service.problems import Problem
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
@@ -70,3 +74,34 @@ async def test_what_anybody_may_send_is_small_and_only_articles_and_lists_are_la
             "/v1/admin/articles/large", content=large, headers={**headers, **paywall.staff}
         )
     assert stored.status_code == 201
+
+
+async def test_a_page_about_what_was_refused_may_fail_itself() -> None:
+    async def broken(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise RuntimeError("a module is broken")
+
+    transport = httpx2.ASGITransport(app=Boundary(broken, SMALL_BODY))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://paper") as client:
+        with capture_logs() as logs:
+            answer = await client.post(
+                "/admin/offers", content=b"x" * (SMALL_BODY + 1), headers={"Accept": "text/html"}
+            )
+    assert (answer.status_code, answer.json()["type"]) == (500, "/problems/internal-error")
+    assert [each["event"] for each in logs] == ["request.failed"]
+
+
+async def test_an_answer_that_has_started_gets_no_second_one() -> None:
+    started = 0
+
+    async def refusing_late(_scope: Scope, _receive: Receive, send: Send) -> None:
+        nonlocal started
+        started += 1
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise Problem("database-unavailable")
+
+    transport = httpx2.ASGITransport(app=Boundary(refusing_late, SMALL_BODY))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://paper") as client:
+        for accept in ("text/html", "*/*"):
+            with capture_logs(), pytest.raises(Problem):
+                await client.get("/admin/offers", headers={"Accept": accept})
+    assert started == 2

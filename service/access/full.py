@@ -19,7 +19,7 @@ def read_by_token(
     claims: Claims,
     *,
     revocations: Revocations,
-    ledger: Ledger,
+    ledger: Ledger | None,
     context: Context,
     in_force: InForce,
 ) -> StoredArticle:
@@ -28,7 +28,7 @@ def read_by_token(
     Raises `invalid-token` where the session has ended or the access was taken away since,
     `article-not-covered` for another article's token, whether or not that article exists, and,
     with the `reason`, where the claims don't open the article as it is now; `article-not-found`
-    for what isn't visible.
+    for what isn't visible. The read is noted in the `ledger`; None: nobody sees the text.
     """
     if revocations.refuse(claims):
         raise invalid_token(
@@ -52,8 +52,9 @@ def read_by_token(
     if isinstance(outcome, Wall):
         raise Problem("article-not-covered", reason=outcome.reason)
     signed_in = claims.sid is not None
-    note_open_page(
-        ledger, context, article, reader_id=claims.sub if signed_in else None,
-        device=None if signed_in else claims.sub, reason=outcome.reason,
-    )  # fmt: skip
+    if ledger is not None:
+        note_open_page(
+            ledger, context, article, reader_id=claims.sub if signed_in else None,
+            device=None if signed_in else claims.sub, reason=outcome.reason,
+        )  # fmt: skip
     return article

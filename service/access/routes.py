@@ -73,6 +73,7 @@ async def unlock_article(
     return response
 
 
+@router.head("/{slug}/full", include_in_schema=False, dependencies=[PUBLIC])
 @router.get("/{slug}/full", response_model=FullOut, dependencies=[PUBLIC])
 async def read_full(
     slug: str,
@@ -98,7 +99,7 @@ async def read_full(
         slug,
         claims,
         revocations=running.get(Revocations),
-        ledger=running.get(Ledger),
+        ledger=running.get(Ledger) if request.method == "GET" else None,
         context=context,
         in_force=running.get(RuleBook).in_force,
     )

@@ -96,14 +96,19 @@ async def _opened(
         )
 
 
-async def _fulfilled(context: Context, gateway: Gateway, session_id: str) -> Fulfilment:
-    # Looked up here first: Stripe isn't asked about ids that somebody made up.
+async def must_be_known(context: Context, session_id: str) -> None:
+    """Looked up with us alone. Raises `checkout-not-found`."""
     plain = session_id.replace("_", "").isalnum() and session_id.isascii()
     if not plain or len(session_id) > LONGEST_SESSION_ID:
         raise Problem("checkout-not-found")
     async with context.database.reading() as session:
         if await checkout_of_session(session, session_id) is None:
             raise Problem("checkout-not-found")
+
+
+async def _fulfilled(context: Context, gateway: Gateway, session_id: str) -> Fulfilment:
+    # First: Stripe isn't asked about ids that somebody made up.
+    await must_be_known(context, session_id)
     async with asking_stripe(context.settings):
         try:
             fulfilment = await fulfil(context, gateway, session_id)

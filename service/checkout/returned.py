@@ -3,17 +3,23 @@
 from fastapi import Request, Response
 
 from service.billing.fulfil import Fulfilment
-from service.checkout.complete import Completed, ReturningBuyer, complete_checkout
+from service.checkout.complete import (
+    Completed,
+    ReturningBuyer,
+    complete_checkout,
+    must_be_known,
+)
 from service.checkout.limits import limited_gateway
 from service.db.context import Context
 from service.grants.access_token import AccessTokens
 from service.html.message import message_page
-from service.html.redirect import see_other
+from service.html.redirect import asked_address, see_other
 from service.identity.callers import Caller
 from service.identity.cookies import clear_cookie, read_cookie, set_cookie
 from service.identity.handover import hand_over
 from service.identity.return_to import absolute, origin_of
 from service.identity.sessions import set_session_cookie
+from service.payments.asking import gateway_of
 from service.problems import Problem
 from service.settings import Settings
 from service.tokens.schemas import IssuedToken
@@ -63,6 +69,19 @@ async def answer_return(
     if claim is not None and fulfilment.state == "paid":
         # If it were kept, it would sign a reader in again who has signed out meanwhile.
         clear_cookie(response, "checkout", context.settings)
+    return response
+
+
+async def head_of_return(request: Request, context: Context, *, session_id: str) -> Response:
+    """What a stranger's browser is answered, without asking Stripe, fulfilling or signing in."""
+    try:
+        await gateway_of(request)
+        await must_be_known(context, session_id)
+    except Problem as problem:
+        response = _problem_page(request, problem, context.settings)
+    else:
+        response = _elsewhere_page(request, context.settings)
+    response.body = b""
     return response
 
 
@@ -133,7 +152,7 @@ def _problem_page(request: Request, problem: Problem, settings: Settings) -> Res
         status_code=problem.type.status,
         title=problem.type.title,
         text=later or problem.detail,
-        link=f"{settings.public_url}{request.url.path}?{request.url.query}" if later else "/",
+        link=f"{settings.public_url}{asked_address(request)}" if later else "/",
         link_text="Try again" if later else "To the front page",
     )
     response.headers.update(problem.headers)

@@ -7,13 +7,14 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from service.checkout.complete import LONGEST_SESSION_ID, ReturningBuyer, complete_checkout
 from service.checkout.limits import LimitedGateway
 from service.checkout.portal import open_portal
-from service.checkout.returned import answer_return, remember_claim, tokens_of
+from service.checkout.returned import answer_return, head_of_return, remember_claim, tokens_of
 from service.checkout.schemas import CheckoutIn, CheckoutOut, CompleteIn, PortalIn, PortalOut
 from service.checkout.start import Order, start_checkout
 from service.db.context import AppContext
 from service.grants.access_token import AppAccessTokens
 from service.identity.callers import CurrentReader, RecentReader
 from service.identity.cookies import read_cookie
+from service.identity.declarations import PUBLIC
 from service.identity.sessions import Kind
 from service.identity.touches import touch_of
 from service.tokens.schemas import IssuedToken
@@ -67,6 +68,16 @@ async def come_back(
 ) -> Response:
     """Where Stripe sends the buyer's browser: fulfils, signs the claim's holder in, leads back."""
     return await answer_return(request, context, session_id=session_id, caller=caller)
+
+
+@router.head("/checkout/return", include_in_schema=False, dependencies=[PUBLIC])
+async def look_at_return(
+    request: Request,
+    context: AppContext,
+    session_id: Annotated[str, Query(max_length=LONGEST_SESSION_ID)] = "",
+) -> Response:
+    """For who looks where the address leads: no buyer comes back by it."""
+    return await head_of_return(request, context, session_id=session_id)
 
 
 @router.post(

@@ -114,7 +114,9 @@ def compressed_answer(request: Request, document: Document) -> Response:
     """
     coding, content = document.coded(request.headers.get("Accept-Encoding", ""))
     headers = {"Content-Encoding": coding} if coding else {}
-    return Response(content, headers=headers, media_type="application/json")
+    headers["Content-Length"] = str(len(content))
+    body = b"" if request.method == "HEAD" else content
+    return Response(body, headers=headers, media_type="application/json")
 
 
 def public_redirect(path: str) -> Response:

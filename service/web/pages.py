@@ -13,6 +13,7 @@ from service.access.words import long_day
 from service.clock import Clocks
 from service.html.list_query import address
 from service.html.pages import render
+from service.html.redirect import asked_address
 from service.identity.cookies import read_cookie
 from service.limits.addresses import said_by_proxy
 from service.offers.choice import currencies_of
@@ -169,7 +170,7 @@ def problem_page(request: Request, problem: Problem, link: str | None = None) ->
     known = _ADVICE.get(problem.slug)
     advice = known or Advice(problem.type.title, problem.detail)
     if problem.slug == "database-unavailable" and request.method in GET:
-        advice = replace(advice, link=request.url.path, link_text="Try again")
+        advice = replace(advice, link=asked_address(request), link_text="Try again")
     response = page(
         request,
         "message.html",

@@ -4,7 +4,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from service.problems import Problem
+from service.problems import Problem, prefers_html
 
 _FOR_PROGRAMS = ("/v1", "/.well-known", "/healthz", "/readyz", "/metrics")
 
@@ -29,26 +29,3 @@ def _is_for_a_person(request: Request) -> bool:
     path = request.url.path
     is_for_programs = any(path == each or path.startswith(f"{each}/") for each in _FOR_PROGRAMS)
     return not is_for_programs and prefers_html(request.headers.get("Accept", ""))
-
-
-def prefers_html(accept: str) -> bool:
-    """Whether an Accept header weighs HTML above JSON. What takes anything is a program."""
-    weights = dict(_weighed(part) for part in accept.lower().split(","))
-
-    def weight(media: str) -> float:
-        family = f"{media.partition('/')[0]}/*"
-        named = (weights[each] for each in (media, family, "*/*") if each in weights)
-        return next(named, 0.0)
-
-    return weight("text/html") > max(weight("application/json"), weight("application/problem+json"))
-
-
-def _weighed(part: str) -> tuple[str, float]:
-    media, *parameters = [piece.strip() for piece in part.split(";")]
-    for parameter in parameters:
-        if parameter.startswith("q="):
-            try:
-                return media, float(parameter.removeprefix("q="))
-            except ValueError:
-                return media, 0.0
-    return media, 1.0

@@ -72,6 +72,20 @@ def test_a_session_id_is_no_credential(site: Installation) -> None:
 
 
 @on_sqlite
+def test_head_fulfils_nothing_and_signs_nobody_in(site: Installation) -> None:
+    session_id = site.start_checkout().json()["session_id"]
+    assert site.pay(session_id).status_code == 200
+    for asked, status in ((session_id, 200), ("cs_test_unknown", 404)):
+        head = site.browser.head("/v1/checkout/return", params={"session_id": asked})
+        assert (head.status_code, head.content) == (status, b"")
+        assert head.headers["Content-Type"].startswith("text/html")
+        assert "Set-Cookie" not in head.headers
+    assert rows(site, ReaderSession) == []
+    assert [each.status for each in rows(site, Checkout)] == ["open"]
+    assert come_back(site, session_id).status_code == 303
+
+
+@on_sqlite
 def test_unpaid_and_expired(site: Installation) -> None:
     started = site.start_checkout().json()
     session_id, claim = started["session_id"], started["claim"]

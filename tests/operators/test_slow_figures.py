@@ -76,6 +76,9 @@ async def test_a_figure_that_gets_no_turn_is_late_too(
     assert page.count("too long to count") == 2
     database.sessions, database.away = 0, 4
     assert (await browser.get("/admin")).status_code == 503
+    database.away = 0
+    problem = await browser.get("/admin/readers?query=ann&status=active")
+    assert 'href="/admin/readers?query=ann&amp;status=active">Try again</a>' in problem.text
 
 
 async def test_of_the_lists_next_pages_no_figure_is_counted(

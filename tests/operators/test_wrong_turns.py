@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncIterator
 
-import httpx2
 import pytest
 from fastapi.routing import iter_route_contexts
 
@@ -107,31 +106,3 @@ async def test_a_refused_form_shows_what_was_typed(paywall: Paywall) -> None:
     typed = {"name": "Every month", "position": "-1", "change": "change", "csrf": csrf}
     answer = await paywall.client.post("/admin/offers/off_none", data=typed)
     assert (answer.status_code, "Name Every month" in text_of(answer.text)) == (422, True)
-
-
-def comparable(answer: httpx2.Response) -> tuple[int, dict[str, str]]:
-    """What HEAD and GET have in common: not what differs from one answer to the next."""
-    own = {"x-request-id", "content-length", "set-cookie", "content-security-policy"}
-    return answer.status_code, {k: v for k, v in answer.headers.items() if k.lower() not in own}
-
-
-async def test_head_is_get_without_a_body_at_every_address(paywall: Paywall) -> None:
-    headers = paywall.staff
-    asked = 0
-    for route in iter_route_contexts(paywall.app.routes):
-        path = route.path or ""
-        if "GET" not in (route.methods or ()) or "{" in path or path == "/metrics":
-            continue
-        client, sent = paywall.client, headers if path.startswith("/v1/") else {}
-        head = await client.head(path, headers=sent)
-        get = await client.get(path, headers=sent)
-        assert head.content == b"", path
-        assert comparable(head) == comparable(get), path
-        asked += 1
-    assert asked > 100
-    wrong = await paywall.client.head("/admin/offers/x/y/z")
-    assert (wrong.status_code, wrong.content) == (404, b"")
-    nobody = await paywall.new_client().head("/v1/admin/offers")
-    assert nobody.status_code == 401
-    no_get = await paywall.client.head("/v1/checkout")
-    assert no_get.status_code == 405

@@ -75,9 +75,11 @@ _ROUTES: Mapping[MayCall, str] = {
         HEAD /v1/articles/{slug}
         GET /v1/articles/{slug}/access
         GET /v1/articles/{slug}/full
+        HEAD /v1/articles/{slug}/full
         POST /v1/articles/{slug}/unlock
         POST /v1/checkout
         GET /v1/checkout/return
+        HEAD /v1/checkout/return
         POST /v1/checkout/{session_id}/complete
         POST /v1/me/address/confirm
         GET /v1/offers

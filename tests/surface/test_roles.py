@@ -27,6 +27,7 @@ pytestmark = [
 ANY_METHOD = "/v1/admin/{unknown:path}"
 BY_CREDENTIALS_OF_THEIR_OWN = {
     ("GET", "/v1/articles/{slug}/full"),  # a token for the article
+    ("HEAD", "/v1/articles/{slug}/full"),
     ("POST", "/v1/session/token"),  # a refresh token or the session's cookie
     ("POST", "/admin/sign-in"),  # an address and a password
     ("POST", "/admin/sign-in/code"),  # what the password came to, and a code

@@ -106,7 +106,7 @@ async def test_the_frame_has_landmarks_and_no_inline_code(newspaper: Newspaper) 
         assert "Tuesday, 10 March 2026" in page
 
 
-@pytest.mark.parametrize("path", ["/", "/account"])
+@pytest.mark.parametrize("path", ["/", "/?section=harbour", "/account"])
 async def test_while_the_database_is_away_a_page_leads_back_to_itself(
     newspaper: Newspaper, path: str
 ) -> None:

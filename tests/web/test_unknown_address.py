@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from service.db.session import Database
-from service.problems import MEDIA_TYPE
+from service.problems import MEDIA_TYPE, prefers_html
 from service.settings import Settings
-from service.web.unknown_address import prefers_html
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
@@ -58,7 +57,7 @@ async def test_programs_get_the_problem(paywall: Paywall) -> None:
         answer = await paywall.client.get(path, headers={"Accept": BROWSER})
         assert (answer.status_code, answer.headers["Content-Type"]) == (404, MEDIA_TYPE)
     posted = await paywall.client.post("/nowhere", headers={"Accept": BROWSER})
-    assert (posted.status_code, posted.headers["Content-Type"]) == (404, MEDIA_TYPE)
+    assert (posted.status_code, posted.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from service.access.reasons import operators_words
 from service.billing.outside import OUTSIDE_WORDS
 from service.clock import Clocks
 from service.html.pages import render
-from service.html.redirect import see_other
+from service.html.redirect import asked_address, see_other
 from service.identity.meanwhile import stamp_of
 from service.identity.permissions import PERMISSION_WORDS
 from service.levels import LEVEL_WORDS
@@ -123,7 +123,7 @@ class PageRoute(APIRoute):
             status_code=problem.type.status,
             title=_TITLES.get(problem.slug, CATALOGUE[problem.slug].title),
             detail=problem.detail,
-            again=request.url.path if request.method in _SAFE and is_passing else None,
+            again=asked_address(request) if request.method in _SAFE and is_passing else None,
             sent=sent_in(request),
             is_form=request.method not in _SAFE,
         )
@@ -153,7 +153,4 @@ def _field(place: Sequence[str | int]) -> str:
 
 
 def _wanted(request: Request) -> str:
-    if request.method != "GET":
-        return HOME
-    query = request.url.query
-    return f"{request.url.path}?{query}" if query else request.url.path
+    return asked_address(request) if request.method == "GET" else HOME
