@@ -17,7 +17,7 @@ from service.billing.fulfil import fulfil
 from service.billing.inbox import JOB
 from service.billing.passes import sync_pass
 from service.billing.subscriptions import subscriptions_of_customer
-from service.billing.sync import Synced, sync_subscription
+from service.billing.sync import Synced, SyncOutcome, sync_subscription
 from service.db.context import Context
 from service.db.tables import InboxEvent
 from service.finance.books import book
@@ -66,9 +66,7 @@ class Applier:
         result = f"checkout {done.state}"
         self.fetched.note(asked, result)
         if done.subscription is not None:
-            self.fetched.note(
-                Refetch("subscription", done.subscription.id), done.subscription.outcome
-            )
+            self._note_stored(done.subscription.id, done.subscription.outcome)
         return result
 
     async def subscription(self, subscription_id: str) -> str:
@@ -80,8 +78,12 @@ class Applier:
         if session_id is not None:
             return await self.checkout(session_id)
         if synced.stored is not None:
-            self.fetched.note(asked, synced.outcome)
+            self._note_stored(subscription_id, synced.outcome)
         return synced.outcome
+
+    def _note_stored(self, subscription_id: str, outcome: SyncOutcome) -> None:
+        if outcome != "foreign price":  # of which nothing may be stored
+            self.fetched.note(Refetch("subscription", subscription_id), outcome)
 
     async def _unfulfilled(self, synced: Synced) -> str | None:
         """The Checkout session that has more to say of the subscription."""

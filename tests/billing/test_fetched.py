@@ -134,3 +134,22 @@ async def test_what_is_nobodys_yet_is_looked_up_for_each_event(desk: Desk) -> No
     await watched.apply(desk)
     assert watched.asked.count(subscription) == len(events) > 1
     assert set((await results(desk)).values()) == {("done", "unbound")}
+
+
+@on_sqlite
+async def test_what_we_do_not_sell_yet_is_looked_up_for_each_event(desk: Desk) -> None:
+    """Nothing of it is stored, and an offer may be made of its price meanwhile."""
+    _, customer = await desk.reader()
+    price: str = desk.stripe.prices.create(
+        {
+            "currency": "eur", "unit_amount": 300, "recurring": {"interval": "month"},
+            "product_data": {"name": "Tote bag"},
+        }
+    ).id  # fmt: skip
+    subscription = desk.subscribe(customer, items=[{"price": price}])
+    events = [each for each in await told(desk) if HANDLED[each.type] == "subscription"]
+    await store(desk, *events)
+    watched = Watched(desk.gateway)
+    await watched.apply(desk)
+    assert watched.asked.count(subscription) == len(events) > 1
+    assert set((await results(desk)).values()) == {("done", "foreign price")}
