@@ -47,7 +47,9 @@ async def put_crawler(
 ) -> Crawler:
     """Name a crawler, or replace what is known of it; repeating changes nothing. Problem `changed-meanwhile`."""
     now = context.clocks.business()
-    row = await session.get(StoredCrawler, crawler.name, with_for_update=True)
+    row = await session.get(
+        StoredCrawler, crawler.name, with_for_update=True, populate_existing=True
+    )
     before = crawler_of(row) if row is not None else None
     known = before or next((each for each in KNOWN if each.name == crawler.name), None)
     facts = facts_of(known) if known is not None else None
@@ -82,7 +84,7 @@ async def load_networks(
 
     `seen` is of the list alone, or of all that is known of the crawler.
     """
-    await session.get(StoredCrawler, name, with_for_update=True)
+    await session.get(StoredCrawler, name, with_for_update=True, populate_existing=True)
     known = await find_crawler(session, name)
     await _check_unchanged(session, {"networks": known.networks}, seen, name)
     return await put_crawler(session, context, replace(known, networks=networks), actor=actor)
@@ -95,7 +97,7 @@ async def forget_crawler(
 
     Problem `changed-meanwhile`.
     """
-    row = await session.get(StoredCrawler, name, with_for_update=True)
+    row = await session.get(StoredCrawler, name, with_for_update=True, populate_existing=True)
     if row is None:
         return
     stored = crawler_of(row)

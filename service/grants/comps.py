@@ -74,7 +74,7 @@ async def revoke_comp(
 
     `reader_id` is whose it must be; None: anybody's.
     """
-    grant = await session.get(Grant, grant_id, with_for_update=True)
+    grant = await session.get(Grant, grant_id, with_for_update=True, populate_existing=True)
     if (
         grant is None
         or grant.source != "comp"

@@ -96,7 +96,7 @@ async def end_link(
 
     `giver` is whose it must be; None: anybody's. `actor` is who of the staff does it, for the audit trail.
     """
-    link = await session.get(GiftLink, link_id, with_for_update=True)
+    link = await session.get(GiftLink, link_id, with_for_update=True, populate_existing=True)
     if link is None or (giver is not None and link.reader_id != giver):
         raise Problem("not-found", "There is no such gift link. Take its id from the list.")
     if link.ended_at is not None:

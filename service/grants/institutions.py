@@ -50,7 +50,7 @@ async def put_institution(
     Problem `changed-meanwhile` where it isn't as it was `seen` (identity/meanwhile.py).
     """
     now = context.clocks.business()
-    row = await session.get(Institution, slug, with_for_update=True)
+    row = await _locked(session, slug)
     before = terms_of(row) if row is not None else None
     facts = facts_of(before) if before is not None else None
     await check_unchanged(session, facts, seen, kind="institution", target=slug)
@@ -75,7 +75,9 @@ async def end_institution(
     session: AsyncSession, context: Context, slug: str, *, actor: str, seen: str | None = None
 ) -> Institution:
     """End its contract now; repeating changes nothing. Problems `not-found` and `changed-meanwhile`."""
-    row, now = await find_institution(session, slug), context.clocks.business()
+    row, now = await _locked(session, slug), context.clocks.business()
+    if row is None:
+        raise _not_found(slug)
     if row.ends_at is not None and row.ends_at <= now:
         return row
     terms = terms_of(row)
@@ -87,8 +89,16 @@ async def find_institution(session: AsyncSession, slug: str) -> Institution:
     """The row. Problem `not-found`."""
     row = await session.get(Institution, slug)
     if row is None:
-        raise Problem("not-found", f"There is no institution {slug}.")
+        raise _not_found(slug)
     return row
+
+
+async def _locked(session: AsyncSession, slug: str) -> Institution | None:
+    return await session.get(Institution, slug, with_for_update=True, populate_existing=True)
+
+
+def _not_found(slug: str) -> Problem:
+    return Problem("not-found", f"There is no institution {slug}.")
 
 
 async def give_by_domain(

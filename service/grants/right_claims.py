@@ -100,6 +100,7 @@ async def _claimed(
         .where(column == hashed, or_(Right.reader_id.is_(None), Right.reader_id == reader_id))
         .order_by(Right.source, Right.reference)
         .with_for_update()
+        .execution_options(populate_existing=True)
     )
     live = [
         row

@@ -364,6 +364,7 @@ async def give_rights_of_address(
         )
         .order_by(Right.source, Right.reference)
         .with_for_update()
+        .execution_options(populate_existing=True)
     )
     for row in list(found):
         await rights.bind_by_address(row, reader_id)

@@ -139,7 +139,10 @@ async def has_signed_in(session: AsyncSession, *, device: str, address: EmailAdd
 async def account_of(session: AsyncSession, address: EmailAddress) -> Reader | None:
     """The reader who has verified this address."""
     found: Reader | None = await session.scalar(
-        select(Reader).where(Reader.verified_key == address.key).with_for_update()
+        select(Reader)
+        .where(Reader.verified_key == address.key)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
     return found
 
@@ -151,6 +154,7 @@ async def provisional_readers(session: AsyncSession, ids: Collection[str]) -> li
         .where(Reader.id.in_(ids), _IS_PROVISIONAL)
         .order_by(Reader.id)
         .with_for_update()
+        .execution_options(populate_existing=True)
     )
     return sorted(found, key=lambda reader: (reader.created_at, reader.id))
 

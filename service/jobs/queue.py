@@ -133,6 +133,7 @@ async def claim_next(
             .order_by(Job.due_at, Job.id)
             .limit(1)
             .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
         )
         if job is None:
             return None

@@ -54,7 +54,7 @@ async def change_offer(
     What is so already writes nothing. Problems: `offer-not-found`; `offer-changed` where it isn't the
     one named by `if_match`, `changed-meanwhile` where it isn't as it was `seen`; `invalid-request` for a name.
     """
-    offer = await change.session.get(Offer, offer_id, with_for_update=True)
+    offer = await change.session.get(Offer, offer_id, with_for_update=True, populate_existing=True)
     if offer is None:
         raise Problem("offer-not-found")
     if if_match is not None and not {"*", offer_etag(offer)} & set(_tags(if_match)):

@@ -58,7 +58,9 @@ async def rotate_secret(
 
 async def locked_endpoint(session: AsyncSession, endpoint_id: str) -> WebhookEndpoint | None:
     """The endpoint, which nobody else changes until the transaction ends."""
-    return await session.get(WebhookEndpoint, endpoint_id, with_for_update=True)
+    return await session.get(
+        WebhookEndpoint, endpoint_id, with_for_update=True, populate_existing=True
+    )
 
 
 async def delete_endpoint(session: AsyncSession, endpoint: WebhookEndpoint) -> None:

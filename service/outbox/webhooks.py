@@ -34,6 +34,7 @@ async def put_deliveries(
         .where(WebhookEndpoint.disabled_at.is_(None))
         .order_by(WebhookEndpoint.id)
         .with_for_update(read=True, key_share=True)
+        .execution_options(populate_existing=True)
     )
     for endpoint in endpoints:
         if ALL_TYPES in endpoint.types or type_ in endpoint.types:

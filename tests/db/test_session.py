@@ -1,7 +1,10 @@
 """One request, one transaction: committed before the answer, rolled back by a problem."""
 
+import ast
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -147,3 +150,31 @@ async def test_a_type_that_a_migration_changed_costs_one_request(database: Datab
     await look()
     await change("DROP TABLE amounts")
     await migrating.dispose()
+
+
+SERVICE = Path(__file__).parents[2] / "service"
+
+
+def locked_entities() -> Iterator[tuple[str, str]]:
+    """Each statement that locks a table's rows and loads them whole, with where it is."""
+    for file in sorted(SERVICE.rglob("*.py")):
+        if "simulator" in file.parts:
+            continue
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        called = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Attribute)}
+        for node in ast.walk(tree):
+            # Of a chain of calls the last one has the whole of it.
+            if not isinstance(node, ast.Call) or id(node) in called:
+                continue
+            code = ast.unparse(node)
+            if re.search(r"\bget(_one)?\(\w+, .*with_for_update=", code) or re.match(
+                r"select\([A-Z]\w*[,)].*\.with_for_update\(", code
+            ):
+                yield f"{file.relative_to(SERVICE)}:{node.lineno}", code
+
+
+def test_what_is_locked_is_read_anew() -> None:
+    """Else a row that the session has loaded before keeps its old facts, which others may have changed since."""
+    found = dict(locked_entities())
+    assert len(found) > 15
+    assert [place for place, code in found.items() if "populate_existing=True" not in code] == []

@@ -15,8 +15,11 @@ from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Grant, Reader
 from service.grants.domains import checked_domain, domain_of
+from service.grants.institutions import end_institution, facts_of, find_institution, terms_of
 from service.grants.networks import checked_network, is_in
 from service.identity.email import email_key
+from service.identity.meanwhile import etag_of
+from service.problems import Problem
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
@@ -169,6 +172,23 @@ async def test_the_end_reaches_every_grant_of_a_reader_who_was_merged(
     clocks.travel(timedelta(minutes=1))
     await paywall.client.delete(f"{ADDRESS}/city-library", headers=paywall.staff)
     assert await ends() == [clocks.business()] * 3
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_an_end_is_refused_for_what_somebody_changed_before_it_had_the_lock(
+    paywall: Paywall,
+) -> None:
+    await put(paywall)
+    context = Context(paywall.settings, paywall.clocks, paywall.database)
+    async with paywall.database.transaction() as session:
+        seen = etag_of(facts_of(terms_of(await find_institution(session, "city-library"))))
+        await put(paywall, name="Library of the City")
+        with pytest.raises(Problem) as refused:
+            await end_institution(session, context, "city-library", actor="key:1", seen=seen)
+    assert (refused.value.slug, refused.value.members["changed"]) == (
+        "changed-meanwhile",
+        ["name"],
+    )
 
 
 async def test_members_for_whom_nothing_changes_are_not_written(

@@ -90,7 +90,9 @@ class OwnAccount:
     async def choose_weekly_mail(self, *, wanted: bool) -> None:
         """Get the weekly mail, or get it no more."""
         async with self.context.database.transaction() as session:
-            operator = await session.get_one(Operator, self.operator_id, with_for_update=True)
+            operator = await session.get_one(
+                Operator, self.operator_id, with_for_update=True, populate_existing=True
+            )
             before, operator.weekly_mail = operator.weekly_mail, wanted
             await session.flush()
             if before != wanted:
@@ -214,7 +216,9 @@ class OwnAccount:
         return attempt
 
     async def _locked(self, session: AsyncSession, seen: Operator) -> Operator:
-        operator = await session.get(Operator, seen.id, with_for_update=True)
+        operator = await session.get(
+            Operator, seen.id, with_for_update=True, populate_existing=True
+        )
         if operator is None or operator.password_hash != seen.password_hash:
             raise Problem("invalid-form", "The account has changed meanwhile. Sign in again.")
         return operator

@@ -149,7 +149,9 @@ class SignIn:
 
     async def _unchanged(self, session: AsyncSession, operator: Operator) -> Operator | None:
         """The operator, locked; None where password or account changed while it was checked."""
-        current = await session.get(Operator, operator.id, with_for_update=True)
+        current = await session.get(
+            Operator, operator.id, with_for_update=True, populate_existing=True
+        )
         if current is None or current.disabled_at is not None:
             return None
         return current if current.password_hash == operator.password_hash else None

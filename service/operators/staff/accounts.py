@@ -136,7 +136,9 @@ async def _locked(session: AsyncSession, actor: Actor, operator_id: str) -> Oper
     # The administrators' rows are locked first, and in one order: of two changes that would
     # together leave none, the second waits and sees what the first has done.
     await session.execute(_admins().with_for_update())
-    operator = await session.get(Operator, operator_id, with_for_update=True)
+    operator = await session.get(
+        Operator, operator_id, with_for_update=True, populate_existing=True
+    )
     if operator is None:
         raise Problem("not-found", "There is no such operator. Look the id up in the list.")
     _check_covers(actor, operator.role)

@@ -41,7 +41,7 @@ async def revoke_key(context: Context, actor: Actor, prefix: str) -> ApiKey:
     Problems: `not-found`; `forbidden`: the key may do what the actor may not.
     """
     async with change_by(context, actor.label) as change:
-        key = await change.session.get(ApiKey, prefix, with_for_update=True)
+        key = await change.session.get(ApiKey, prefix, with_for_update=True, populate_existing=True)
         if key is None:
             raise Problem("not-found", "There is no such API key. Look its prefix up in the list.")
         beyond = sorted(permissions_of_scopes(key.scopes) - actor.permissions)

@@ -109,7 +109,9 @@ class Endpoints:
         """Send one delivery again, whatever became of it."""
         async with change_by(self.context, actor.label) as change:
             endpoint = await _locked(change, endpoint_id)
-            delivery = await change.session.get(WebhookDelivery, delivery_id, with_for_update=True)
+            delivery = await change.session.get(
+                WebhookDelivery, delivery_id, with_for_update=True, populate_existing=True
+            )
             if delivery is None or delivery.endpoint_id != endpoint_id:
                 raise Problem("not-found", "There is no such delivery. Look it up in the list.")
             _check_enabled(endpoint)
