@@ -69,9 +69,9 @@ class ReportQuery(BaseModel):
     tries: _Text = ""
     """How many charges failed."""
     tenure: _Text = ""
+    """How long they had stayed: day_1, day_7, day_30, day_100 or later."""
     meter: _Text = ""
     """A meter of its own by its name, or the publication’s."""
-    """How long they had stayed: day_1, day_7, day_30, day_100 or later."""
 
     def asked(self, settings: Settings, now: datetime) -> Asked:
         """What is asked for, in business time. Raises Problem `invalid-request`."""
@@ -246,9 +246,8 @@ class Report:
     before: Period | None = None
     lines_before: Sequence[Line] = ()
     converted: Sequence[Line] = ()
-    """Totals over currencies, where there are rates."""
-    converted_before: Sequence[Line] = ()
     """Its totals over currencies, at the rates that operators entered."""
+    converted_before: Sequence[Line] = ()
 
 
 class Compared(BaseModel):
