@@ -110,8 +110,9 @@ async def change_by_operator(
                 raise Problem("not-found", f"There is no reader {reader_id}.")
             former = reader.verified_key
             await check_unchanged(
-                session, {"email": reader.email}, seen, kind="reader", target=reader.id
-            )
+                session, {"email": reader.email}, seen, actions=("reader.change-address",),
+                target=reader.id,
+            )  # fmt: skip
             await _set_address(session, reader, address, context)
             await end_sessions_of(session, reader.id, context.clocks.wall(), "address_changed")
             await record(

@@ -94,7 +94,8 @@ async def change_article(
     article = await get_row(session, slug) if is_slug(slug) else None
     if article is None:
         raise Problem("article-not-found")
-    await check_unchanged(session, traced(article), seen, kind="article", target=slug)
+    actions = _ACTIONS.values()
+    await check_unchanged(session, traced(article), seen, actions=actions, target=slug)
     check_match(if_match, article)
     values, document = _changed(article, change, wall, now)
     values = {name: value for name, value in values.items() if getattr(article, name) != value}

@@ -126,7 +126,8 @@ def facts_of(crawler: Crawler) -> dict[str, object]:
 async def _check_unchanged(
     session: AsyncSession, facts: Facts | None, seen: str | None, name: str
 ) -> None:
-    await check_unchanged(session, facts, seen, kind="crawler", target=name)
+    actions = ("crawler.put", "crawler.forget")
+    await check_unchanged(session, facts, seen, actions=actions, target=name)
 
 
 def _shown(crawler: Crawler) -> dict[str, object]:

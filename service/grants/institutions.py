@@ -53,7 +53,7 @@ async def put_institution(
     row = await _locked(session, slug)
     before = terms_of(row) if row is not None else None
     facts = facts_of(before) if before is not None else None
-    await check_unchanged(session, facts, seen, kind="institution", target=slug)
+    await check_unchanged(session, facts, seen, actions=("institution.put",), target=slug)
     if before == terms and row is not None:
         return row
     if row is None:

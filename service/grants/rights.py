@@ -247,7 +247,10 @@ async def _check_unchanged(
     session: AsyncSession, row: Right | None, seen: str | None, source: str, reference: str
 ) -> None:
     facts = facts_of(row) if row is not None else None
-    await check_unchanged(session, facts, seen, kind="right", target=f"{source}/{reference}")
+    await check_unchanged(
+        session, facts, seen, actions=("right.put", "right.end"), target=f"{source}/{reference}",
+        since=row.updated_at if row is not None else None,  # a list may have changed it since
+    )  # fmt: skip
 
 
 async def find_right(session: AsyncSession, source: str, reference: str) -> Right:

@@ -60,7 +60,8 @@ async def change_offer(
     if if_match is not None and not {"*", offer_etag(offer)} & set(_tags(if_match)):
         raise Problem("offer-changed")
     before = facts_of(offer)
-    await check_unchanged(change.session, before, seen, kind="offer", target=offer_id)
+    actions = ("offer.change", "offer.archive")
+    await check_unchanged(change.session, before, seen, actions=actions, target=offer_id)
     if wanted.name is not None:
         try:
             offer.name = checked_name(wanted.name)

@@ -97,7 +97,8 @@ async def _check_unchanged(
     change: Change, row: ExperimentRow | None, seen: str | None, slug: str
 ) -> None:
     facts = facts_of(row) if row is not None else None
-    await check_unchanged(change.session, facts, seen, kind="experiment", target=slug)
+    actions = ("experiment.plan", "experiment.start", "experiment.stop", "experiment.delete")
+    await check_unchanged(change.session, facts, seen, actions=actions, target=slug)
 
 
 async def known_experiment(session: AsyncSession, slug: str) -> ExperimentRow:

@@ -62,7 +62,7 @@ async def _changed(
         for each in (seen, former)
     )
     names = [name for name in {**was, **now} if was.get(name) != now.get(name)]
-    by, at = await last_change(change.session, "rules", f"rules {current}")
+    by, at = await last_change(change.session, ("rules.change",), f"rules {current}")
     return Problem(
         "rules-changed", changed=names, now={name: now.get(name) for name in names}, by=by, at=at
     )

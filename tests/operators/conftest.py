@@ -48,6 +48,13 @@ def csrf_in(page: str) -> str:
     return found[1]
 
 
+def seen_in(page: str, action: str) -> str:
+    """What the page's first form of this action says was seen; as of nothing where there is no such form."""
+    form = re.search(rf'method="post" action="{re.escape(action)}".*?</form>', page, re.DOTALL)
+    found = re.search(r'name="seen" value="([^"]+)"', form[0] if form is not None else "")
+    return found[1] if found is not None else "none"
+
+
 @pytest.fixture
 def app(database: Database, settings: Settings, clocks: Clocks) -> RunningApp:
     rules = RuleBook(settings)

@@ -17,7 +17,7 @@ from service.rules.in_force import InForce
 from service.settings import Settings
 from tests.conftest import START, MovingClocks
 from tests.databases import on_sqlite
-from tests.operators.conftest import csrf_in
+from tests.operators.conftest import csrf_in, seen_in
 from tests.reports import rows
 
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
@@ -42,8 +42,10 @@ Publish = Callable[..., Awaitable[Article]]
 
 
 async def change(browser: httpx2.AsyncClient, slug: str, **form: str) -> httpx2.Response:
+    here = f"/admin/articles/{slug}"
     csrf = csrf_in((await browser.get("/admin/account")).text)
-    return await browser.post(f"/admin/articles/{slug}", data={"csrf": csrf, **form})
+    seen = seen_in((await browser.get(here)).text, here)
+    return await browser.post(here, data={"csrf": csrf, "seen": seen, **form})
 
 
 def text_of(page: str) -> str:
@@ -181,7 +183,7 @@ async def test_an_article_changes_from_its_page(
         ({"change": "access", "free_hours": "-1"}, 422, "free_hours"),
         ({"change": "access", "free_after_days": "2", "free_hours": "72"}, 422, "before the level"),
         ({"change": "access", "seen": "x"}, 412, "has changed it meanwhile"),
-        ({"change": "publish", "seen": "none"}, 412, "has changed it meanwhile"),
+        ({"change": "publish", "seen": "none"}, 412, "there is one already, by test since 10 Mar 2026, 09:00"),
         ({"change": "delete"}, 422, "change"),
         ({}, 422, "change"),
     ],

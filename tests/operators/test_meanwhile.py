@@ -1,5 +1,6 @@
 """Two operators with the same form before them: the second is told what the first has changed, and loses nothing."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -9,9 +10,12 @@ import httpx2
 import pytest
 from fastapi.routing import iter_route_contexts
 
+from service.content.publish import prepare, store_prepared
+from service.content.schemas import ArticleIn
 from service.db.session import Database
-from service.db.tables import ExperimentRow, Operator, WebhookEndpoint
+from service.db.tables import AuditEntry, ExperimentRow, Operator, Reader, WebhookEndpoint
 from service.rules.experiment_document import ExperimentIn
+from service.rules.in_force import InForce
 from service.running import RunningApp
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -25,7 +29,7 @@ from tests.reports import rows
 pytestmark = on_sqlite
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
 Store = Callable[..., Awaitable[None]]
-THEN = datetime(2026, 3, 1, tzinfo=UTC)
+THEN, LATER = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
 OFFER, READER, HOOK, SOMEBODY = (f"{kind}_{1:024}" for kind in ("off", "rdr", "whe", "opr"))
 
 ADDS_ONLY = {
@@ -58,13 +62,15 @@ ADDS_ONLY = {
 
 
 def forms(app: RunningApp) -> Iterator[tuple[str, set[str]]]:
-    """Each form of the back office with the names of its fields."""
+    """Each form of the back office with the names of the fields that it must have."""
     for route in iter_route_contexts(list(app.routes)):
         if "POST" in (route.methods or ()) and (route.path or "").startswith("/admin"):
             fields: set[str] = set()
             for each in route.dependant.body_params:
-                model = getattr(each.field_info.annotation, "model_fields", {each.alias: None})
-                fields |= set(model)
+                model = getattr(
+                    each.field_info.annotation, "model_fields", {each.alias: each.field_info}
+                )
+                fields |= {name for name, field in model.items() if field.is_required()}
             yield route.path or "", fields
 
 
@@ -102,6 +108,14 @@ CASES = [
 ]  # fmt: skip
 
 
+BESIDE = {
+    f"operators/{SOMEBODY}": ("operator.sign-in", SOMEBODY),
+    f"webhooks/{HOOK}": ("webhook-endpoint.test", HOOK),
+    f"subscribers/{READER}/address": ("reader.export", READER),
+}
+"""What others do with the same things, and changes none of their facts."""
+
+
 @pytest.fixture
 async def stored(store: Store, database: Database) -> None:
     """What the forms are of."""
@@ -123,22 +137,126 @@ async def stored(store: Store, database: Database) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.action)
 async def test_the_second_is_told_and_loses_nothing(
-    case: Case, signed_in: SignedIn, stored: None
+    case: Case, signed_in: SignedIn, store: Store, stored: None
 ) -> None:
     browser, action = await signed_in("admin"), f"/admin/{case.action}"
     page = (await browser.get(f"/admin/{case.page}")).text
     seen = form_in(page, action)
     first = await browser.post(action, data={**seen, **case.first})
     assert first.status_code == 303, text_of(first.text)
+    if case.action in BESIDE:
+        done, target = BESIDE[case.action]
+        await store(AuditEntry(at=LATER, actor="command", action=done, target=target))
     late = await browser.post(action, data={**seen, **case.second})
     assert late.status_code == 412, text_of(late.text)
     told = text_of(late.text)
-    assert "Not saved: admin@example.org has changed it meanwhile" in told
+    is_new = seen.get("seen", [""])[0].startswith("none@")
+    assert ("Not saved: there is one already, by admin@example.org since " in told) == is_new
+    assert ("Not saved: admin@example.org has changed it meanwhile" in told) != is_new
+    assert (
+        "What you entered is kept below. Send it again to replace what is there now." in told
+        or (case.second.get("change") not in {None, "role", "types"})
+    )
     assert case.told in told
     assert case.kept in unescape(late.text)
     again = form_in(late.text, action)
     sent = await browser.post(action, data={**again, **case.second})
     assert sent.status_code == 303, text_of(sent.text)
+
+
+async def test_who_changed_it_before_it_was_seen_isnt_blamed(
+    signed_in: SignedIn, store: Store, database: Database, stored: None, clocks: MovingClocks
+) -> None:
+    """A reader's own change of their address has no audit entry."""
+    browser, action = await signed_in("admin"), f"/admin/subscribers/{READER}/address"
+    before = AuditEntry(
+        at=clocks.business(), actor="command", action="reader.change-address", target=READER
+    )
+    await store(before)
+    clocks.travel(timedelta(minutes=1))
+    seen = form_in((await browser.get(f"/admin/subscribers/{READER}")).text, action)
+    async with database.transaction() as session:
+        (await session.get_one(Reader, READER)).email = "own@example.org"
+    late = await browser.post(action, data={**seen, "email": "mine@example.org"})
+    assert "Not saved: somebody has changed it meanwhile." in text_of(late.text)
+
+
+async def test_a_button_is_pressed_again_and_nothing_was_entered(
+    signed_in: SignedIn, stored: None
+) -> None:
+    browser, rates = await signed_in("admin"), "/admin/exchange-rates"
+    form = form_in((await browser.get(rates)).text, rates)
+    await browser.post(rates, data={**form, **RATE})
+    page = (await browser.get(rates)).text
+    gone = form_in(page, f"{rates}/delete")
+    # Another operator replaces it: their form is filled in with what is there, as after a refusal.
+    there = await browser.post(rates, data={**form, **RATE, "rate": "1.07"})
+    again = {**form_in(there.text, rates), "rate": "1.07"}
+    assert (await browser.post(rates, data=again)).status_code == 303
+    for path, sent in (
+        (f"{rates}/delete", gone),
+        (
+            f"/admin/offers/{OFFER}",
+            {**await seen_of_offer(browser), "change": "end", "sure": "yes"},
+        ),
+    ):
+        late = await browser.post(path, data=sent)
+        told = text_of(late.text)
+        assert (late.status_code, "Look at it as it is now, and press again." in told) == (
+            412,
+            True,
+        )
+        assert "What you entered" not in told
+
+
+async def seen_of_offer(browser: httpx2.AsyncClient) -> dict[str, Any]:
+    """What a form of the offer had before the offer was renamed."""
+    here = f"/admin/offers/{OFFER}"
+    seen = form_in((await browser.get(here)).text, here)
+    await browser.post(here, data={**seen, "change": "change", "name": "Theirs", "position": "1"})
+    return seen
+
+
+async def test_each_form_on_its_page_says_what_was_seen(
+    app: RunningApp,
+    signed_in: SignedIn,
+    store: Store,
+    database: Database,
+    settings: Settings,
+    stored: None,
+    clocks: MovingClocks,
+) -> None:
+    browser = await signed_in("admin")
+    for case in CASES[:4]:
+        page = (await browser.get(f"/admin/{case.page}")).text
+        sent = {**form_in(page, f"/admin/{case.action}"), **case.first}
+        assert (await browser.post(f"/admin/{case.action}", data=sent)).status_code == 303
+    document = ExperimentIn.model_validate(plan(clocks)).model_dump(mode="json")
+    await store(
+        ExperimentRow(
+            slug="spring", document=document, created_at=THEN, created_by="command",
+            ends_at=clocks.business() + timedelta(days=30),
+        )
+    )  # fmt: skip
+    article = ArticleIn.model_validate({"title": "Ferry", "body": "<p>One</p>"})
+    async with database.transaction() as session:
+        prepared = prepare("ferry", article, InForce.by_default(settings))
+        await store_prepared(session, prepared, if_match=None, actor="test", now=THEN)
+    guarded = {path for path, fields in forms(app) if fields & {"seen", "version"}}
+    met = set()
+    for page in {case.page for case in CASES} | {
+        "articles/ferry", "experiments", "experiments/spring", "rules",
+    }:  # fmt: skip
+        shown = (await browser.get(f"/admin/{page}")).text
+        for form in re.findall(r'<form [^>]*method="post".*?</form>', shown, re.DOTALL):
+            (action,) = re.findall(r'action="([^"#]+)', form)
+            fits = {
+                each for each in guarded if re.fullmatch(re.sub(r"{\w+}", "[^/]+", each), action)
+            }
+            fits = {each for each in fits if "{" not in each} or fits
+            assert not fits or re.search(r'name="(seen|version)" value="[^"]', form), (page, action)
+            met |= fits
+    assert met == guarded
 
 
 def test_every_form_that_replaces_something_says_what_was_seen_of_it(app: RunningApp) -> None:

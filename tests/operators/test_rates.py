@@ -16,7 +16,7 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import Paywall
-from tests.operators.conftest import csrf_in
+from tests.operators.conftest import csrf_in, seen_in
 from tests.reports import rows
 from tests.reports.rows import NOW
 
@@ -27,8 +27,10 @@ pytestmark = on_sqlite
 
 
 async def send(browser: httpx2.AsyncClient, path: str, **form: Any) -> httpx2.Response:
+    here = f"/admin/exchange-rates{path}"
     csrf = csrf_in((await browser.get("/admin/account")).text)
-    return await browser.post(f"/admin/exchange-rates{path}", data={"csrf": csrf, **form})
+    seen = seen_in((await browser.get("/admin/exchange-rates")).text, here)
+    return await browser.post(here, data={"csrf": csrf, "seen": seen, **form})
 
 
 async def test_a_rate_makes_a_total(

@@ -18,7 +18,7 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
-from tests.operators.conftest import csrf_in
+from tests.operators.conftest import csrf_in, seen_in
 from tests.passwords import QUICK
 
 pytestmark = on_sqlite
@@ -55,7 +55,13 @@ async def test_the_page_lists_filters_and_ends(paywall: Paywall) -> None:
     assert shown.index("KD-2") < shown.index("KD-1") < shown.index("KD-0")
     assert "Nobody yet" in shown
     ended = await paywall.client.post(
-        f"{PAGE}/end", data={"csrf": csrf_in(shown), "source": "print", "reference": "KD-1"}
+        f"{PAGE}/end",
+        data={
+            "csrf": csrf_in(shown),
+            "source": "print",
+            "reference": "KD-1",
+            "seen": seen_in(shown.split("<code>KD-1</code>")[1], f"{PAGE}/end"),
+        },
     )
     assert (ended.status_code, ended.headers["Location"]) == (303, PAGE)
     over = (await paywall.client.get(f"{PAGE}?state=over&source=print")).text
@@ -66,7 +72,13 @@ async def test_the_page_lists_filters_and_ends(paywall: Paywall) -> None:
 
 async def test_a_plan_that_is_no_slug_is_refused_in_words(paywall: Paywall) -> None:
     csrf = csrf_in((await paywall.client.get(PAGE)).text)
-    sent = {"csrf": csrf, "source": "print", "reference": "KD-7", "email": "r@example.org"}
+    sent = {
+        "csrf": csrf,
+        "source": "print",
+        "reference": "KD-7",
+        "email": "r@example.org",
+        "seen": "none",
+    }
     for plan in ("", "All Access"):
         refused = await paywall.client.post(PAGE, data=sent | {"plan": plan})
         assert refused.status_code == 422
@@ -153,7 +165,7 @@ async def test_a_list_is_tried_out_refused_and_loaded_over_the_api(paywall: Payw
 async def test_one_right_is_entered(paywall: Paywall) -> None:
     form = {
         "csrf": csrf_in((await paywall.client.get(PAGE)).text), "source": "print", "plan": "digital",
-        "reference": "KD-9", "until": "2026-12-31", "account_number": "4711", "postcode": "1000-001",
+        "reference": "KD-9", "until": "2026-12-31", "account_number": "4711", "postcode": "1000-001", "seen": "none",
     }  # fmt: skip
     saved = await paywall.client.post(PAGE, data=form)
     assert (saved.status_code, saved.headers["Location"]) == (303, PAGE)
@@ -226,7 +238,7 @@ async def test_institutions_are_added_refused_and_ended_on_their_page(paywall: P
     csrf = csrf_in((await paywall.client.get(page)).text)
     typed = {
         "csrf": csrf, "slug": "city-library", "name": "City <Library>", "plan": "digital",
-        "domains": "library.example", "networks": "192.0.2.0/24\n2001:db8::/32", "until": "2026-12-31",
+        "domains": "library.example", "networks": "192.0.2.0/24\n2001:db8::/32", "until": "2026-12-31", "seen": "none",
     }  # fmt: skip
     saved = await paywall.client.post(page, data=typed)
     assert (saved.status_code, saved.headers["Location"]) == (303, page)
@@ -242,7 +254,9 @@ async def test_institutions_are_added_refused_and_ended_on_their_page(paywall: P
     ):  # fmt: skip
         refused = await paywall.client.post(page, data={**typed, **wrong})
         assert (refused.status_code, told in refused.text) == (422, True), wrong
-    ended = await paywall.client.post(f"{page}/end", data={"csrf": csrf, "slug": "city-library"})
+    seen = seen_in((await paywall.client.get(page)).text, f"{page}/end")
+    end = {"csrf": csrf, "slug": "city-library", "seen": seen}
+    ended = await paywall.client.post(f"{page}/end", data=end)
     assert ended.status_code == 303
     assert ", over" in (await paywall.client.get(page)).text
 

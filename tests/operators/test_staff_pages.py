@@ -18,7 +18,7 @@ from service.identity.totp import OneTimeCodes
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
-from tests.operators.conftest import PASSWORD, csrf_in
+from tests.operators.conftest import PASSWORD, csrf_in, seen_in
 from tests.reports import rows
 
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
@@ -31,7 +31,8 @@ async def post(
     browser: httpx2.AsyncClient, path: str, **fields: str | list[str]
 ) -> httpx2.Response:
     csrf = csrf_in((await browser.get("/admin/account")).text)
-    return await browser.post(f"/admin/{path}", data={"csrf": csrf, **fields})
+    seen = seen_in((await browser.get("/admin/operators")).text, f"/admin/{path}")
+    return await browser.post(f"/admin/{path}", data={"csrf": csrf, "seen": seen, **fields})
 
 
 async def stored(database: Database, operator: Operator) -> Operator:

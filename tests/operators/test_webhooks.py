@@ -23,7 +23,7 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
-from tests.operators.conftest import PASSWORD, csrf_in
+from tests.operators.conftest import PASSWORD, csrf_in, seen_in
 from tests.outbox.webhook_receiver import receiving
 
 API = "/v1/admin/webhook-endpoints"
@@ -94,7 +94,8 @@ async def signed_in(paywall: Paywall, role: str = "admin") -> None:
 
 async def post(paywall: Paywall, path: str, **fields: str | list[str]) -> httpx2.Response:
     csrf = csrf_in((await paywall.client.get("/admin/account")).text)
-    return await paywall.client.post(path, data={"csrf": csrf, **fields})
+    seen = seen_in((await paywall.client.get(path)).text, path)
+    return await paywall.client.post(path, data={"csrf": csrf, "seen": seen, **fields})
 
 
 @on_sqlite

@@ -107,13 +107,13 @@ async def send_change(
     rendering: AppRendering,
     in_force: AppInForce,
     change: Annotated[Literal["access", "withdraw", "publish"], Form()],
+    seen: Seen,
     level: Annotated[str, Form(max_length=20)] = "",
     plans: Annotated[str, Form(max_length=900)] = "",
     free_hours: Number = "",
     subscribers_after_days: Number = "",
     free_after_days: Number = "",
     sure: Annotated[str, Form()] = "",
-    seen: Seen = None,
 ) -> Response:
     """Change the level, withdraw or publish again; or show the page again with why not."""
     schedule = {
@@ -195,7 +195,7 @@ async def _page(
     article = await rendering(admin_article, row, in_force, now)
     return page(
         request, "article.html", status_code=refusal.type.status if refusal else 200,
-        found=found, seen=traced(row), asked=asked, typed=typed or _typed(article.access),
+        found=found, seen=traced(row), asked=asked, typed=typed or _typed(article.access), was_typed=typed is not None,
         period=period.period, words=words, revisions=revisions, changes=changes, refusal=refusal,
         article=article, audiences=AUDIENCES,
         notice=DONE.get(asked.done),

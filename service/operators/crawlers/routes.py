@@ -88,7 +88,7 @@ async def send_rules(
     changes: AppRuleChanges,
     database: AppDatabase,
     settings: AppSettings,
-    version: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
+    version: Annotated[int, Form(ge=0, le=2**31 - 1)],
 ) -> Response:
     """Put them in force; what can't be is told above the form, which keeps what was typed."""
     async with database.reading() as session:
@@ -110,7 +110,7 @@ async def send_crawler(
     typed: Annotated[dict[str, str], Depends(sent_crawler)],
     session: WriteSession,
     context: AppContext,
-    seen: Seen = None,
+    seen: Seen,
 ) -> Response:
     """Name a crawler, or replace what is known of it but for its networks; or say what is wrong."""
     known = {each.crawler.name: each.crawler for each in await all_crawlers(session)}
@@ -135,8 +135,8 @@ async def send_forget(
     visit: Changes,
     session: WriteSession,
     context: AppContext,
+    seen: Seen,
     name: Text = "",
-    seen: Seen = None,
 ) -> Response:
     """Take away what the newsroom stored of a crawler; what everybody knows of it stays."""
     try:
@@ -160,10 +160,12 @@ async def send_addresses(
     `name` is followed by what was seen of the list.
     """
     name, _, seen = name.partition(" ")
+    if not seen:
+        raise Problem("invalid-request", "Nothing was loaded: choose the crawler on the page.")
     actor = visit.operator.label
     try:
         networks = read_addresses(addresses)
-        await load_networks(session, context, name, networks, actor=actor, seen=seen or None)
+        await load_networks(session, context, name, networks, actor=actor, seen=seen)
     except ValueError as error:
         refusal: str | Problem = str(error)
     except Problem as problem:
@@ -231,11 +233,12 @@ async def _page(
     in_force = current.rules.crawlers or CrawlersIn()
     found = await all_crawlers(session)
     named = [each.crawler for each in found if each.crawler.name == chosen]
+    was_typed = typed is not None or naming is not None or loading is not NOTHING_LOADED
     if naming is None:
         naming = typed_of(named[0]) if named else NOTHING_TYPED
     return page(
         request, "crawlers.html", status_code=status_code, found=found, refusal=refusal, naming=naming,
-        named=named[0] if named else None, facts_of=facts_of,
+        named=named[0] if named else None, facts_of=facts_of, was_typed=was_typed,
         loading=loading,
         version=current.version, typed=typed or _typed(in_force),
         choices=CHOICES, categories=CATEGORY_WORDS, policies=POLICY_WORDS, payments=PAYMENT_WORDS,

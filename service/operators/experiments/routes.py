@@ -60,7 +60,7 @@ async def send_plan(
     changes: AppExperimentChanges,
     session: ReportSession,
     context: AppContext,
-    seen: Seen = None,
+    seen: Seen,
 ) -> Response:
     """Store a plan; what can't be is told above the form, which keeps what was typed."""
     try:
@@ -108,7 +108,7 @@ async def send_start(
     changes: AppExperimentChanges,
     session: ReportSession,
     context: AppContext,
-    seen: Seen = None,
+    seen: Seen,
 ) -> Response:
     """From now on it can only be stopped."""
     change = changes.start(visit.operator, slug, seen=seen)
@@ -137,7 +137,7 @@ async def send_delete(
     changes: AppExperimentChanges,
     session: ReportSession,
     context: AppContext,
-    seen: Seen = None,
+    seen: Seen,
 ) -> Response:
     """A plan that wasn't started."""
     change = changes.drop(visit.operator, slug, seen=seen)

@@ -16,7 +16,7 @@ from service.billing.outside import OUTSIDE_WORDS
 from service.clock import Clocks
 from service.html.pages import render
 from service.html.redirect import asked_address, see_other
-from service.identity.meanwhile import stamp_of
+from service.identity.meanwhile import stamp_at
 from service.identity.permissions import PERMISSION_WORDS
 from service.levels import LEVEL_WORDS
 from service.offers.pricing import amount_text, price_text
@@ -66,6 +66,7 @@ def page(
     """Render `operators/templates/<template>` with the frame of the back office."""
     running = running_of(request)
     zone = running.get(Settings).zone
+    now = running.get(Clocks).business()
     visit = visit_of(request)
     return render(
         request,
@@ -73,7 +74,7 @@ def page(
         status_code=status_code,
         visit=visit,
         navigation=navigation(request.url.path, visit.operator.permissions if visit else ()),
-        now=running.get(Clocks).business(),
+        now=now,
         stylesheet=STYLESHEET.address,
         day=lambda at: local_day(at, zone),
         minute=lambda at: local_minute(at, zone),
@@ -82,7 +83,7 @@ def page(
         offer_price=lambda offer: price_text(price_of(offer)),
         reason_words=operators_words,
         level_words=LEVEL_WORDS,
-        stamp=stamp_of,
+        stamp=lambda facts: stamp_at(facts, now),
         fact=lambda value: fact_text(value, zone),
         standing_words=WORDS,
         standing_explanations=EXPLANATIONS,

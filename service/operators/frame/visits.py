@@ -19,8 +19,8 @@ from service.identity.secrets import derived_key
 from service.problems import Problem
 from service.settings import AppSettings, Settings
 
-Seen = Annotated[str | None, Form(max_length=8_000)]
-"""What the form's hidden field says was seen of the thing that it changes (identity/meanwhile.py)."""
+Seen = Annotated[str, Form(max_length=8_000)]
+"""What the form's hidden field says was seen of the thing that it changes (identity/meanwhile.py). It must say so."""
 
 _OWN = frozenset({"csrf", "seen", "version", "sure", "key", "change", "code"})
 """Fields that a form has for itself."""

@@ -76,13 +76,13 @@ async def send_institution(
     visit: ChangesSubscribers,
     session: WriteSession,
     context: AppContext,
+    seen: Seen,
     slug: Text = "",
     name: Text = "",
     plan: Text = "",
     domains: Text = "",
     networks: Text = "",
     until: Text = "",
-    seen: Seen = None,
 ) -> Response:
     """Store one, or show the form again with what is wrong."""
     typed = {
@@ -136,7 +136,7 @@ async def send_end(
     session: WriteSession,
     context: AppContext,
     slug: Text,
-    seen: Seen = None,
+    seen: Seen,
 ) -> Response:
     """End a contract now, or show all of them with why not."""
     try:

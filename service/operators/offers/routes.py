@@ -173,10 +173,10 @@ async def send_change(
     context: AppContext,
     on_sale: AppOnSale,
     change: Annotated[Literal["change", "end", "show"], Form()],
+    seen: Seen,
     name: Name = "",
     position: Annotated[int, Form(ge=0, le=LAST_PLACE)] = 0,
     sure: Annotated[str, Form()] = "",
-    seen: Seen = None,
 ) -> Response:
     """Rename or move the offer, end it or sell it again; or show the page again with why not."""
     wanted = None

@@ -102,4 +102,5 @@ def facts_of(rate: str) -> dict[str, object]:
 async def _check_unchanged(
     session: AsyncSession, facts: Facts | None, seen: str | None, pair: Pair
 ) -> None:
-    await check_unchanged(session, facts, seen, kind="exchange-rate", target=pair.target)
+    actions = ("exchange-rate.enter", "exchange-rate.delete")
+    await check_unchanged(session, facts, seen, actions=actions, target=pair.target)

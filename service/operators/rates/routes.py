@@ -44,7 +44,6 @@ class Typed(BaseModel):
     into: _Text = ""
     day: _Text = ""
     rate: _Text = ""
-    seen: _Text = ""
 
     def read(self) -> RateIn:
         """Problem `invalid-request` says what can't be read."""
@@ -64,6 +63,12 @@ class Typed(BaseModel):
             ) from error
 
 
+class Sent(Typed):
+    """With what was seen of the rate."""
+
+    seen: _Text
+
+
 @router.get("")
 async def show_rates(
     request: Request, _: SeesFigures, asked: AnyPage, session: ReportSession
@@ -74,14 +79,14 @@ async def show_rates(
 
 @router.post("")
 async def send_rate(
-    request: Request, visit: EntersRates, context: AppContext, typed: Annotated[Typed, Form()]
+    request: Request, visit: EntersRates, context: AppContext, typed: Annotated[Sent, Form()]
 ) -> Response:
     """Enter a rate, or show the form again with why not."""
     actor, pair = visit.operator.label, None
     try:
         entered = typed.read()
         pair = entered.pair
-        await enter_rate(context, pair, entered.rate, actor=actor, seen=typed.seen or None)
+        await enter_rate(context, pair, entered.rate, actor=actor, seen=typed.seen)
     except Problem as problem:
         async with context.database.slow_reading("reports") as session:
             return await _page(request, session, ListQuery(), typed, refusal=problem, pair=pair)
@@ -90,12 +95,12 @@ async def send_rate(
 
 @router.post("/delete")
 async def send_deletion(
-    request: Request, visit: EntersRates, context: AppContext, typed: Annotated[Typed, Form()]
+    request: Request, visit: EntersRates, context: AppContext, typed: Annotated[Sent, Form()]
 ) -> Response:
     """Delete a rate: the one before it applies again."""
     pair = typed.model_copy(update={"rate": "1"}).read().pair
     try:
-        await delete_rate(context, pair, actor=visit.operator.label, seen=typed.seen or None)
+        await delete_rate(context, pair, actor=visit.operator.label, seen=typed.seen)
     except Problem as problem:
         if problem.slug != "changed-meanwhile":
             raise

@@ -70,8 +70,9 @@ async def send_right(
     visit: ChangesSubscribers,
     session: WriteSession,
     context: AppContext,
+    seen: Seen,
     source: Text = "", reference: Text = "", plan: Text = "", until: Text = "", email: Text = "",
-    account_number: Text = "", name: Text = "", postcode: Text = "", seen: Seen = None,
+    account_number: Text = "", name: Text = "", postcode: Text = "",
 ) -> Response:  # fmt: skip
     """Store one, or show the form again with what is wrong."""
     values = (source, reference, plan, until, email, account_number, name, postcode)
@@ -126,7 +127,7 @@ async def send_end(
     context: AppContext,
     source: Text,
     reference: Text,
-    seen: Seen = None,
+    seen: Seen,
 ) -> Response:
     """End one right now, or show the list with why not."""
     actor = visit.operator.label

@@ -87,7 +87,7 @@ async def send_rules(
     changes: AppRuleChanges,
     database: AppDatabase,
     settings: AppSettings,
-    version: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
+    version: Annotated[int, Form(ge=0, le=2**31 - 1)],
 ) -> Response:
     """Put the rules in force; what can't be is told above the form, which keeps what was typed."""
     async with database.reading() as session:

@@ -74,7 +74,7 @@ class Accounts:
             operator = await _locked(change.session, actor, operator_id)
             _check_somebody_else(actor, operator, totp=totp)
             await check_unchanged(
-                change.session, facts_of(operator), seen, kind="operator", target=operator_id
+                change.session, facts_of(operator), seen, actions=_CHANGING, target=operator_id
             )
             if totp is False and operator.totp_sealed is not None:
                 await _switch_totp_off(change, operator)
@@ -95,6 +95,13 @@ class Accounts:
             operator = await _locked(change.session, actor, operator_id)
             await reset_password(change.session, operator, password, self.passwords)
             await change.record("operator.reset-password", operator.id)
+
+
+_CHANGING = (
+    "operator.change-role", "operator.disable", "operator.enable", "operator.reset-totp",
+    "operator.switch-totp-on", "operator.switch-totp-off",
+)  # fmt: skip
+"""Actions that change what `facts_of` has; an account's holder does the last two."""
 
 
 async def accounts_of(context: AppContext, passwords: AppPasswords) -> Accounts:

@@ -70,9 +70,9 @@ async def send_operator_change(
     visit: ChangesOperators,
     operator_id: OperatorId,
     accounts: AppAccounts,
+    seen: Seen,
     change: Annotated[str, Form()] = "",
     role: Annotated[str, Form()] = "",
-    seen: Seen = None,
 ) -> Response:
     """`change` is `role`, `disable`, `enable` or `reset-totp`."""
     try:

@@ -80,8 +80,8 @@ async def send_address(
     reader_id: ReaderId,
     context: AppContext,
     wakes: AppWakes,
+    seen: Seen,
     email: Text = "",
-    seen: Seen = None,
 ) -> Response:
     """Give the reader another address, or show the page again with why not."""
     try:

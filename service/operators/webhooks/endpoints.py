@@ -150,10 +150,17 @@ def facts_of(endpoint: WebhookEndpoint) -> dict[str, object]:
     }  # fmt: skip
 
 
+_CHANGING = (
+    "webhook-endpoint.change", "webhook-endpoint.disable", "webhook-endpoint.enable",
+    "webhook-endpoint.rotate-secret",
+)  # fmt: skip
+"""Actions that change what `facts_of` has."""
+
+
 async def _locked(change: Change, endpoint_id: str, seen: str | None = None) -> WebhookEndpoint:
     found = _known(await endpoints.locked_endpoint(change.session, endpoint_id))
     await check_unchanged(
-        change.session, facts_of(found), seen, kind="webhook-endpoint", target=endpoint_id
+        change.session, facts_of(found), seen, actions=_CHANGING, target=endpoint_id
     )
     return found
 

@@ -88,10 +88,10 @@ async def send_change(
     endpoint_id: Id,
     endpoints: AppEndpoints,
     database: AppDatabase,
+    seen: Seen,
     change: Annotated[str, Form()] = "",
     sure: Annotated[str, Form()] = "",
     types: Annotated[list[str] | None, Form()] = None,
-    seen: Seen = None,
 ) -> Response:
     """`change` is `types`, `disable`, `enable`, `rotate`, `test`, or `delete` with `sure`."""
     asked = _AskedChange(change, types or [ALL_TYPES], is_sure=bool(sure), seen=seen)
@@ -118,7 +118,7 @@ class _AskedChange:
     button: str
     types: list[str]
     is_sure: bool
-    seen: str | None
+    seen: str
 
 
 async def _change(
@@ -199,6 +199,7 @@ async def _endpoint_page(
         secret=secret,
         refusal=refusal,
         chosen=chosen or endpoint.types,
+        was_typed=chosen is not None,
         seen=facts_of(endpoint),
         asked=asked,
     )
