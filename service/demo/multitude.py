@@ -31,6 +31,8 @@ from service.demo.multitude_bought import OFFERS, PERIODS, WEIGHTS, Bought
 from service.demo.multitude_money import Payment, Table, money_tables
 from service.metering.store import known_device_holder, reader_holder
 
+VERSION = 1
+"""Grows where the rows of a seed become others: what was stored of them before can't go on."""
 LEFT_SHARE, OTHERS_SHARE = 0.35, 0.5
 BACK_AGAIN, ON_TRIAL, PAID_LATE, BY_CHOICE = 0.1, 0.2, 0.05, 0.7
 READS_A_SUBSCRIBER, READS_A_DAY = 100, 5

@@ -9,11 +9,15 @@ from service.db.context import Context
 from service.db.load import load
 from service.db.session import Database
 from service.db.tables import AuditEntry
-from service.demo.multitude import Multitude
+from service.demo.multitude import VERSION, Multitude
 from service.identity.audit import record
 
 _SAID_EVERY = 1_000_000
 _FILLED = "demo.multitude"
+
+
+class RowsChanged(Exception):
+    """What was interrupted had other rows than this release has."""
 
 
 async def fill(
@@ -45,7 +49,7 @@ async def invent(context: Context, subscribers: int, say: Callable[[str], None])
 
 
 async def unfinished(context: Context) -> Multitude | None:
-    """What a demo was to be filled with when that was interrupted."""
+    """What a demo was to be filled with when that was interrupted; RowsChanged where it can't go on."""
     async with context.database.reading() as session:
         row = await session.scalar(
             select(AuditEntry)
@@ -55,6 +59,8 @@ async def unfinished(context: Context) -> Multitude | None:
         )
     if row is None or row.after is None or row.after["is_whole"]:
         return None
+    if row.after.get("version") != VERSION:
+        raise RowsChanged
     return Multitude(row.after["subscribers"], date.fromisoformat(row.after["today"]))
 
 
@@ -64,6 +70,7 @@ async def _note(context: Context, of: Multitude, *, is_whole: bool) -> None:
             session, actor="demo", action=_FILLED, target="multitude",
             after={
                 "subscribers": of.subscribers, "today": of.today.isoformat(), "is_whole": is_whole,
+                "version": VERSION,
             },
             now=context.clocks.business(),
         )  # fmt: skip

@@ -60,6 +60,10 @@ def run_demo(*, port: int, data: Path, scale: int) -> None:
                 _serve(settings, clocks, simulator, listener, imprint)
         except (AlreadyServed, migrate.SchemaOutdatedError) as error:
             raise CannotStart(str(error)) from error
+        except multitude_fill.RowsChanged as error:
+            raise CannotStart(
+                f"Another release was interrupted while it filled the demo in {data}: delete the folder and start again."
+            ) from error
         except KeyUnreadable as error:
             raise CannotStart(
                 f"The data in {data} belongs to other secrets: put its {ENVIRONMENT_FILE} back, or "

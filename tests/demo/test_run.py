@@ -1,5 +1,6 @@
 """The demo's first minutes, and everything that can be wrong about where it shall live."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -7,11 +8,16 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from service.db import migrate
+from service.db.session import Database
+from service.demo.place import settings_in
+from service.identity.audit import record
 from tests.demo.process import Demo, running_demo
 from tests.forked import command, processes
 from tests.patience import PATIENCE
@@ -39,6 +45,28 @@ def the_sentence(err: str) -> str:
     assert "Traceback" not in err
     (sentence,) = err.strip().splitlines()
     return sentence
+
+
+def test_what_another_release_began_does_not_go_on(tmp_path: Path) -> None:
+    """That one noted no version of its rows."""
+    port = free_port()
+    settings = settings_in(tmp_path, port, name="The Gazette", time_zone="Europe/Lisbon")
+
+    async def begin() -> None:
+        await migrate.prepare(settings.database_url)
+        database = Database(settings.database_url)
+        async with database.transaction() as session:
+            begun = {"subscribers": 30_000, "today": "2026-03-10", "is_whole": False}
+            await record(
+                session, actor="demo", action="demo.multitude", target="multitude", after=begun,
+                now=datetime.now(UTC),
+            )  # fmt: skip
+        await database.dispose()
+
+    asyncio.run(begin())
+    assert refused(tmp_path, port) == (
+        f"Another release was interrupted while it filled the demo in {tmp_path}: delete the folder and start again."
+    )
 
 
 def test_a_second_start_finds_its_data_on_another_port(tmp_path: Path) -> None:
