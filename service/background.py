@@ -52,6 +52,7 @@ from service.reports.movement_rollup import roll_up_movements
 from service.reports.older_days import count_older_days
 from service.reports.renewal_rollup import count_renewals
 from service.reports.rollups import roll_up
+from service.reports.scheduled_rollup import look_up_scheduled
 from service.reports.trial_rollup import look_up_trials
 from service.rules.in_force import RuleBook
 from service.running import Running
@@ -192,6 +193,7 @@ def pruning_tasks(context: Context) -> tuple[Task, ...]:
         ("money by day", lambda: roll_up_money(context), _MINUTE),
         ("renewals by day", lambda: count_renewals(context), _MINUTE),
         ("trials", lambda: look_up_trials(context), _MINUTE),
+        ("scheduled ends", lambda: look_up_scheduled(context), _MINUTE),
         ("weekly mail", WeeklyMail(context).round, _MINUTE),
     )
     return (

@@ -225,8 +225,8 @@ HOLDINGS: tuple[Holding, ...] = (
         "cancel_reason cancel_feedback cancelled_at cancelled_after_days access_stop access_stopped_at "
         "payment_problem synced_at "
         "version outside next_charge_at next_amount open_amount joined_at "
-        "imported_at trial_ended_at trial_became",
-        hidden="trial_ended_at trial_became",
+        "imported_at trial_ended_at trial_became scheduled_noted",
+        hidden="trial_ended_at trial_became scheduled_noted",
         # The page behind it shows name and address.
         blank={"payment_url": None, "cancel_comment": ""},
     ),
@@ -408,6 +408,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "rollups": "what movements, money and renewals were added up for",
     "rules_versions": "the publication's rules, and who of the staff set them",
     "saved_views": "filters that an operator chose, without words that were searched for",
+    "scheduled_changes": "what subscriptions that were to end brought, by ids at Stripe",
     "signing_keys": "our own keys",
     "source_days": "what led buyers here, without buyers",
     "step_depths": "how many holders used how much of the meter, without holders",

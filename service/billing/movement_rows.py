@@ -13,6 +13,7 @@ from service.billing.movements import Movement, movements
 from service.billing.promotions import record_promotions
 from service.billing.recurring import Revenue
 from service.billing.renewed import take_renewals_along
+from service.billing.scheduled_ends import forget_scheduled_end
 from service.billing.state import StateChange
 from service.db.base import new_id
 from service.db.tables import MovementRow, Reader
@@ -33,6 +34,7 @@ async def record_movements(
     await forget_renewals_of(session, after.id)
     await forget_trials(session, [after.id])
     await record_promotions(session, change)
+    await forget_scheduled_end(session, after.id)
     stored = list(
         await session.scalars(
             select(MovementRow)

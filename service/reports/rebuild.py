@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, select, update
 
+from service.billing.scheduled_ends import forget_all_scheduled_ends
 from service.db.context import Context
 from service.db.tables import (
     AccessEntry,
@@ -29,6 +30,7 @@ from service.db.tables import (
     RightDay,
     RolledDay,
     Rollup,
+    ScheduledChange,
     Subscription,
 )
 from service.reports.article_sale_rollup import count_article_sales
@@ -38,10 +40,12 @@ from service.reports.movement_rollup import begin_anew, roll_up_movements
 from service.reports.older_days import count_older_days
 from service.reports.renewal_rollup import count_renewals, forget_renewal_count
 from service.reports.rollups import LATE_ROWS, roll_day
+from service.reports.scheduled_rollup import look_up_scheduled
 from service.reports.trial_rollup import forget_all_trials, look_up_trials
 
-MOVEMENTS, MONEY, RENEWALS, TRIALS, LEDGER = PARTS = (
-    "rebuild movements", "rebuild money", "rebuild renewals", "rebuild trials", "rebuild ledger",
+MOVEMENTS, MONEY, RENEWALS, TRIALS, SCHEDULED, LEDGER = PARTS = (
+    "rebuild movements", "rebuild money", "rebuild renewals", "rebuild trials", "rebuild scheduled",
+    "rebuild ledger",
 )  # fmt: skip
 """What remembers that the rebuild of a part was begun."""
 _MONEY = (MoneyDay, ("day", "kind", "plan", "interval", "every", "currency"), ("recurring", "net"))
@@ -70,6 +74,9 @@ _RENEWALS = (RenewalDay, ("day",), ("renewed",))
 _PRICE_RENEWALS = (PriceRenewalDay, ("day", "plan", "interval", "currency"), ("renewed",))
 _ENDS = (MovementRow, ("subscription_id", "number"), ("renewals",))
 _TRIALS = (Subscription, ("id",), ("trial_ended_at", "trial_became"))
+_SCHEDULED = (
+    ScheduledChange, ("subscription_id", "at", "plan", "interval", "every", "currency"), ("amount",),
+)  # fmt: skip
 _RETURNS = (HolderReturn, ("day", "measure", "previous"), ("holders",))
 _ONE_DAY = timedelta(days=1)
 Rows = dict[tuple[Any, ...], tuple[Any, ...]]
@@ -93,6 +100,7 @@ async def rebuild(context: Context, progress: Callable[[str], None]) -> list[Dif
     found += await _money(context, progress)
     found += await _renewals(context)
     found += await _trials(context)
+    found += await _scheduled(context)
     found += await _ledger(context, begun, progress)
     async with context.database.transaction() as session:
         await session.execute(delete(Rollup).where(Rollup.name.in_(PARTS)))
@@ -155,6 +163,17 @@ async def _trials(context: Context) -> list[Difference]:
             await forget_all_trials(session)
     await look_up_trials(context)
     return await _changed(context, (_TRIALS,), before)
+
+
+async def _scheduled(context: Context) -> list[Difference]:
+    await look_up_scheduled(context)
+    before = [await _rows(context, _SCHEDULED)]
+    _, is_new = await _begun(context, SCHEDULED)
+    if is_new:
+        async with context.database.transaction() as session:
+            await forget_all_scheduled_ends(session)
+    await look_up_scheduled(context)
+    return await _changed(context, (_SCHEDULED,), before)
 
 
 async def _changed(

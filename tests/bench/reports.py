@@ -25,6 +25,7 @@ from service.reports.movement_rollup import roll_up_movements
 from service.reports.period import parse_period
 from service.reports.registry import FIGURES
 from service.reports.renewal_rollup import count_renewals
+from service.reports.scheduled_rollup import look_up_scheduled
 from service.reports.trial_rollup import look_up_trials
 from service.settings import Settings
 from tests.bench.bare import without_indexes
@@ -89,6 +90,8 @@ async def _add_up(context: Context, say: Say) -> None:
     progress("renewals counted")
     await look_up_trials(context)
     progress("trials looked up")
+    await look_up_scheduled(context)
+    progress("scheduled ends looked up")
     await count_days(context, lambda day: progress(f"{day} counted") if day.day == 1 else None)
     progress("days counted")
     await count_article_sales(context)

@@ -32,6 +32,7 @@ from service.db.tables import (
     RightDay,
     RolledDay,
     Rollup,
+    ScheduledChange,
     SourceDay,
     StepDepth,
     Subscription,
@@ -46,6 +47,7 @@ from service.reports.queries.habits import Habits, habits_on
 from service.reports.rebuild import rebuild
 from service.reports.renewal_rollup import count_renewals
 from service.reports.rollups import roll_day, roll_up
+from service.reports.scheduled_rollup import look_up_scheduled
 from service.reports.trial_rollup import look_up_trials
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -70,6 +72,7 @@ ROLLED_UP: dict[type[Any], tuple[str, ...]] = {
     MovementRow: ("subscription_id", "number", "renewals"),
     PriceRenewalDay: ("day", "plan", "interval", "renewed"),
     Subscription: ("id", "trial_ended_at", "trial_became"),
+    ScheduledChange: ("subscription_id", "at", "plan", "amount"),
 }
 
 
@@ -113,6 +116,8 @@ async def some_days(context: Context) -> None:
         *money(),
         rows.told(readers[0], "subscription.renewed", MIDDAY - 2 * DAY),
         rows.told(readers[1], "subscription.renewed", MIDDAY - 9 * DAY, subject_id=bought[1].id),
+        rows.told(readers[0], "subscription.cancel_scheduled", MIDDAY - 5 * DAY, subject_id=bought[0].id),
+        rows.told(readers[1], "subscription.cancel_scheduled", MIDDAY - 8 * DAY, subject_id=bought[1].id),
         *(
             rows.read(article, MIDDAY - days * DAY, holder=f"device:{name}", wall=wall)
             for days in (1, 2, 3, 4)
@@ -123,6 +128,7 @@ async def some_days(context: Context) -> None:
     await roll_up_money(context)
     await count_renewals(context)
     await look_up_trials(context)
+    await look_up_scheduled(context)
     await roll_up(context)
     await count_days(context)
 
@@ -145,6 +151,9 @@ async def damage(database: Database) -> None:
         ends = update(MovementRow).where(MovementRow.to_plan.is_(None))
         await session.execute(ends.values(renewals=7))
         await session.execute(update(Subscription).values(trial_became="lost"))
+        await session.execute(delete(ScheduledChange).where(ScheduledChange.amount < 0))
+        stray = {"subscription_id": "sub_gone", "plan": "digital", "interval": "month", "every": 1}
+        session.add(ScheduledChange(at=MIDDAY, currency="EUR", amount=900, **stray))
 
 
 async def test_damage_is_found_and_mended(
@@ -196,7 +205,7 @@ async def test_an_interrupted_rebuild_goes_on(
     assert await stored(database) == before
     async with database.reading() as session:
         assert set(await session.scalars(select(Rollup.name))) == {
-            "movements", "money", "renewals", "trials",
+            "movements", "money", "renewals", "scheduled", "trials",
         }  # fmt: skip
 
 

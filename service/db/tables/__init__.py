@@ -94,6 +94,7 @@ _TABLES = {
         "RightDay",
         "RolledDay",
         "Rollup",
+        "ScheduledChange",
         "SourceDay",
         "StepDepth",
     ),

@@ -134,6 +134,9 @@ class Subscription(Base):
     trial_became: Mapped[str | None]
     """What became of the trial, as finance/trials.py words it; empty: it was none; None: to be looked up."""
 
+    scheduled_noted: Mapped[bool | None]
+    """Whether `scheduled_changes` has what it takes from committed MRR; None: to be looked up."""
+
     __table_args__ = (
         Index("ix_subscriptions_listing", "started_at", "id"),
         # Reports of trials read nothing else of them.
@@ -148,6 +151,12 @@ class Subscription(Base):
             "ix_subscriptions_trial_unknown", "id",
             postgresql_where=text("trial_end IS NOT NULL AND trial_became IS NULL"),
             sqlite_where=text("trial_end IS NOT NULL AND trial_became IS NULL"),
+        ),
+        # A few at most, as those above.
+        Index(
+            "ix_subscriptions_scheduled_unnoted", "id",
+            postgresql_where=text("scheduled_noted IS NULL"),
+            sqlite_where=text("scheduled_noted IS NULL"),
         ),
         Index("ix_subscriptions_cancelled", "cancelled_at", "id"),
         Index(

@@ -181,6 +181,23 @@ class PriceRenewalDay(Base):
     renewed: Mapped[int]
 
 
+class ScheduledChange(Base):
+    """What a subscription that was scheduled to end takes from committed MRR at an instant, or gives back.
+
+    In minor units for the interval charged. billing/scheduled_ends.py says which subscriptions have theirs here.
+    """
+
+    __tablename__ = "scheduled_changes"
+
+    subscription_id: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    plan: Mapped[str] = mapped_column(primary_key=True)
+    interval: Mapped[str] = mapped_column(primary_key=True)
+    every: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    amount: Mapped[int] = mapped_column(BigInteger)
+
+
 class EdgeDay(Base):
     """How many readers became active subscribers on one day, or ceased to be it."""
 

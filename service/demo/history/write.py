@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.billing.scheduled_ends import forget_all_scheduled_ends
 from service.billing.sync import terms_of
 from service.db.base import Base
 from service.db.bulk import insert_objects, insert_rows
@@ -235,6 +236,7 @@ async def _keep(context: Context, book: Book, calendar: Calendar, size: int) -> 
         for row in book.changed:
             await session.merge(row)
         await forget_all_trials(session)
+        await forget_all_scheduled_ends(session)
         await connection.run_sync(record_touches, book.touches)
         await connection.run_sync(record_checkout_touches, book.sources)
         for reader_id, at, ends_at in book.comps:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import aliased
 from service.billing.discounts import less, read
 from service.billing.foreign import ALL
 from service.billing.recurring import GIVEN_BACK, PAYING_STATUSES, monthly
+from service.billing.scheduled_ends import spans
 from service.db.tables import (
     InvoiceRow,
     MovementRow,
@@ -26,7 +27,6 @@ from service.db.tables import (
     UnboundSubscription,
 )
 from service.reports.agreement import Beyond, Cause, Group, Readers
-from service.reports.queries import scheduled
 
 _COUNTED = "counted"
 _OTHERS: tuple[Cause, ...] = ("outside", "given_back", "paused", "trials", "free")
@@ -223,7 +223,7 @@ def _held(at: datetime, currency: str, *, is_now: bool) -> Subquery:
 def _is_scheduled(at: datetime, *, is_now: bool) -> ColumnElement[bool]:
     if is_now:
         return Subscription.cancel_at.is_not(None)
-    return Subscription.id.in_(select(scheduled.spans(at, at + _MOMENT).c.id))
+    return Subscription.id.in_(select(spans(at, at + _MOMENT).c.id))
 
 
 def _is_unpaid(at: datetime) -> ColumnElement[bool]:

@@ -37,8 +37,8 @@ async def committed_mrr(session: AsyncSession, asked: Asked) -> list[Line]:
     """Of this moment by the subscriptions, of earlier ones by what was known then to be scheduled."""
     every = await movements.money(session, asked)
     leaving = await scheduled.money(session, asked)
-    runs_on = await _runs_on(session, asked)
     here = [each.since <= asked.now < each.until for each in asked.period.steps]
+    runs_on = await _runs_on(session, asked) if any(here) else {}
 
     def of(split: str, currency: str) -> Line:
         mrr, going = every.all_of((split, currency)), leaving.all_of((split, currency))
