@@ -98,7 +98,9 @@ def test_nothing_but_the_table_spells_a_reason_out() -> None:
         grants = re.findall(
             r"[\"'](free|meter|registered|subscription|comp)[\"']\s*:\s*(?!\"Meter\")[\"']", text
         )
-        assert not grants, (path, grants)
+        # A report's filter is named after the meters that editors make.
+        filters = {"meter"} if path.name == "choices.py" else set()
+        assert set(grants) <= filters, path
     for row in REASONS.values():
         spelled = [
             path for path in PRODUCT.rglob("*")

@@ -59,8 +59,7 @@ def play(limits: Limits, database_url: str | None, *, number: int | None = None)
                     mail_from="Gazette <hello@gazette.example>",
                     refund_policy=policy,
                     stripe_secret_key=SecretStr("sk_test_local"),
-                    stripe_timeout_seconds=PATIENCE,
-                )
+                ).model_copy(update={"stripe_timeout_seconds": PATIENCE})
                 lives = Lives(here, gateway, stripe_at_hand, settings, clocks)
                 await lives.begin()
                 return lives
