@@ -2,6 +2,10 @@
 
 Cohorts know for which plan, interval and currency readers first paid. The running service adds up movements anew;
 until then figures come from their rows.
+
+The table is made anew under its name: a release before this one that still runs can add no
+movement of readers to it: it logs an error each minute until it is replaced. Nothing is lost, since each reader is
+added up in one transaction.
 """
 
 from collections.abc import Sequence
