@@ -103,19 +103,18 @@ async def has_subscribed(session: AsyncSession, reader_id: str) -> bool:
     return found is not None
 
 
-async def has_seats(session: AsyncSession, reader_id: str) -> bool:
-    """Whether one of the reader's subscriptions that aren't over is sold by the seat."""
-    found = await session.scalar(
-        select(Subscription.id)
+async def seat_prices_of(session: AsyncSession, reader_id: str) -> set[str | None]:
+    """The prices at Stripe of the reader's subscriptions by the seat that aren't over."""
+    found = await session.scalars(
+        select(Subscription.price_id)
         .join(Offer, Offer.id == Subscription.offer_id)
         .where(
             Subscription.reader_id == reader_id,
             Subscription.status.not_in(_OVER),
             Offer.most_seats > 0,
         )
-        .limit(1)
     )
-    return found is not None
+    return set(found)
 
 
 async def subscriptions_of_customer(session: AsyncSession, customer_id: str) -> list[str]:

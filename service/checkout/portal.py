@@ -1,7 +1,7 @@
 """The way to Stripe's customer portal, where a subscription is managed."""
 
 from service.billing.customers import customer_of_reader
-from service.billing.subscriptions import has_seats
+from service.billing.subscriptions import seat_prices_of
 from service.db.context import Context
 from service.identity.return_to import absolute, checked_return_to
 from service.offers.portal import portal_for_seats
@@ -32,7 +32,7 @@ async def portal_of_customer(
         raise Problem("no-subscription")
     async with context.database.reading() as session:
         customer_id = await customer_of_reader(session, reader_id)
-        owns_seats = await has_seats(session, reader_id)
+        owns_seats = bool(await seat_prices_of(session, reader_id))
     if customer_id is None:
         raise Problem("no-subscription")
     publication = context.settings.publication

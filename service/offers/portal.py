@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.session import Database
 from service.db.tables import Offer
@@ -40,7 +41,7 @@ def seat_features(prices: Iterable[tuple[Offer, StripePrice]]) -> dict[str, Any]
     """The same for an owner of seats: no other offer to switch to, but another number of seats.
 
     More are paid at once for the rest of the period. Fewer are fewer at once; what was paid for them counts
-    against the next invoices.
+    against the next invoices. Stripe has one limit a product: the smallest of its offers, which none exceeds.
     """
     products = _by_product((offer, price) for offer, price in prices if offer.most_seats)
     listed = [
@@ -48,7 +49,7 @@ def seat_features(prices: Iterable[tuple[Offer, StripePrice]]) -> dict[str, Any]
             "product": product,
             "prices": [price.id for _, price in sold],
             "adjustable_quantity": {
-                "enabled": True, "minimum": 1, "maximum": max(offer.most_seats for offer, _ in sold),
+                "enabled": True, "minimum": 1, "maximum": min(offer.most_seats for offer, _ in sold),
             },
         }
         for product, sold in products.items()
@@ -67,11 +68,15 @@ def _by_product(
     products: dict[str, list[tuple[Offer, StripePrice]]] = {}
     rhythms: set[tuple[str, str, int]] = set()
     for offer, price in prices:
-        rhythm = (offer.plan, offer.interval, offer.interval_count)
+        rhythm = _rhythm(offer)
         if rhythm not in rhythms:
             rhythms.add(rhythm)
             products.setdefault(price.product_id, []).append((offer, price))
     return dict(list(products.items())[:MOST_PRODUCTS])
+
+
+def _rhythm(offer: Offer) -> tuple[str, str, int]:
+    return offer.plan, offer.interval, offer.interval_count
 
 
 def _features(update: str | None, products: list[dict[str, Any]]) -> dict[str, Any]:
@@ -135,11 +140,22 @@ async def wanted_portals(
 ) -> dict[str, dict[str, Any]]:
     """The features of each configuration, by its name, for what is sold now and mirrored at Stripe."""
     prices = []
-    for offer in await _mirrored(database):
+    async with database.reading() as session:
+        offers = await _mirrored(session)
+    for offer in offers:
         price = await gateway.retrieve_price(offer.stripe_price_id or "")
         if price is not None and price.active:
             prices.append((offer, price))
     return {publication: portal_features(prices), for_seats(publication): seat_features(prices)}
+
+
+async def listed_seat_prices(session: AsyncSession) -> set[str | None]:
+    """The prices of which Stripe's portal lets owners change the number of seats."""
+    firsts: dict[tuple[str, str, int], Offer] = {}
+    for offer in await _mirrored(session):
+        if offer.most_seats:
+            firsts.setdefault(_rhythm(offer), offer)
+    return {offer.stripe_price_id for offer in firsts.values()}
 
 
 async def mirror_portal(database: Database, gateway: SetUpGateway, publication: str) -> None:
@@ -173,7 +189,8 @@ class PortalMirror:
         self._done: frozenset[str | None] | None = None
 
     async def run(self, database: Database, gateway: SetUpGateway, publication: str) -> None:
-        catalogue = frozenset(offer.stripe_price_id for offer in await _mirrored(database))
+        async with database.reading() as session:
+            catalogue = frozenset(offer.stripe_price_id for offer in await _mirrored(session))
         if catalogue == self._done:
             return
         try:
@@ -184,7 +201,6 @@ class PortalMirror:
         self._done = catalogue
 
 
-async def _mirrored(database: Database) -> list[Offer]:
-    async with database.reading() as session:
-        offers = await offers_for_everybody(session)
+async def _mirrored(session: AsyncSession) -> list[Offer]:
+    offers = await offers_for_everybody(session)
     return [each for each in offers if each.kind == "subscription" and each.stripe_price_id]

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import Response
 
 from service.billing.seats import ask_for_more, end_seat, invite, take_seat
-from service.billing.subscriptions import has_seats
+from service.billing.subscriptions import seat_prices_of
 from service.checkout.schemas import Short
 from service.checkout.seat_schemas import SeatOut, state_of
 from service.checkout.seats import invitation_of, seat_id_of, seats_of
@@ -17,6 +17,7 @@ from service.html.list_query import ListQuery
 from service.html.redirect import see_other
 from service.identity.callers import ConfirmedReader, CurrentReader, SignedInReader
 from service.jobs.runner import AppWakes
+from service.offers.portal import listed_seat_prices
 from service.outbox.mails import MAIL_TASK
 from service.web.pages import GET, PageRoute, page
 from service.web.sign_in import visitor_of
@@ -38,10 +39,12 @@ async def show_seats(
     owned = await seats_of(session, caller.reader_id, asked)
     now = context.clocks.business()
     shown = owned.page.map(lambda row: SeatOut.of(row[0], row[1], context.settings, now))
-    owns = await has_seats(session, caller.reader_id)
+    prices = await seat_prices_of(session, caller.reader_id)
+    can_change = bool(prices) and not prices.isdisjoint(await listed_seat_prices(session))
     return page(
-        request, "seats.html", shared=owned.shared, owns=owns, shown=shown, asked=asked, path=SEATS
-    )
+        request, "seats.html", shared=owned.shared, owns=bool(prices), shown=shown, asked=asked, path=SEATS,
+        can_change=can_change,
+    )  # fmt: skip
 
 
 @router.post(SEATS)

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from service.db.session import Database
-from service.db.tables import Grant, Mail, MovementRow, Reader, Seat, Subscription
+from service.db.tables import Grant, Mail, MovementRow, Offer, Reader, Seat, Subscription
 from service.settings import Settings
 from tests.checkout.rows import rows, sell
 from tests.checkout.test_gift_subscriptions import friend, reason
@@ -233,6 +233,7 @@ def test_only_what_is_sold_by_the_seat_has_a_number(site: Installation) -> None:
 def test_pages_invite_take_and_remove_without_a_script(site: Installation) -> None:
     page = site.browser.get("/account/seats").text
     assert "is for 3 readers, you among them" in page
+    assert "Change the number of seats" in page
     assert site.browser.post("/account/seats", data={"email": ""}).status_code == 303
     (seat,) = seats(site)["items"]
     path = seat["url"].removeprefix(site.url)
@@ -250,6 +251,47 @@ def test_pages_invite_take_and_remove_without_a_script(site: Installation) -> No
     (item,) = site.browser.get(ADMIN, headers=staff).json()["items"]
     assert (item["state"], item["owner_id"] != item["reader_id"]) == ("removed", True)
     assert site.browser.delete(f"{ADMIN}/{item['id']}", headers=staff).status_code == 204
+
+
+@on_sqlite
+def test_an_owner_is_sent_to_the_portal_only_where_it_changes_the_number(
+    site: Installation,
+) -> None:
+    change, ask = "Change the number of seats", "Ask the newsroom for another number of seats"
+
+    def shown() -> tuple[bool, bool]:
+        page = site.browser.get("/account/seats").text
+        return change in page, ask in page
+
+    set_number(site, 1)
+    assert shown() == (True, False), "of one seat, too"
+
+    async def put_another_first(database: Database) -> None:
+        async with database.transaction() as session:
+            (await session.get_one(Offer, site.offers["team"])).position = 5
+            (await session.get_one(Offer, site.offers["larger"])).stripe_price_id = "price_larger"
+
+    sell(site, "larger", **{**TEAM, "most_seats": 50})
+    site.in_database(put_another_first)
+    assert shown() == (False, True), "of two offers of one interval the portal takes the first"
+
+    async def archive(database: Database) -> None:
+        async with database.transaction() as session:
+            larger, team = [
+                await session.get_one(Offer, site.offers[each]) for each in ("larger", "team")
+            ]
+            larger.archived_at = site.clocks.business()
+            team.archived_at = None
+
+    site.in_database(archive)
+    assert shown() == (True, False)
+
+    async def end(database: Database) -> None:
+        async with database.transaction() as session:
+            (await session.get_one(Offer, site.offers["team"])).archived_at = site.clocks.business()
+
+    site.in_database(end)
+    assert shown() == (False, True), "what is no longer sold isn't in the portal"
 
 
 def test_the_last_seat_is_taken_once_however_many_hold_a_link(site: Installation) -> None:

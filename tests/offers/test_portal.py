@@ -63,7 +63,7 @@ def test_owners_of_seats_change_their_number_and_switch_to_nothing() -> None:
         {
             "product": "digital",
             "prices": ["p_few", "p_many"],
-            "adjustable_quantity": {"enabled": True, "minimum": 1, "maximum": 50},
+            "adjustable_quantity": {"enabled": True, "minimum": 1, "maximum": 5},
         }
     ]
     assert not seat_features([plain])["subscription_update"]["enabled"]
