@@ -1,13 +1,11 @@
 """Assembly: the parts of the service put together as one application, and nothing else."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import cache, partial
 from threading import Lock
 from typing import Any
 
-import structlog
 from fastapi import APIRouter
 from fastapi.telemetry import TelemetryConfig
 from starlette.routing import BaseRoute
@@ -49,7 +47,7 @@ from service.identity.origins import AnswerHeaders, OriginPolicy
 from service.identity.passwords import ARGON2ID, Passwords
 from service.identity.reader_uses import ReaderUses
 from service.identity.secrets import derived_key
-from service.jobs.runner import Runner, Task, Wakes
+from service.jobs.runner import Background, Runner, Task, Wakes
 from service.late import LatePart, LateRoutes, made_late
 from service.limits.addresses import NetworkKey
 from service.logs import RequestLog
@@ -90,7 +88,6 @@ ROUTERS = (
     gift_routes.router,
     health.router,
 )
-log = structlog.get_logger()
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -234,6 +231,7 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve, names: Names) ->
         TokenVerifier(key_ring, settings.public_url, settings.publication),
         KeyUses(),
         Wakes(),
+        Background(),
         WebhookWatch(),
         ChannelWatch(),
         KeptGauges(),
@@ -268,18 +266,15 @@ async def _living(app: Service, *, at_once: bool = False) -> AsyncIterator[None]
     declared_routes(app.routes)
     running = app.running
     await make_ready(running)
+    background = running.get(Background)
     if at_once:
-        ending = asyncio.Event()
-        beginning = asyncio.create_task(_begin_late(running, ending))
+        background.begin_late(partial(_made_late, running), _OTHERS_FIRST_SECONDS)
     else:
-        runner = _begun(running, _tasks())
+        background.begin(_runner(running, _tasks()))
     try:
         yield
     finally:
-        if at_once:
-            ending.set()
-            runner = await beginning
-        await runner.stop(TASKS_END_SECONDS)
+        await background.stop(TASKS_END_SECONDS)
         await running.get(WebhookSender).finish(SENDING_ENDS_SECONDS)
         gateway = running.get(Payments).made
         if gateway is not None:
@@ -290,29 +285,19 @@ async def _living(app: Service, *, at_once: bool = False) -> AsyncIterator[None]
 _living_at_once = partial(_living, at_once=True)
 
 
-async def _begin_late(running: Running, ending: asyncio.Event) -> Runner:
-    """Start what runs in the background, when those who wait for the service have been answered."""
+async def _made_late(running: Running) -> Runner:
+    """What runs in the background, made when those who wait for the service have been answered."""
 
     def make() -> _Tasks:
         running.get(Payments).gateway  # noqa: B018 it is made here, while others are answered
         return _tasks()
 
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_OTHERS_FIRST_SECONDS):
-            await ending.wait()
-    try:
-        return _begun(running, await made_late(make))
-    except Exception:
-        log.exception("background.failed")  # nobody waits for it before the end
-        raise
+    return _runner(running, await made_late(make))
 
 
-def _begun(running: Running, tasks: _Tasks) -> Runner:
-    """What runs in the background, started."""
+def _runner(running: Running, tasks: _Tasks) -> Runner:
     interval = running.get(Settings).background_interval_seconds
-    runner = Runner(tasks(running), interval, running.get(Wakes))
-    runner.start()
-    return runner
+    return Runner(tasks(running), interval, running.get(Wakes))
 
 
 def _tasks() -> _Tasks:

@@ -5,6 +5,7 @@ import gc
 import os
 import resource
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar, Literal
 
@@ -267,8 +268,28 @@ def collect_rarely() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def serve(app: ASGIApp, listener: socket.socket, *, graceful_seconds: int) -> bool:
-    """Serve until SIGTERM or Ctrl-C, which finish what is in flight; False: it failed to start."""
+class _Server(uvicorn.Server):
+    """Ends, as by a signal, once `has_failed` says so."""
+
+    def __init__(self, config: uvicorn.Config, has_failed: Callable[[], bool]) -> None:
+        super().__init__(config)
+        self._has_failed = has_failed
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self._has_failed()
+
+
+def serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    graceful_seconds: int,
+    has_failed: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Serve until SIGTERM or Ctrl-C, which finish what is in flight; False: it failed to start.
+
+    `has_failed` is asked again and again: a part that is started later can't, and it ends likewise.
+    """
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -280,10 +301,10 @@ def serve(app: ASGIApp, listener: socket.socket, *, graceful_seconds: int) -> bo
         proxy_headers=False,
         timeout_graceful_shutdown=graceful_seconds,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, has_failed)
     allow_many_connections()
     collect_rarely()
     # uvicorn stops gracefully and then lets the signal take its usual effect.
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
-    return server.started
+    return server.started and not has_failed()

@@ -12,10 +12,15 @@ import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
+from structlog.testing import capture_logs
 
 from service.app import LATE, create_app
+from service.db import migrate
 from service.identity.declarations import declared_routes
+from service.jobs.runner import Background
 from service.late import LatePart, LateRoutes
+from service.payments.asking import LateGateway
+from service.payments.gateway import Gateway
 from tests.conftest import MovingClocks, settings_of
 from tests.patience import PATIENCE
 
@@ -98,6 +103,22 @@ async def test_an_application_that_has_all_in_time_is_the_whole_one(tmp_path: Pa
             await client.get(path)
     assert document == whole.openapi()
     assert declared_routes(late.routes) == declared_routes(whole.routes)
+
+
+async def test_a_background_that_cannot_begin_ends_the_process_and_is_cleared_away(
+    tmp_path: Path,
+) -> None:
+    def broken() -> Gateway:
+        raise RuntimeError("a module is broken")
+
+    settings = settings_of(f"sqlite:///{tmp_path}/paywall.db")
+    await migrate.migrate(settings.database_url)
+    app = create_app(settings, gateway=LateGateway(broken), clocks=MovingClocks(), whole=False)
+    with capture_logs() as logs:
+        async with app.router.lifespan_context(app):
+            pass
+    assert app.running.get(Background).has_failed
+    assert [each["event"] for each in logs if each["log_level"] == "error"] == ["background.failed"]
 
 
 def test_each_late_route_is_made_by_a_request_for_its_path(tmp_path: Path) -> None:

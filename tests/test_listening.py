@@ -296,3 +296,20 @@ async def test_who_leaves_before_a_whole_answer_is_no_failure() -> None:
 def test_a_header_holds_no_other_one(value: bytes) -> None:
     with pytest.raises(ValueError, match="line's end"):
         Head.of([(b"location", value)])
+
+
+def test_a_part_that_fails_after_the_start_ends_it_as_a_failed_start() -> None:
+    code = """
+import socket
+from service.listening import serve
+async def app(scope, receive, send):
+    for kind in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{kind}.complete"})
+listener = socket.create_server(("127.0.0.1", 0))
+print(serve(app, listener, graceful_seconds=1, has_failed=lambda: True))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
+    assert run.stdout == "False\n"

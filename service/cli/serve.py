@@ -20,6 +20,7 @@ from service.cli.running import CommandFailed, reaching, ready_context
 from service.clock import Clocks
 from service.db.sole_server import sole_server
 from service.identity.secrets import derived_key
+from service.jobs.runner import Background
 from service.payments.configured import (
     gateway_of_settings,
     import_gateway,
@@ -105,7 +106,10 @@ def _run(settings: Settings, listener: socket.socket, *, whole: bool) -> int:
     # The application's lifespan closes the gateway.
     gateway = gateway_of_settings(settings) if whole else late_gateway_of_settings(settings)
     app = create_app(settings, gateway=gateway, clocks=Clocks(), whole=whole)
-    started = listening.serve(app, listener, graceful_seconds=GRACEFUL_SECONDS)
+    background = app.running.get(Background)
+    started = listening.serve(
+        app, listener, graceful_seconds=GRACEFUL_SECONDS, has_failed=lambda: background.has_failed
+    )
     return 0 if started else START_FAILED
 
 

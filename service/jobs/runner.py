@@ -106,3 +106,42 @@ class Runner:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await event.wait()
+
+
+class Background:
+    """What runs in the background of one serving process, from its start or a little later."""
+
+    def __init__(self) -> None:
+        self.has_failed = False
+        """It couldn't begin: a process without it loses what it notes, and is to end."""
+        self._runner: Runner | None = None
+        self._beginning: asyncio.Task[None] | None = None
+        self._ending = asyncio.Event()
+
+    def begin(self, runner: Runner) -> None:
+        self._runner = runner
+        runner.start()
+
+    def begin_late(self, make: Callable[[], Awaitable[Runner]], seconds: float) -> None:
+        """Make it after `seconds`, or once the end has come, for its last rounds."""
+        self._beginning = asyncio.create_task(self._begin(make, seconds))
+
+    async def stop(self, patience: float) -> None:
+        """Stop the runner, in `patience` seconds together with what is still being made. It never raises."""
+        self._ending.set()
+        until = asyncio.get_running_loop().time() + patience
+        if self._beginning is not None:
+            await asyncio.wait([self._beginning], timeout=patience)
+            self._beginning.cancel()
+        if self._runner is not None:
+            await self._runner.stop(max(until - asyncio.get_running_loop().time(), 0))
+
+    async def _begin(self, make: Callable[[], Awaitable[Runner]], seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
+        try:
+            self.begin(await make())
+        except Exception:
+            self.has_failed = True
+            log.exception("background.failed")

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.jobs.runner import Runner, Task, TaskName, Wakes
+from service.jobs.runner import Background, Runner, Task, TaskName, Wakes
 from tests.patience import PATIENCE
 
 
@@ -107,3 +107,29 @@ async def test_a_task_that_hangs_does_not_hold_up_the_end() -> None:
     await hanging.reach(1)
     async with asyncio.timeout(PATIENCE):
         await runner.stop(patience=0.01)
+
+
+async def test_what_begins_at_the_end_alone_has_its_last_round() -> None:
+    last = Rounds()
+    background = Background()
+
+    async def make() -> Runner:
+        return Runner((Task("last", last, runs_last=True),), interval=3600, wakes=Wakes())
+
+    background.begin_late(make, seconds=3600)
+    await background.stop(PATIENCE)
+    assert (last.count >= 1, background.has_failed) == (True, False)
+
+
+async def test_what_is_being_made_holds_up_the_end_no_longer_than_it_may() -> None:
+    background, begun = Background(), asyncio.Event()
+
+    async def make() -> Runner:
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    background.begin_late(make, seconds=0)
+    await begun.wait()
+    async with asyncio.timeout(PATIENCE):
+        await background.stop(0.01)
