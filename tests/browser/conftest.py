@@ -63,9 +63,13 @@ def look_at(page: "Page", size: str, name: str) -> None:
 PRINTED = """() => {
   const root = document.documentElement;
   const shown = (all) => [...document.querySelectorAll(all)].filter((each) => each.checkVisibility());
+  const values = [...document.querySelectorAll(".unframed :is(input, select, textarea), td select")].filter(
+    (each) => each.value && each.type !== "hidden" && !each.closest("fieldset:has(> legend + .field > [value=''])"));
+  const printed = (each) => each.checkVisibility() && each.scrollWidth <= each.clientWidth + 1 && each.scrollHeight <= each.clientHeight + 1;
   const wide = shown("table, svg, .panel, .drawn").filter((each) => each.getBoundingClientRect().right > root.clientWidth + 1);
   return {
-    pressed: shown("nav, main form, main button, .button").map((each) => each.outerHTML.slice(0, 90)),
+    pressed: shown("nav, main button, .button, [type=password], [type=file], [name=sure]").map((each) => each.outerHTML.slice(0, 90)),
+    lost: values.filter((each) => !each.closest("tr:has(> th > :placeholder-shown)") && !printed(each)).map((each) => each.outerHTML.slice(0, 90)),
     cut: wide.map((each) => each.outerHTML.slice(0, 90)),
     paper: getComputedStyle(document.body).color,
     turned: getComputedStyle(document.body).page === "wide",
@@ -77,14 +81,14 @@ UPRIGHT, TURNED = 718, 1047
 
 
 def look_at_paper(page: "Page", name: str) -> None:
-    """Printed by somebody whose screen is dark: nothing to press, no column is cut, and black on white."""
+    """Printed by somebody whose screen is dark: nothing to press, all that is set, no column cut, black on white."""
     size, is_dark = page.viewport_size, page.evaluate(DARK)
     page.emulate_media(media="print", color_scheme="dark")
     page.set_viewport_size({"width": UPRIGHT, "height": 1000})
     if page.evaluate(PRINTED)["turned"]:
         page.set_viewport_size({"width": TURNED, "height": 700})
     found = page.evaluate(PRINTED)
-    assert (found["pressed"], found["cut"]) == ([], []), name
+    assert (found["pressed"], found["lost"], found["cut"]) == ([], [], []), name
     assert found["paper"] == "rgb(29, 32, 35)", name
     page.emulate_media(media="null", color_scheme="dark" if is_dark else "light")
     if size is not None:

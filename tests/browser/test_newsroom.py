@@ -8,7 +8,7 @@ pytest.importorskip("playwright.sync_api", reason="needs the group browser")
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import fill_card, look_at, reader
+from tests.browser.conftest import fill_card, look_at, look_at_paper, reader
 from tests.browser.test_staff import sign_in
 from tests.demo.process import Demo
 
@@ -113,6 +113,16 @@ def test_a_morning_in_the_newsroom(chromium: Browser, demo: Demo, size: str) -> 
         change_an_article(page, size)
         make_an_offer(page, size)
         help_a_reader(page, size)
+        page.goto("/admin/operators")
+        page.get_by_label("E-mail address").fill("ana@example.org")
+        page.get_by_label("First password").fill("a long first password")
+        page.get_by_role("button", name="Make the account").click()
+        expect(page.get_by_label("Role of ana@example.org", exact=True)).to_have_value("viewer")
+        look_at_paper(page, "newsroom-operators")
+        for name in ("rules", "crawlers"):
+            page.goto(f"/admin/{name}")
+            expect(page.locator("main .unframed select").first).to_be_visible()
+            look_at_paper(page, f"newsroom-{name}")
         page.goto("/admin/settings")
         expect(page.get_by_text("PAYWALL_METER_LIMIT")).to_be_visible()
         look_at(page, size, "newsroom-settings")
