@@ -268,7 +268,7 @@ def test_an_owner_is_sent_to_the_portal_only_where_it_changes_the_number(
 
     async def put_another_first(database: Database) -> None:
         async with database.transaction() as session:
-            (await session.get_one(Offer, site.offers["team"])).position = 5
+            (await session.get_one(Offer, site.offers["team"])).position = 1000
             (await session.get_one(Offer, site.offers["larger"])).stripe_price_id = "price_larger"
 
     sell(site, "larger", **{**TEAM, "most_seats": 50})
