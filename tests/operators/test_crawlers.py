@@ -15,7 +15,7 @@ from service.rules.document import read_stored
 from service.rules.store import latest
 from tests.crawlers.signing import public_key
 from tests.databases import on_sqlite
-from tests.operators.conftest import csrf_in
+from tests.operators.conftest import csrf_in, seen_in
 from tests.operators.test_rules import fields
 
 SignIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
@@ -81,24 +81,32 @@ async def test_the_form_of_the_rules_keeps_those_of_crawlers(
     assert rules.crawlers.search == "full_verified"
 
 
+def listed(page: str, name: str) -> str:
+    """What the form of address lists sends for a crawler: its name, and what was seen of its list."""
+    found = re.search(rf'<option value="({name} [^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
 @on_sqlite
 async def test_an_address_list_is_loaded(signed_in: SignIn) -> None:
     browser = await signed_in("editor")
-    csrf = csrf_in((await browser.get("/admin/crawlers")).text)
+    page = (await browser.get("/admin/crawlers")).text
+    csrf, bingbot = csrf_in(page), listed(page, "bingbot")
     for addresses, told in (
         ("0.0.0.0/0", "too wide"), ("abc", "Write it as"), ("[" * 5_000, "nested too deeply"),
         ('["\\ud800"]', "surrogate"),
     ):  # fmt: skip
         refused = await browser.post(
             "/admin/crawlers/addresses",
-            data={"csrf": csrf, "name": "bingbot", "addresses": addresses},
+            data={"csrf": csrf, "name": bingbot, "addresses": addresses},
         )
         assert (refused.status_code, told in refused.text) == (422, True)
         assert f">{addresses}</textarea>" in unescape(refused.text), "what was typed stays"
         assert re.search(r'<option value="bingbot [^"]+" selected>', refused.text)
     loaded = await browser.post(
         "/admin/crawlers/addresses",
-        data={"csrf": csrf, "name": "bingbot", "addresses": "192.0.2.0/27\n192.0.2.64/27"},
+        data={"csrf": csrf, "name": bingbot, "addresses": "192.0.2.0/27\n192.0.2.64/27"},
     )
     assert loaded.status_code == 303
     assert '<td role="cell" data-label="Networks" class="number">2</td>' in (
@@ -113,7 +121,7 @@ async def test_a_crawler_is_named_changed_and_forgotten(
     browser = await signed_in("editor")
     key = public_key(Ed25519PrivateKey.from_private_bytes(b"k" * 32))
     typed = {
-        "csrf": csrf_in((await browser.get("/admin/crawlers")).text), "name": "goodbot",
+        "csrf": csrf_in((await browser.get("/admin/crawlers")).text), "name": "goodbot", "seen": "none",
         "category": "agent", "agents": "GoodBot\nGoodBot-News", "hosts": "bot.example.org",
         "keys": json.dumps({"keys": [{**key, "key_ops": ["verify"]}]}),
     }  # fmt: skip
@@ -133,18 +141,25 @@ async def test_a_crawler_is_named_changed_and_forgotten(
         assert "GoodBot" in refused.text or "agents" in wrong
     saved = await browser.post("/admin/crawlers/crawler", data=typed)
     assert saved.status_code == 303
-    loaded = {"csrf": typed["csrf"], "name": "goodbot", "addresses": "192.0.2.0/27"}
+    page = (await browser.get("/admin/crawlers?crawler=goodbot")).text
+    typed["seen"] = seen_in(page, "/admin/crawlers/crawler")
+    loaded = {"csrf": typed["csrf"], "name": listed(page, "goodbot"), "addresses": "192.0.2.0/27"}
     assert (await browser.post("/admin/crawlers/addresses", data=loaded)).status_code == 303
     two = (
         f"{json.dumps({**key, 'key_ops': ['verify']})}\n{json.dumps({**key, 'x': key['x'][::-1]})}"
     )
+    typed["seen"] = "*"
     await browser.post("/admin/crawlers/crawler", data=typed | {"keys": two, "hosts": ""})
     found = (await stored())["goodbot"]
     assert (found.networks, found.hosts, len(found.keys)) == (("192.0.2.0/27",), (), 2)
     shown = (await browser.get("/admin/crawlers?crawler=goodbot")).text
     assert 'value="goodbot"' in shown
     assert "GoodBot\nGoodBot-News</textarea>" in shown
-    gone = {"csrf": typed["csrf"], "name": "goodbot"}
+    gone = {
+        "csrf": typed["csrf"],
+        "name": "goodbot",
+        "seen": seen_in(shown, "/admin/crawlers/forget"),
+    }
     assert (await browser.post("/admin/crawlers/forget", data=gone)).status_code == 303
     assert "goodbot" not in await stored()
 
