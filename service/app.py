@@ -259,6 +259,12 @@ async def make_ready(running: Running) -> None:
     await running.get(OnSale).assortment()
 
 
+async def close(running: Running) -> None:
+    """Leave the database: nothing asks it any more."""
+    await running.get(Openings).close()
+    await running.get(Database).dispose()
+
+
 @asynccontextmanager
 async def _living(app: Service, *, at_once: bool = False) -> AsyncIterator[None]:
     """`at_once`: it is ready before what runs in the background is imported."""
@@ -279,7 +285,7 @@ async def _living(app: Service, *, at_once: bool = False) -> AsyncIterator[None]
         gateway = running.get(Payments).made
         if gateway is not None:
             await gateway.close()
-        await running.get(Database).dispose()
+        await close(running)
 
 
 _living_at_once = partial(_living, at_once=True)

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 from sqlalchemy import select
 
-from service.app import Service, create_app, make_ready
+from service.app import Service, close, create_app, make_ready
 from service.crawlers.names import Names
 from service.db.session import Database
 from service.db.tables import AccessEntry
@@ -120,4 +120,4 @@ async def _ready(app: Service) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await app.running.get(Database).dispose()
+        await close(app.running)

@@ -63,6 +63,12 @@ class Openings:
             async with self._context.database.reading() as session:
                 await self._gifts.read_all(session)
 
+    async def close(self) -> None:
+        """Ask no more: the database is about to be left."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait({self._asking})
+
     def _ask(self) -> asyncio.Task[Problem | None]:
         if self._asking is None:
             self._asked_at = self._context.clocks.monotonic()

@@ -8,8 +8,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from service.app import create_app, make_ready
-from service.db.session import Database
+from service.app import close, create_app, make_ready
 from tests.databases import on_sqlite
 from tests.inside import Paywall
 from tests.reports.rows import offer
@@ -237,7 +236,7 @@ async def test_a_network_that_is_full_is_left_behind(
         assert await read(second, "203.0.113" if closed else "198.51.100") == (
             402 if closed else 200
         )
-    await app.running.get(Database).dispose()
+    await close(app.running)
 
 
 async def test_what_is_kept_of_unlocking_is_bounded(paywall: Paywall, device: Seen) -> None:

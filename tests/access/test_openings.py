@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from service.app import create_app, make_ready
+from service.app import close, create_app, make_ready
 from service.db.session import Database
 from service.grants.trust import TRUSTED
 from service.settings import Settings
@@ -44,7 +44,7 @@ async def browser(paywall: Paywall) -> AsyncIterator[httpx2.AsyncClient]:
             await made.get(f"/v1/articles/{slug}")
         assert [await reason(made) for _ in range(4)] == ["subscribers_only"] * 4
         yield made
-    await other.running.get(Database).dispose()
+    await close(other.running)
 
 
 async def reason(browser: httpx2.AsyncClient, slug: str = "paid") -> Any:

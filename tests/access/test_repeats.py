@@ -7,8 +7,7 @@ from typing import get_args
 import httpx2
 import pytest
 
-from service.app import create_app, make_ready
-from service.db.session import Database
+from service.app import close, create_app, make_ready
 from service.grants.grants import Source
 from service.grants.store import put_grant
 from service.grants.trust import TRUSTED
@@ -73,7 +72,7 @@ async def test_nor_in_another_process(paywall: Paywall, friend: httpx2.AsyncClie
         assert await unlock(friend, gift=token) == (200, "gift")
         paywall.clocks.travel(TRUSTED)
         assert await unlock(same) == (200, "gift")
-    await other.running.get(Database).dispose()
+    await close(other.running)
 
 
 async def test_a_gift_ends_on_time_whatever_is_remembered(

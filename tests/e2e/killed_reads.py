@@ -28,6 +28,8 @@ from tests.processes import environment, serving_workers, wait_until_ready
 from tests.served import free_port
 
 READERS, LIMIT = 16, 3
+ANSWERS = READERS * LIMIT + 1, 200
+"""Before a kill: by then one reader at least has met the limit."""
 SLUGS = [f"a-{number}" for number in range(LIMIT + 2)]
 
 
@@ -114,7 +116,7 @@ def survive(settings: Settings, number: int, kills: int) -> None:
     for _ in range(kills):
         with command("serve", "--port", str(port), environment=variables) as process:
             wait_until_ready(f"http://127.0.0.1:{port}", process)
-            asyncio.run(_read_and_kill(readers, process.kill, chance.randrange(20, 200)))
+            asyncio.run(_read_and_kill(readers, process.kill, chance.randrange(*ANSWERS)))
             assert process.wait() == -signal.SIGKILL
     asyncio.run(_check(settings, slugs, readers))
 
@@ -131,7 +133,7 @@ def survive_workers(settings: Settings, number: int, kills: int) -> None:
             pid = chance.choice(sorted(served.pids() - killed))
             killed.add(pid)
             kill = partial(os.kill, pid, signal.SIGKILL)
-            asyncio.run(_read_and_kill(readers, kill, chance.randrange(20, 200)))
+            asyncio.run(_read_and_kill(readers, kill, chance.randrange(*ANSWERS)))
             assert httpx2.get(f"{served.url}/healthz", timeout=PATIENCE).status_code == 200
     asyncio.run(_check(settings, slugs, readers))
 

@@ -11,7 +11,7 @@ from service.db.tables import ExperimentRow
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import Paywall
-from tests.operators.conftest import csrf_in
+from tests.operators.conftest import csrf_in, seen_in
 
 pytestmark = on_sqlite
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
@@ -108,7 +108,7 @@ async def test_its_pages_plan_it_start_it_and_stop_it(
     form: dict[str, Any] = {
         "csrf": csrf_in(page), "slug": "words", "question": "Do <new> words sell more?",
         "subject": "prompt", "goal": "registered", "within_days": "7", "size": "1000",
-        "ends_at": ends.strftime("%Y-%m-%dT%H:%M"), "audience": "lapsed", "wall": "", "entry": "",
+        "seen": "none", "ends_at": ends.strftime("%Y-%m-%dT%H:%M"), "audience": "lapsed", "wall": "", "entry": "",
         "sections": "Sport", "languages": "pt, en-GB", "variant": ["usual", "new", "", ""], "share": ["50", "50", "", ""],
         "anonymous": ["", "", "", ""], "registered": ["", "", "", ""],
         "title": ["", "Your seat is free", "", ""], "text": ["", "", "", ""],
@@ -134,10 +134,14 @@ async def test_its_pages_plan_it_start_it_and_stop_it(
     assert "Offers: one that isn’t sold any more." in shown
     assert "Your seat is free" in (await browser.get("/admin/experiments/words/plan")).text
     for act, words in [("start", "Stop the experiment"), ("stop", "Stopped early")]:
-        done = await browser.post(f"/admin/experiments/words/{act}", data={"csrf": csrf_in(page)})
+        action = f"/admin/experiments/words/{act}"
+        seen = seen_in((await browser.get("/admin/experiments/words")).text, action)
+        done = await browser.post(action, data={"csrf": csrf_in(page), "seen": seen})
         assert done.status_code == 303
         assert words in (await browser.get("/admin/experiments/words")).text
-    again = await browser.post("/admin/experiments/words/stop", data={"csrf": csrf_in(page)})
+    again = await browser.post(
+        "/admin/experiments/words/stop", data={"csrf": csrf_in(page), "seen": seen}
+    )
     assert (again.status_code, 'role="alert"' in again.text) == (409, True)
     viewer = await signed_in("viewer")
     page = (await viewer.get("/admin/experiments")).text

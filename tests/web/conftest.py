@@ -154,3 +154,4 @@ async def newspaper(
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as browser:
         yield Newspaper(app, browser, database, settings, clocks)
+    await app.running.get(Openings).close()
