@@ -4,12 +4,13 @@ Beside a running service, whose figures stay right meanwhile: what isn't added u
 An interrupted rebuild goes on where it was.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.scheduled_ends import forget_all_scheduled_ends
 from service.db.context import Context
@@ -81,6 +82,20 @@ _RETURNS = (HolderReturn, ("day", "measure", "previous"), ("holders",))
 _ONE_DAY = timedelta(days=1)
 Rows = dict[tuple[Any, ...], tuple[Any, ...]]
 Table = tuple[type[Any], tuple[str, ...], tuple[str, ...]]
+_IN_ONE_GO: tuple[
+    tuple[
+        str,
+        tuple[Table, ...],
+        Callable[[Context], Awaitable[object]],
+        Callable[[AsyncSession], Awaitable[None]],
+    ],
+    ...,
+] = (
+    (RENEWALS, (_RENEWALS, _PRICE_RENEWALS, _ENDS), count_renewals, forget_renewal_count),
+    (TRIALS, (_TRIALS,), look_up_trials, forget_all_trials),
+    (SCHEDULED, (_SCHEDULED,), look_up_scheduled, forget_all_scheduled_ends),
+)
+"""Parts with their tables, what adds them up, and what has them forgotten."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +113,8 @@ async def rebuild(context: Context, progress: Callable[[str], None]) -> list[Dif
     begun, _ = await _begun(context, LEDGER)
     found = await _movements(context, progress)
     found += await _money(context, progress)
-    found += await _renewals(context)
-    found += await _trials(context)
-    found += await _scheduled(context)
+    for part, tables, add_up, forget in _IN_ONE_GO:
+        found += await _in_one_go(context, part, tables, add_up, forget)
     found += await _ledger(context, begun, progress)
     async with context.database.transaction() as session:
         await session.execute(delete(Rollup).where(Rollup.name.in_(PARTS)))
@@ -142,38 +156,23 @@ async def _money(context: Context, progress: Callable[[str], None]) -> list[Diff
     return await _changed(context, tables, before)
 
 
-async def _renewals(context: Context) -> list[Difference]:
-    await count_renewals(context)
-    tables = (_RENEWALS, _PRICE_RENEWALS, _ENDS)
+async def _in_one_go(
+    context: Context,
+    part: str,
+    tables: tuple[Table, ...],
+    add_up: Callable[[Context], Awaitable[object]],
+    forget: Callable[[AsyncSession], Awaitable[None]],
+) -> list[Difference]:
+    """Of a part that is added up without a word in between."""
+    # What isn't added up yet is no difference.
+    await add_up(context)
     before = [await _rows(context, table) for table in tables]
-    _, is_new = await _begun(context, RENEWALS)
+    _, is_new = await _begun(context, part)
     if is_new:
         async with context.database.transaction() as session:
-            await forget_renewal_count(session)
-    await count_renewals(context)
+            await forget(session)
+    await add_up(context)
     return await _changed(context, tables, before)
-
-
-async def _trials(context: Context) -> list[Difference]:
-    await look_up_trials(context)
-    before = [await _rows(context, _TRIALS)]
-    _, is_new = await _begun(context, TRIALS)
-    if is_new:
-        async with context.database.transaction() as session:
-            await forget_all_trials(session)
-    await look_up_trials(context)
-    return await _changed(context, (_TRIALS,), before)
-
-
-async def _scheduled(context: Context) -> list[Difference]:
-    await look_up_scheduled(context)
-    before = [await _rows(context, _SCHEDULED)]
-    _, is_new = await _begun(context, SCHEDULED)
-    if is_new:
-        async with context.database.transaction() as session:
-            await forget_all_scheduled_ends(session)
-    await look_up_scheduled(context)
-    return await _changed(context, (_SCHEDULED,), before)
 
 
 async def _changed(
