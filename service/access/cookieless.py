@@ -6,7 +6,7 @@ before, or has a session, is never asked where they come from. A device that cam
 wall or a free article has read nothing yet and counts as none, else that would be a way around.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -47,10 +47,12 @@ async def is_closed(
     network: str | None,
 ) -> bool:
     """Whether the anonymous meter is closed to this caller, since their network used up its share."""
-    if network is None or await _has_begun(session, caller, meter):
+    if meter is not None and meter.read_set:
         return False
-    limit = _limit(context.settings)
-    return await used(session, limit, network, context.clocks.wall()) >= limit.most
+    # Nothing in this window: perhaps in an earlier one, by another meter, or by a gift link.
+    device = pseudonym(caller.device_id) if caller.device_id is not None else None
+    counted = admission(context, caller, network)
+    return await refuses(session, counted, device, context.clocks.wall())
 
 
 def admission(context: Context, caller: Caller, network: str | None) -> Admission:
@@ -63,20 +65,24 @@ def admission(context: Context, caller: Caller, network: str | None) -> Admissio
     return _limit(context.settings), network
 
 
+async def refuses(
+    session: AsyncSession, admission: Admission, device: str | None, now: datetime
+) -> bool:
+    """Whether the device (its pseudonym; None: a new one) may not begin, without counting it. `now` is wall time."""
+    if admission is None:
+        return False
+    limit, network = admission
+    # In this order: what filled the counter since the device was looked up may be its own read in another tab.
+    is_full = await used(session, limit, network, now) >= limit.most
+    return is_full and not await has_begun(session, device)
+
+
 async def has_begun(session: AsyncSession, device: str | None) -> bool:
     """Whether the meter or a gift link has opened anything to the device (its pseudonym; None: a new one)."""
     return device is not None and (
         await store.has_begun(session, known_device_holder(device))
         or await has_opened_one(session, device)
     )
-
-
-async def _has_begun(session: AsyncSession, caller: Caller, meter: MeterState | None) -> bool:
-    if caller.reader_id is not None or (meter is not None and meter.read_set):
-        return True
-    # Nothing in this window: perhaps in an earlier one, by another meter, or by a gift link.
-    device = pseudonym(caller.device_id) if caller.device_id is not None else None
-    return await has_begun(session, device)
 
 
 def _limit(settings: Settings) -> Limit:

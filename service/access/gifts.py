@@ -10,8 +10,10 @@ from typing import Annotated, Literal
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.access import cookieless
 from service.access.cookieless import Admission, has_begun
 from service.db.context import Context
+from service.db.tables import GiftLink
 from service.grants.gift_links import (
     articles_opened_since,
     find_link,
@@ -118,13 +120,11 @@ class Gifts:
         link = await find_link(session, link_id) if link_id is not None else None
         if link is None or link.article_id != article_id:
             return _refused("unknown")
-        state = state_of(link, now)
-        if state != "open":
-            return _refused(state, came_by_one=True)
-        if admission is not None and not await has_begun(session, device):
-            limit, network = admission
-            if await rate.used(session, limit, network, self._context.clocks.wall()) >= limit.most:
-                return GiftSeen(refusal=NETWORK_CLOSED, came_by_one=True)
+        refused = await self._refusal(session, link, device, admission, now)
+        if refused is not None:
+            # Another tab of the same device may have taken the place that is missing here.
+            held = await held_by_device(session, device, article_id, now) if device else None
+            return GiftSeen(held, came_by_one=True) if held is not None else refused
         return GiftSeen(grant_of(link, now), is_new=True, came_by_one=True)
 
     async def take(
@@ -171,6 +171,23 @@ class Gifts:
                 await rate.give_back(session, *admission)
             return "uncounted"
         return "counted" if wait is None else "refused"
+
+    async def _refusal(
+        self,
+        session: AsyncSession,
+        link: GiftLink,
+        device: str | None,
+        admission: Admission,
+        now: datetime,
+    ) -> GiftSeen | None:
+        """Why the link opens nothing to a device that doesn't hold it; None: it opens the article."""
+        state = state_of(link, now)
+        if state != "open":
+            return _refused(state, came_by_one=True)
+        wall_time = self._context.clocks.wall()
+        if await cookieless.refuses(session, admission, device, wall_time):
+            return GiftSeen(refusal=NETWORK_CLOSED, came_by_one=True)
+        return None
 
     async def _held(
         self, session: AsyncSession, device: str | None, article_id: str, now: datetime

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import httpx2
 import pytest
 from sqlalchemy import func, select, update
 
+from service.access import cookieless, gifts
 from service.access.reasons import REASONS
 from service.background import pruning_tasks
 from service.db.context import Context
@@ -16,7 +18,7 @@ from service.db.session import Database
 from service.db.tables import GiftLink, RateLimit
 from service.grants.gift_terms import NETWORK_CLOSED
 from service.identity.devices import HEADER
-from service.limits.rate import Limit, take
+from service.limits.rate import Limit, take, used
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
@@ -188,6 +190,57 @@ async def test_a_device_that_comes_by_a_link_in_many_tabs_begins_once(capped: Ca
             assert set(await asyncio.gather(*(opened() for _ in range(6)))) == {"gift"}
         async with paywall.database.reading() as session:
             assert await session.scalar(select(RateLimit.count)) == 1
+
+
+@pytest.mark.parametrize("most_readers", [1, 9])
+@pytest.mark.parametrize("step", ["find_link", "used"])
+async def test_what_another_tab_takes_amid_a_look_is_the_devices_own(
+    capped: Capped, monkeypatch: pytest.MonkeyPatch, step: str, most_readers: int
+) -> None:
+    async with capped(1) as paywall, paywall.new_client() as friend:
+        link = await gift_link(paywall)
+        async with paywall.database.transaction() as session:
+            await session.execute(update(GiftLink).values(most_readers=most_readers))
+        came = {"X-Forwarded-For": HOME}
+        await friend.post("/v1/articles/free/unlock", headers=came)
+        where = cookieless if step == "used" else gifts
+        usual = getattr(where, step)
+
+        async def opened() -> str:
+            answer = await friend.post(
+                "/v1/articles/paid/unlock", json={"gift": link}, headers=came
+            )
+            return str(answer.json()["reason"])
+
+        async def late(*given: Any) -> Any:
+            monkeypatch.setattr(where, step, usual)
+            assert await opened() == "gift"
+            return await usual(*given)
+
+        monkeypatch.setattr(where, step, late)
+        assert await opened() == "gift"
+        async with paywall.database.reading() as session:
+            assert await session.scalar(select(RateLimit.count)) == 1
+            assert await session.scalar(select(GiftLink.readers)) == 1
+
+
+async def test_what_another_tab_reads_amid_a_look_at_the_meter_is_the_devices_own(
+    capped: Capped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with capped(1) as paywall, paywall.new_client() as reader:
+        came = {"X-Forwarded-For": HOME}
+        await reader.post("/v1/articles/free/unlock", headers=came)
+        usual = used
+
+        async def late(*given: Any) -> int:
+            monkeypatch.setattr(cookieless, "used", usual)
+            read = await reader.post("/v1/articles/a/unlock", headers=came)
+            assert read.json()["reason"] == "meter"
+            return await usual(*given)
+
+        monkeypatch.setattr(cookieless, "used", late)
+        seen = (await reader.get("/v1/articles/b/access", headers=came)).json()
+        assert (seen["reason"], seen["would_consume"]) == ("meter", True)
 
 
 async def test_of_many_at_once_exactly_as_many_open_a_link(capped: Capped) -> None:
