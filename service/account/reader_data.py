@@ -66,6 +66,7 @@ from service.db.tables import (
     Right,
     RightClaim,
     Seat,
+    SignInAsk,
     SignInRequest,
     Subscription,
     Touches,
@@ -181,6 +182,7 @@ HOLDINGS: tuple[Holding, ...] = (
         hidden="old_hash new_hash",
     ),
     Holding("sign_in_requests", SignInRequest, their_sign_ins, hidden="link_hash code_hash"),
+    Holding("sign_in_asks", SignInAsk, lambda subject: SignInAsk.holder.in_(their_holders(subject))),
     Holding("mails", Mail, their_mails, hidden="text html"),
     Holding(
         "meter_windows", MeterWindow, lambda subject: MeterWindow.holder.in_(their_meters(subject))

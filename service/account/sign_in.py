@@ -15,7 +15,9 @@ from service.identity.devices import new_device_id, pseudonym
 from service.identity.email import EmailAddress, checked_address
 from service.identity.readers import has_signed_in
 from service.identity.return_to import checked_return_to
+from service.identity.sign_in_asks import note_ask
 from service.limits.rate import Limit, take_each, too_many
+from service.metering.store import device_holder
 from service.outbox.mails import put_mail
 from service.problems import Problem
 
@@ -79,6 +81,9 @@ async def request_sign_in(
             link=f"{page}?{urlencode({'token': asked.link})}" if with_link else None,
             code=asked.code, minutes=_LIFE_SECONDS // 60,
         )  # fmt: skip
+        if caller.device_id is not None:
+            # A browser that is new has met no wall.
+            await note_ask(session, device_holder(caller.device_id), context.clocks.business())
     return Requested(asked.id, device_id, _LIFE_SECONDS)
 
 

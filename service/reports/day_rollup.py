@@ -17,10 +17,11 @@ from sqlalchemy.orm import InstrumentedAttribute
 from service.db.bulk import insert_rows
 from service.db.context import Context
 from service.db.tables import HabitDay, HolderDay, HolderReturn, RolledDay, SourceDay, StepDepth
+from service.identity.sign_in_asks import forget_asks
 from service.metering.partitions import months_on
 from service.problems import Problem
 from service.reports.asked import Asked
-from service.reports.period import Interval, Period, step_after, step_of
+from service.reports.period import Interval, Period, midnight, step_after, step_of
 from service.reports.queries.depths import DEPTH_INTERVALS, depths_between
 from service.reports.queries.habits import WINDOW, habits_on
 from service.reports.queries.source_days import sold_on
@@ -90,7 +91,10 @@ async def _days(context: Context, condition: ColumnElement[bool]) -> list[date]:
 
 
 async def prune_holder_days(context: Context) -> None:
-    """Delete days of holders beyond `holder_days_keep_months`, once all is counted of them; that stays."""
+    """Delete days of holders beyond `holder_days_keep_months`, once all is counted of them; that stays.
+
+    With them go the asks for sign-in mails of the time before the first day that is left.
+    """
     first_kept = months_on(
         _today(context).replace(day=1), -context.settings.holder_days_keep_months
     )
@@ -112,7 +116,11 @@ async def prune_holder_days(context: Context) -> None:
                     delete(HolderDay).where(HolderDay.day == day, HolderDay.holder.in_(whose))
                 )
         if len(old) < DELETED_AT_ONCE:
-            return
+            break
+    async with context.database.transaction() as session:
+        since = await session.scalar(select(func.min(HolderDay.day)))
+        first = first_kept if since is None else min(since, first_kept)
+        await forget_asks(session, midnight(first, context.settings.zone))
 
 
 async def count_day(context: Context, day: date, today: date, *, with_sources: bool) -> None:

@@ -20,7 +20,6 @@ from sqlalchemy import (
     Select,
     and_,
     case,
-    exists,
     func,
     literal,
     or_,
@@ -37,15 +36,18 @@ from service.db.tables import (
     AccessEntry,
     Checkout,
     HolderDay,
-    MovementRow,
-    Pass,
-    Reader,
     ReaderDevice,
     RolledDay,
-    Subscription,
 )
 from service.metering.store import DEVICE, READER
 from service.offers.store import gift_offers
+from service.reports.followed import (
+    first_ask,
+    first_checkout,
+    first_payment,
+    is_first,
+    registration,
+)
 from service.reports.period import midnight
 from service.reports.rollups import holder_days
 
@@ -60,7 +62,7 @@ LEFT_AT_CHECKOUT = "left_at_checkout"
 OF_BUYERS = BEGAN, COMPLETED, GIVING = "began", "completed", "giving"
 """Buyers (readers, else devices) who began a checkout for themselves, who completed one that they began then, and
 who bought a gift then."""
-REGISTERED, PAID_AFTER_REGISTER = "registered", "register_paid"
+ASKED, REGISTERED, PAID_AFTER_REGISTER = "asked", "registered", "register_paid"
 MINUTES, READS = "registered_minutes", "registered_reads"
 """From the wall to the registration, and reads on the days in between: sums over those who registered."""
 
@@ -157,6 +159,7 @@ def _counted(rows: Iterable[Any], zone: ZoneInfo) -> tuple[Counter[Return], list
             before = row.register_before
             found[Return(REGISTER, day, before)] += 1
             found[Return(PAID_AFTER_REGISTER, day, before)] += _led(register, row.paid_at, _LONGEST)
+            found[Return(ASKED, day, before)] += _led(register, row.asked_at, _LONGEST)
             if _led(register, row.registered_at, _LONGEST):
                 found[Return(REGISTERED, day, before)] += 1
                 minutes = round((row.registered_at - register) / timedelta(minutes=1))
@@ -243,12 +246,14 @@ def _by_whose(rolled: Collection[date], unrolled: Collection[date]) -> Select[An
     )  # fmt: skip
     met = or_(days.c.subscribe_at.is_not(None), days.c.register_at.is_not(None))
     has_subscribe = days.c.subscribe_at.is_not(None)
+    has_register = days.c.register_at.is_not(None)
     readers = and_(met, days.c.whose.startswith(READER))
     return select(
         days.c.day, days.c.whose, days.c.subscribe_at, days.c.register_at,
-        case((readers, _first_payment(days))).label("paid_at"),
-        case((readers, _registration(days))).label("registered_at"),
-        case((has_subscribe, _first_checkout(days))).label("begun_at"),
+        case((readers, first_payment(days))).label("paid_at"),
+        case((readers, registration(days))).label("registered_at"),
+        case((has_subscribe, first_checkout(days))).label("begun_at"),
+        case((has_register, first_ask(days))).label("asked_at"),
         _before(days, literal(1) == 1, None).label("before"),
         case((met, _before(days, days.c.subscribe_at.is_not(None), "subscribe_wall_at"))).label(
             "subscribe_before"
@@ -330,61 +335,6 @@ def _whose(holder: ColumnElement[str]) -> ColumnElement[str]:
     return case(
         (holder.startswith(DEVICE), func.coalesce(literal(READER) + reader, holder)), else_=holder
     )
-
-
-def is_first(link: Any) -> ColumnElement[bool]:
-    """Whether a device that several readers used is this one's."""
-    other = aliased(ReaderDevice)
-    return ~exists().where(
-        and_(other.device_id == link.device_id, other.reader_id < link.reader_id)
-    )
-
-
-def _first_payment(days: Any) -> ColumnElement[Any]:
-    """Of a reader: when a subscription first brought something, or the first pass, no gift."""
-    reader = func.substr(days.c.whose, len(READER) + 1)
-    brought = (
-        select(MovementRow.at.label("at"))
-        .join(Subscription, Subscription.id == MovementRow.subscription_id)
-        .where(Subscription.reader_id == reader, MovementRow.to_plan.is_not(None))
-        .correlate(days)
-    )
-    passes = (
-        select(Pass.paid_at.label("at"))
-        .where(Pass.reader_id == reader, Pass.offer_id.not_in(gift_offers()))
-        .correlate(days)
-    )
-    first = union_all(brought, passes).subquery("payments")
-    return select(func.min(first.c.at, type_=UtcDateTime())).scalar_subquery()
-
-
-def _registration(days: Any) -> ColumnElement[Any]:
-    """When the reader verified an address."""
-    return (
-        select(Reader.email_verified_at)
-        .where(Reader.id == func.substr(days.c.whose, len(READER) + 1))
-        .correlate(days)
-        .scalar_subquery()
-    )
-
-
-def _first_checkout(days: Any) -> ColumnElement[Any]:
-    """When a holder, reader or device, first began a checkout after the wall to subscribe, gifts left out."""
-    row, link = Checkout, aliased(ReaderDevice)
-    reader = func.substr(days.c.whose, len(READER) + 1)
-    device = func.substr(days.c.whose, len(DEVICE) + 1)
-    after = and_(row.created_at >= days.c.subscribe_at, row.offer_id.not_in(gift_offers()))
-    ways = (
-        select(row.created_at.label("at")).where(row.reader_id == reader, after),
-        select(row.created_at).where(
-            row.device_id == device, days.c.whose.startswith(DEVICE), row.reader_id.is_(None), after
-        ),
-        select(row.created_at)
-        .join(link, link.device_id == row.device_id)
-        .where(link.reader_id == reader, is_first(link), row.reader_id.is_(None), after),
-    )
-    begun = union_all(*(each.correlate(days) for each in ways)).subquery("begun")
-    return select(func.min(begun.c.at, type_=UtcDateTime())).scalar_subquery()
 
 
 def _checkout_before(is_own: ColumnElement[bool], *, is_completed: bool) -> ColumnElement[Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.db.tables import Mail, Reader, ReaderSession
+from service.db.tables import Mail, Reader, ReaderDevice, ReaderSession, SignInAsk
 from tests.account.signing import ANA, ask, by_code, confirm, refused, rows
 from tests.databases import on_sqlite
 from tests.inside import Paywall
@@ -27,6 +27,19 @@ async def test_a_code_signs_in_and_makes_the_account(mailed: Paywall) -> None:
     assert answer.json()["return_to"] == "/articles/a?x=1"
     me = (await mailed.client.get("/v1/me")).json()
     assert (me["email"], me["email_verified"], me["grants"]) == ("Ana@example.org", True, [])
+
+
+async def test_that_a_known_browser_asked_is_noted_without_the_address(mailed: Paywall) -> None:
+    await ask(mailed)
+    # It was here for the first time, and met no wall.
+    assert await rows(mailed, SignInAsk) == []
+    at = mailed.clocks.business()
+    mailed.clocks.travel(timedelta(days=3))
+    await by_code(mailed)
+    (noted,) = await rows(mailed, SignInAsk)
+    (device,) = await rows(mailed, ReaderDevice)
+    assert noted.holder == f"device:{device.device_id}"
+    assert noted.at - at == timedelta(days=3, milliseconds=1)
 
 
 @on_sqlite

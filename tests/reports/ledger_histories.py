@@ -1,7 +1,7 @@
 """Random reads and walls, and their figures in plain Python, written without the queries."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
@@ -57,6 +57,8 @@ class LedgerOracle:
     clicked: dict[str, datetime] = field(default_factory=dict)
     """When each reader began a checkout, and each device of nobody."""
     now: datetime = LATER
+    asks: Sequence[tuple[str, datetime]] = ()
+    """Who asked for a sign-in mail, and when."""
 
     def step(self, row: AccessEntry) -> int | None:
         day = row.at.astimezone(self.zone).date()
@@ -124,6 +126,12 @@ class LedgerOracle:
         self, wall: str, events: dict[str, datetime], days: int
     ) -> Iterator[tuple[int, int] | tuple[None, None]]:
         """Of the holders who met the wall: with the event within `days` of the first; and all."""
+        return self.after_any(wall, [(f"reader:{each}", at) for each, at in events.items()], days)
+
+    def after_any(
+        self, wall: str, events: Sequence[tuple[str, datetime]], days: int
+    ) -> Iterator[tuple[int, int] | tuple[None, None]]:
+        """The same of events by holder, of which one may have several."""
         for rows in self.places_over(days):
             if rows is None:
                 yield None, None
@@ -135,8 +143,8 @@ class LedgerOracle:
                     first[whose] = min(first.get(whose, row.at), row.at)
             led = 0
             for whose, at in first.items():
-                event = events.get(whose.removeprefix("reader:"))
-                led += event is not None and at <= event <= at + timedelta(days=days)
+                until = at + timedelta(days=days)
+                led += any(joined(each) == whose and at <= then <= until for each, then in events)
             yield led, len(first)
 
     def left(self) -> Iterator[tuple[int, int, int] | tuple[None, None, None]]:

@@ -26,10 +26,13 @@ from service.db.tables import (
     Reader,
     ReaderDevice,
     RolledDay,
+    Rollup,
+    SignInAsk,
     StepDepth,
     Subscription,
     Touches,
 )
+from service.identity.sign_in_asks import NOTED
 from service.reports.asked import Asked
 from service.reports.cells import Line
 from service.reports.day_rollup import count_days
@@ -43,6 +46,7 @@ from tests.reports.ledger_histories import (
     BEGIN,
     CAME_BY,
     DAYS,
+    DEVICES,
     LATER,
     LINKED,
     READERS,
@@ -62,6 +66,10 @@ MONDAY = BEGIN.date() + 3 * DAY
 STEPS = {1: "day", 7: "week"}
 MIDDAY = datetime(2026, 3, 10, 12, tzinfo=UTC)
 moments = st.integers(0, (DAYS + 40) * 24).map(lambda hours: BEGIN + timedelta(hours=hours))
+asking = st.lists(
+    st.tuples(st.sampled_from([f"device:{each}" for each in DEVICES]), moments),
+    max_size=6, unique=True,
+)  # fmt: skip
 
 
 def test_figures_are_what_the_rows_say(database_url: str) -> None:
@@ -70,11 +78,12 @@ def test_figures_are_what_the_rows_say(database_url: str) -> None:
         ledger=ledgers, start=st.integers(0, 8), days=st.integers(1, 18), length=st.sampled_from([1, 7]),
         zone=st.sampled_from(["Europe/Lisbon", "America/Santiago", "UTC"]),
         rolled=st.integers(-1, DAYS), paid=moments, passed=moments, verified=moments,
-        clicked=moments, now=st.sampled_from(NOWS),
+        clicked=moments, now=st.sampled_from(NOWS), asks=asking,
     )  # fmt: skip
     def play(
         ledger: list[AccessEntry], start: int, days: int, length: int, zone: str, rolled: int,
         paid: datetime, passed: datetime, verified: datetime, clicked: datetime, now: datetime,
+        asks: list[tuple[str, datetime]],
     ) -> None:  # fmt: skip
         home = ZoneInfo(zone)
         first = MONDAY if length > 1 else BEGIN.date() + start * DAY
@@ -92,6 +101,7 @@ def test_figures_are_what_the_rows_say(database_url: str) -> None:
             {"rdr_1": verified},
             clicks,
             now,
+            asks,
         )
         asyncio.run(_compare(database_url, what, oracle, rolled, (paid, passed)))
 
@@ -132,7 +142,7 @@ async def _fill(database: Database, oracle: LedgerOracle, paid: tuple[datetime, 
     """Everything but the ledger's rows and the links of devices."""
     tables = (
         AccessEntry, HolderDay, LedgerDay, RolledDay, HolderReturn, StepDepth, HabitDay, MovementRow, Pass, Checkout, Subscription,
-        ReaderDevice, Touches, Article,
+        ReaderDevice, Touches, Article, SignInAsk,
     )  # fmt: skip
     async with database.transaction() as session:
         for table in tables:
@@ -156,7 +166,8 @@ async def _fill(database: Database, oracle: LedgerOracle, paid: tuple[datetime, 
         Touches(holder=holder, first_at=BEGIN, last_at=BEGIN, first_source=came_by)
         for holder, came_by in CAME_BY.items()
     ]
-    await store(database, *touches)
+    asks = [SignInAsk(holder=holder, at=at) for holder, at in oracle.asks]
+    await store(database, *touches, *asks)
     await store(
         database, bought, rows.movement(bought, 1, paid[0]),
         *(
@@ -213,12 +224,14 @@ async def _agree(database: Database, what: Asked, oracle: LedgerOracle) -> None:
         assert parts(line) == list(oracle.after("subscribe", oracle.paid, within))
 
     await _agree_by_wall(database, what, oracle)
-    met, registered, paid, days, reads = await lines_of(database, "registration-funnel", what)
+    funnel = await lines_of(database, "registration-funnel", what)
+    met, has_asked, registered, paid, days, reads = funnel
     way = list(oracle.on_the_way(30))
     assert parts(days) == [
         (None, None) if w is None else (sum(w, timedelta()) / DAY, len(w)) for w, _ in way
     ]
     assert parts(reads) == [(None, None) if n is None else (sum(n), len(n)) for _, n in way]
+    assert parts(has_asked) == list(oracle.after_any("register", oracle.asks, 30))
     assert parts(registered) == list(oracle.after("register", oracle.verified, 30))
     assert parts(paid) == list(oracle.after("register", oracle.paid, 30))
     assert [cell.value for cell in (*met.cells, met.total)] == oracle.met("register")
@@ -239,7 +252,8 @@ async def _agree(database: Database, what: Asked, oracle: LedgerOracle) -> None:
         funnel = await lines_of(
             database, "registration-funnel", replace(what, chosen={"source": name})
         )
-        assert parts(funnel[1]) == list(some.after("register", some.verified, 30))
+        assert parts(funnel[1]) == list(some.after_any("register", some.asks, 30))
+        assert parts(funnel[2]) == list(some.after("register", some.verified, 30))
         assert [cell.value for cell in (*funnel[0].cells, funnel[0].total)] == some.met("register")
 
 
@@ -358,3 +372,24 @@ async def test_the_whole_is_of_those_who_have_had_the_days(
     assert (funnel["registered"].whole, funnel["registered"].among) == (
         50, "Of those who met a wall up to 4 March 2026.",
     )  # fmt: skip
+
+
+async def test_asks_arent_known_of_the_time_before_they_were_noted(database: Database) -> None:
+    """As after an upgrade at noon of 2 March: the first whole day is the 3rd."""
+    article, now = rows.article("a", "A"), MIDDAY + 60 * DAY
+    walls = [
+        rows.read(article, MIDDAY - back * DAY, holder=f"device:{back}_{n}", wall="register")
+        for back in (8, 7)
+        for n in range(20)
+    ]
+    asks = [SignInAsk(holder=f"device:7_{n}", at=MIDDAY - 6 * DAY) for n in range(5)]
+    noted = Rollup(name=NOTED, zone="", version=1, made_at=MIDDAY - 8 * DAY)
+    await store(database, article, *walls, *asks, noted)
+    what = asked("2026-03-02", "2026-03-03", "day", now=now)
+    for each in (what, replace(what, chosen={"source": "direct or unknown"})):
+        lines = await lines_of(database, "registration-funnel", each)
+        (found,) = (line for line in lines if line.series == "asked")
+        before, since = found.cells
+        assert before.value is found.total.value is None
+        assert before.why == "Who asked isn't known before 2026-03-03: begin on that day or later."
+        assert (since.part, since.whole) == (5, 20)

@@ -33,6 +33,7 @@ from service.db.tables import (
     RolledDay,
     Rollup,
     ScheduledChange,
+    SignInAsk,
     SourceDay,
     StepDepth,
     Subscription,
@@ -354,16 +355,20 @@ async def test_days_of_holders_are_pruned_and_their_counts_stay(
     what = asked("2026-03-01", "2026-03-10", "day", now=MIDDAY)
     before = await lines_of(database, "stop-rate", what)
     clocks.travel(timedelta(days=26 * 31))
+    asks = [SignInAsk(holder="device:1", at=at) for at in (MIDDAY, clocks.business())]
+    await store(database, *asks)
     async with database.transaction() as session:
         await session.execute(update(RolledDay).values(depths_counted_on=None))
         holders = await session.scalar(select(func.count()).select_from(HolderDay))
     await prune_holder_days(context)
     async with database.transaction() as session:
         assert await session.scalar(select(func.count()).select_from(HolderDay)) == holders
+        assert len(list(await session.scalars(select(SignInAsk)))) == 2
     await count_days(context)
     await prune_holder_days(context)
     async with database.transaction() as session:
         assert await session.scalar(select(func.count()).select_from(HolderDay)) == 0
+        assert list(await session.scalars(select(SignInAsk.at))) == [clocks.business()]
         await session.execute(delete(HabitDay))
     asleep = totals(await lines_of(database, "active-days", what))["asleep"]
     assert "isn't kept any more" in asleep.why

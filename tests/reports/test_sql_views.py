@@ -43,6 +43,7 @@ from service.db.tables import (
     RightDay,
     RolledDay,
     Rollup,
+    SignInAsk,
     StepDepth,
     Subscription,
     Touches,
@@ -87,7 +88,7 @@ SOME = sampled(3)
 _TABLES: tuple[type[Base], ...] = (
     AccessEntry, HolderDay, LedgerDay, RolledDay, HolderReturn, StepDepth, HabitDay, CohortMonth, MoneyDay, RightDay,
     EdgeDay, Rollup, PromotionUse, MovementRow, InvoiceRow, Pass, CheckoutTouches, Checkout,
-    Subscription, DomainEvent, ReaderDevice, Touches, Reader, Offer, Article,
+    Subscription, DomainEvent, ReaderDevice, SignInAsk, Touches, Reader, Offer, Article,
 )  # fmt: skip
 
 
@@ -247,6 +248,10 @@ async def _fill(database: Database, what: Drawn) -> None:
         database,
         rows.bought_pass(readers[1], offer, paid, paid_at=at(what.paid)),
         rows.bought_pass(readers[0], present, paid, paid_at=BEGIN),
+        *(
+            SignInAsk(holder=f"device:d{1 + n % 4}", at=at(hour) + timedelta(seconds=n))
+            for n, (hour, _, _) in enumerate(what.events)
+        ),
         *(ReaderDevice(device_id=d, reader_id=r, linked_at=BEGIN) for d, r in LINKED.items()),
         *(
             Touches(holder=each, first_at=BEGIN, last_at=BEGIN, first_source=by)

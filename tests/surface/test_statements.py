@@ -173,7 +173,7 @@ MOST: Mapping[str, int] = {
     "/v1/articles/{slug}": 0,
     "/v1/articles/{slug}/access": 5,  # as above
     "/v1/me": 6,
-    "/v1/me/export": 50,
+    "/v1/me/export": 51,
     "/gift": 1,
     "/gift/{token}": 3,
     "/v1/gift-subscriptions/{token}": 1,

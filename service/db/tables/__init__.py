@@ -66,6 +66,7 @@ _TABLES = {
         "ReaderDevice",
         "ReaderSession",
         "ReaderUse",
+        "SignInAsk",
         "SignInRequest",
     ),
     "inbox": ("InboxEvent", "Reconciliation"),

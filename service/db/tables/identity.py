@@ -108,6 +108,19 @@ class SignInRequest(Base):
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class SignInAsk(Base):
+    """When a browser that was here before asked for a sign-in mail, which the requests soon forget.
+
+    Nothing says for which address. The report of registrations looks for it after a wall to register.
+    """
+
+    __tablename__ = "sign_in_asks"
+
+    holder: Mapped[str] = mapped_column(primary_key=True)
+    """Named as in the ledger."""
+    at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+
+
 class AddressChange(Base):
     """An address that a reader wants instead of theirs, until the mails to both are confirmed."""
 

@@ -20,6 +20,7 @@ from service.db.tables import (
     Offer,
     Pass,
     ReaderDevice,
+    SignInAsk,
     Subscription,
     TrialCard,
 )
@@ -44,12 +45,15 @@ from service.identity.consents import newsletter_row
 from service.identity.readers import created, new_reader
 from service.identity.touches import Touch
 from service.metering.ledger import Entry
+from service.metering.store import known_device_holder
 from service.offers.pricing import end_of_pass
 from service.offers.store import price_of
 from service.outbox.domain_events import Happened
 from service.outbox.event_types import EventType
 
 _RETURN_TO = "/"
+_MAIL_TAKES = timedelta(seconds=50)
+"""From asking for a sign-in mail to using it."""
 
 
 @dataclass
@@ -113,7 +117,8 @@ class Scribe:
         reader.verified_key, reader.email_verified_at = reader.email_key, person.at
         reader.pseudonym = stable_id("ctm", person.number)
         linked = ReaderDevice(device_id=person.device, reader_id=reader.id, linked_at=person.at)
-        self.book.rows += [reader, linked]
+        asked = SignInAsk(holder=known_device_holder(person.device), at=person.at - _MAIL_TAKES)
+        self.book.rows += [reader, linked, asked]
         self.book.note_event(created(reader))
 
     def comes_to_a_wall(self, person: Person) -> None:

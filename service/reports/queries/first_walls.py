@@ -16,6 +16,7 @@ from service.offers.store import gift_offers
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, ratio, share
 from service.reports.queries import kept_rows, ledger
+from service.reports.queries.asks import asks, known_asks
 from service.reports.queries.counting import WHOLE
 from service.reports.queries.distinct import Distinct, distinct
 from service.reports.queries.holders import at_hand, by_step_and_whole, splits_of
@@ -23,6 +24,7 @@ from service.reports.queries.met_walls import MOST_ROWS, is_of_single_walls, met
 from service.reports.queries.purchases import is_for_oneself
 from service.reports.queries.waited import Place, had_since, once_over
 from service.reports.returns import (
+    ASKED,
     DAYS_TO_PAY,
     LEFT_AT_CHECKOUT,
     MINUTES,
@@ -119,7 +121,8 @@ async def _paid_after(session: AsyncSession, asked: Asked, walls: Subquery, at: 
 
 
 async def registration_funnel(session: AsyncSession, asked: Asked) -> list[Line]:
-    """Holders who met a wall to register, and of these those who registered and paid, by 30 days.
+    """Holders who met a wall to register, and of these those who asked for a sign-in mail, registered and
+    paid, by 30 days.
 
     Of those who registered, how long it took, and how much they read on the way.
     """
@@ -128,6 +131,8 @@ async def registration_funnel(session: AsyncSession, asked: Asked) -> list[Line]
     longer = replace(asked, period=replace(asked.period, last=asked.period.last + _LONGEST))
     days = await ledger.by_holder(session, asked)
     wall = "register_wall_at"
+    has_asked = await _after_the_first(session, asked, days, wall, asks())
+    known = await known_asks(session, asked)
     registered = await _after_the_first(session, asked, days, wall, _registrations())
     paid = await _after_the_first(session, asked, days, wall, _payments())
     reads = await _reads(session, longer.among(()), _registrations())
@@ -151,6 +156,9 @@ async def registration_funnel(session: AsyncSession, asked: Asked) -> list[Line]
 
         return [
             line_of(lambda at: Cell(registered.met[split, at]), asked.steps, "met", split=split),
+            line_of(
+                known(_within(asked, has_asked, split, _LONGEST)), asked.steps, "asked", split=split
+            ),
             line_of(
                 _within(asked, registered, split, _LONGEST), asked.steps, "registered", split=split
             ),
@@ -182,7 +190,7 @@ async def _paid_by_returns(session: AsyncSession, asked: Asked) -> list[Line]:
 
 
 async def _registered_by_returns(session: AsyncSession, asked: Asked) -> list[Line]:
-    measures = (REGISTER, REGISTERED, PAID_AFTER_REGISTER, MINUTES, READS)
+    measures = (REGISTER, ASKED, REGISTERED, PAID_AFTER_REGISTER, MINUTES, READS)
     found = await distinct(session, asked, *measures)
     met, registered = _number(found, REGISTER), _number(found, REGISTERED)
     minutes, reads = _number(found, MINUTES), _number(found, READS)
@@ -201,6 +209,7 @@ async def _registered_by_returns(session: AsyncSession, asked: Asked) -> list[Li
 
     cells = {
         "met": found.known(lambda at: Cell(found.counts[REGISTER][at])),
+        "asked": (await known_asks(session, asked))(part(_number(found, ASKED))),
         "registered": part(registered),
         "paid": part(_number(found, PAID_AFTER_REGISTER)),
         "days": mean(days),

@@ -21,11 +21,12 @@ from service.db.tables import (
 from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, none, ratio, share
+from service.reports.followed import is_first
 from service.reports.period import Step, midnight
 from service.reports.queries.counting import Counts
 from service.reports.queries.distinct import distinct
 from service.reports.queries.ledger import by_holder
-from service.reports.returns import ANY, BEGAN, COMPLETED, GIVING, WALL, is_first
+from service.reports.returns import ANY, BEGAN, COMPLETED, GIVING, WALL
 
 WINDOW = 30
 """Days."""
