@@ -14,7 +14,7 @@ from service.grants.institutions import give_by_domain
 from service.grants.rights import give_rights_of_address
 from service.identity import address_changes
 from service.identity.audit import record
-from service.identity.email import EmailAddress, checked_address, mailbox_of
+from service.identity.email import EmailAddress, checked_address, mailbox_of, turn_of_address
 from service.identity.meanwhile import check_unchanged
 from service.identity.readers import account_of, find_reader
 from service.identity.sessions import end_sessions_of
@@ -79,7 +79,7 @@ async def confirm_change(context: Context, token: str) -> State:
 
     async def attempt() -> State:
         # As for confirmations of the address: nobody signs in to it meanwhile.
-        async with context.database.serialised(f"address:{found.email_key}") as session:
+        async with context.database.serialised(turn_of_address(found.email_key)) as session:
             change = await address_changes.by_link(session, token, now)
             if change is None:
                 raise Problem("sign-in-refused")
@@ -104,7 +104,7 @@ async def change_by_operator(
     address = checked_address(email)
 
     async def attempt() -> None:
-        async with context.database.serialised(f"address:{address.key}") as session:
+        async with context.database.serialised(turn_of_address(address.key)) as session:
             reader = await find_reader(session, reader_id)
             if reader is None or reader.merged_into is not None or reader.erased_at is not None:
                 raise Problem("not-found", f"There is no reader {reader_id}.")

@@ -18,7 +18,7 @@ from service.identity.callers import Caller
 from service.identity.consents import newsletter_wording, record_newsletter
 from service.identity.device_label import device_label
 from service.identity.devices import pseudonym
-from service.identity.email import EmailAddress, mailbox_of
+from service.identity.email import EmailAddress, mailbox_of, turn_of_address
 from service.identity.readers import find_reader, link_device, settled_reader
 from service.identity.secrets import hash_secret
 from service.identity.sessions import Kind, Method, OpenedSession, end_session, open_session
@@ -116,7 +116,7 @@ async def _sign_in(
 ) -> Confirmed:
     async def attempt() -> Confirmed:
         # Two confirmations of one address at once must not make two accounts.
-        async with context.database.serialised(f"address:{request.email_key}") as session:
+        async with context.database.serialised(turn_of_address(request.email_key)) as session:
             if not await sign_in_requests.use(session, request, context.clocks.wall()):
                 raise Problem("sign-in-refused")
             reader_id = await _reader_of(session, request, client, context)

@@ -27,6 +27,7 @@ from service.db.session import Database
 from service.db.tables import Checkout, Customer, Grant, Reader, SignInRequest, Subscription
 from service.identity.audit import record
 from service.identity.callers import LiveSession
+from service.identity.email import turn_of_address
 from service.identity.readers import find_reader, forget_typed_address, take_turn
 from service.identity.sessions import end_sessions_of
 from service.jobs.runner import Wakes
@@ -72,7 +73,7 @@ async def erase_reader(
 
     async def attempt() -> None:
         # As for confirmations of the address: nobody signs in to it meanwhile.
-        async with context.database.serialised(f"address:{key}") as session:
+        async with context.database.serialised(turn_of_address(key)) as session:
             await _erase_here(session, context, reader_id, actor=actor)
 
     await past_deadlocks(attempt)

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.ends import RENEWED
 from service.billing.state import StateChange, StoredState
 from service.db.bulk import insert_rows
 from service.db.tables import DomainEvent, PriceRenewalDay, Rollup
+from service.db.turns import take_key
 
 NAME, VERSION = "renewals", 2
 RENEWALS_LOCK = "renewal-rollup"
@@ -33,9 +34,7 @@ async def take_renewals_along(session: AsyncSession, change: StateChange) -> Non
     """
     if change.before is None or _price_of(change.before) == _price_of(change.after):
         return
-    if session.get_bind().dialect.name == "postgresql":
-        key = func.hashtextextended(RENEWALS_LOCK, 0)
-        await session.execute(select(func.pg_advisory_xact_lock(key)))
+    await take_key(session, RENEWALS_LOCK)
     made = await session.get(Rollup, NAME, populate_existing=True)
     if made is None or made.version != VERSION:
         return

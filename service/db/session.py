@@ -28,6 +28,7 @@ from service.db.engines import (
     sqlite_engine,
 )
 from service.db.failures import NoTurn, database_unavailable, ended_in_time, translated
+from service.db.turns import take_key
 from service.eager import in_task
 from service.running import part
 
@@ -203,9 +204,7 @@ class Database:
                 yield session
             return
         async with self.transaction() as session:
-            await session.execute(
-                text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
-            )
+            await take_key(session, key)
             yield session
 
     async def dispose(self) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.context import Context
 from service.db.tables import Reader, Right, RightClaim
 from service.grants.grants import EVERYTHING, provisional_reference
+from service.grants.right_turns import turn_of_claim
 from service.grants.rights import (
     BoundBy,
     KnownReaders,
@@ -77,7 +78,7 @@ async def claim_right(context: Context, claim: Claim, *, reader_id: str, network
         raise too_many(*refused)
     if hashed is None:
         raise Problem("right-not-found")
-    async with context.database.serialised(f"right:{hashed}") as session:
+    async with context.database.serialised(turn_of_claim(hashed)) as session:
         await take_turn(session, reader_id)
         await _check_address(session, reader_id)
         return await _claimed(session, context, claim.by, hashed, reader_id)

@@ -21,13 +21,13 @@ from service.grants.csv_file import (
     once,
 )
 from service.grants.matching import plain
+from service.grants.right_turns import locked, take_source
 from service.grants.rights import (
     Rights,
     SentRight,
     is_over,
     known_readers,
     match_key,
-    take_source,
 )
 from service.identity.audit import record
 from service.identity.email import email_key
@@ -172,6 +172,10 @@ async def _store(
     key = match_key(context.settings)
     readers = await known_readers(session, rows, key, now)
     rights = Rights(session, key, context.clocks, readers)
+    both = [(row, known[row.reference]) for row in rows if row.reference in known]
+    changing = [row.reference for row, there in both if rights.changes(there, row)]
+    changing += [row.reference for row in missing if row.ended_at is None]
+    await locked(session, source, changing)
     for row in rows:
         outcome = await rights.put(source, row, known.get(row.reference))
         if outcome == "unchanged":

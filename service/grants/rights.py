@@ -1,11 +1,11 @@
 """Rights to read from elsewhere: stored as their source sends them, and given to the reader whose they are."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
@@ -14,6 +14,7 @@ from service.db.context import Context
 from service.db.tables import Reader, Right, RightClaim
 from service.grants.grants import plan_scope
 from service.grants.matching import MatchKey, plain
+from service.grants.right_turns import at_once, locked, take_claims, take_source
 from service.grants.store import put_grant
 from service.identity.audit import record
 from service.identity.email import email_key
@@ -29,8 +30,6 @@ BoundBy = Literal["email", "account", "name"]
 CLAIM_WAITS = timedelta(days=60)
 """So long after its provisional days a claim still waits for a list: later its number may be another's."""
 _SHOWN = ("plan", "starts_at", "ends_at", "ended_at")
-_AT_ONCE = 500
-"""Values in one list of a statement; well below what either database takes."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +91,10 @@ class Rights:
         if row.number_hash is None and row.account_hash == hashes.account:
             # Stored before numbers were.
             row.number_hash = hashes.number
-        same = (
-            row.plan == sent.plan and row.starts_at == (sent.starts_at or row.starts_at)
-            and row.ends_at == sent.ends_at and row.ended_at is None
-            and _Hashes(row.email_hash, row.account_hash, row.name_hash, row.number_hash) == hashes
-        )  # fmt: skip
+        is_same = _is_same(row, sent, hashes)
         if self._is_anothers(row, hashes) or self._is_outranked(row, sent):
             await self.unbind(row)
-        if same:
+        if is_same:
             # Confirmed since, or the reader was erased: the address is looked up again.
             is_new = row.reader_id is None and await self._bind_to_known(row, sent)
             return "changed" if is_new else "unchanged"
@@ -112,6 +107,16 @@ class Rights:
         else:
             await self._changed(row, before, "right.changed")
         return "changed"
+
+    def changes(self, row: Right, sent: SentRight) -> bool:
+        """Whether `put` would change what is there."""
+        hashes = self._hashes(sent)
+        return (
+            not _is_same(row, sent, hashes)
+            or self._is_anothers(row, hashes)
+            or self._is_outranked(row, sent)
+            or (row.reader_id is None and self._known(row, sent) is not None)
+        )
 
     async def end(self, row: Right) -> None:
         """Its source has taken it back. Repeating it changes nothing, and one whose end has passed emits nothing."""
@@ -172,17 +177,20 @@ class Rights:
 
     async def _bind_to_known(self, row: Right, sent: SentRight) -> bool:
         """Whether a reader has confirmed the address, or claimed it, whose the right is then."""
+        found = self._known(row, sent)
+        if found is None:
+            return False
+        await self.bind(row, *found)
+        return True
+
+    def _known(self, row: Right, sent: SentRight) -> tuple[str, BoundBy] | None:
         known = self._readers
         found: dict[BoundBy, str | None] = {
             "email": self._by_address(sent),
             "account": known.by_claim.get(row.account_hash or ""),
             "name": known.by_claim.get(row.name_hash or "") if is_known_by_name(row) else None,
         }
-        for by, reader_id in found.items():
-            if reader_id is not None:
-                await self.bind(row, reader_id, by)
-                return True
-        return False
+        return next(((id_, by) for by, id_ in found.items() if id_ is not None), None)
 
     def _by_address(self, sent: SentRight) -> str | None:
         return self._readers.by_address.get(email_key(sent.email) or "") if sent.email else None
@@ -218,6 +226,15 @@ class Rights:
             and row.number_hash is not None and row.number_hash == hashes.number
         )  # fmt: skip
         return was != is_now and not has_moved
+
+
+def _is_same(row: Right, sent: SentRight, hashes: _Hashes) -> bool:
+    """Whether it is stored as it was sent."""
+    return (
+        row.plan == sent.plan and row.starts_at == (sent.starts_at or row.starts_at)
+        and row.ends_at == sent.ends_at and row.ended_at is None
+        and _Hashes(row.email_hash, row.account_hash, row.name_hash, row.number_hash) == hashes
+    )  # fmt: skip
 
 
 def is_known_by_name(row: Right) -> bool:
@@ -272,10 +289,12 @@ async def put_right(
 ) -> Right:
     """Store one right as it is sent, and audit it where that changes anything. Problem `changed-meanwhile`."""
     await take_source(session, source)
-    row = await session.get(Right, (source, sent.reference), populate_existing=True)
+    key = match_key(context.settings)
+    hashes = key.account(sent.account_number, sent.postcode), key.name(sent.name, sent.postcode)
+    await take_claims(session, email_key(sent.email) if sent.email else None, hashes)
+    row = next(iter(await locked(session, source, [sent.reference])), None)
     before = payload_of(row) if row is not None else None
     await _check_unchanged(session, row, seen, source, sent.reference)
-    key = match_key(context.settings)
     readers = await known_readers(session, [sent], key, context.clocks.business())
     rights = Rights(session, key, context.clocks, readers)
     outcome = await rights.put(source, sent, row)
@@ -300,6 +319,7 @@ async def end_right(
 ) -> Right:
     """End a right now, and audit it; one that has ended stays as it is. Problems `not-found` and `changed-meanwhile`."""
     await take_source(session, source)
+    await locked(session, source, [reference])
     row = await find_right(session, source, reference)
     await _check_unchanged(session, row, seen, source, reference)
     if row.ended_at is None:
@@ -310,13 +330,6 @@ async def end_right(
             before=before, after=payload_of(row), now=context.clocks.business(),
         )  # fmt: skip
     return row
-
-
-async def take_source(session: AsyncSession, source: str) -> None:
-    """Wait until no other transaction changes the source's rights; SQLite's one writer has its turn."""
-    if session.get_bind().dialect.name == "postgresql":
-        key = f"rights:{source}"
-        await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
 
 
 async def known_readers(
@@ -330,13 +343,13 @@ async def known_readers(
         hashes.add(key.account(each.account_number, each.postcode))
         hashes.add(key.name(each.name, each.postcode))
     by_address: dict[str, str] = {}
-    for some in _at_once(addresses):
+    for some in at_once(addresses):
         confirmed = await session.execute(
             select(Reader.verified_key, Reader.id).where(Reader.verified_key.in_(some))
         )
         by_address.update((row.verified_key, row.id) for row in confirmed)
     by_claim: dict[str, str] = {}
-    for some in _at_once(hashes):
+    for some in at_once(hashes):
         claims = await session.execute(
             select(RightClaim.hash, RightClaim.reader_id).where(
                 RightClaim.hash.in_(some), RightClaim.provisional_until > now - CLAIM_WAITS
@@ -344,13 +357,6 @@ async def known_readers(
         )
         by_claim.update((row.hash, row.reader_id) for row in claims)
     return KnownReaders(by_address, by_claim)
-
-
-def _at_once(values: set[str | None]) -> Iterator[list[str]]:
-    """The values in lists that one statement takes each; None is left out."""
-    ordered = sorted(each for each in values if each is not None)
-    for start in range(0, len(ordered), _AT_ONCE):
-        yield ordered[start : start + _AT_ONCE]
 
 
 async def give_rights_of_address(

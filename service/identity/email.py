@@ -56,6 +56,11 @@ def mailbox_of(key: str | None) -> str | None:
     return sha256(f"{bare}@{delivered_to}".encode()).hexdigest()[:32]
 
 
+def turn_of_address(key: str | None) -> str:
+    """The key of the turn in which an address is confirmed, changed or erased (db/turns.py)."""
+    return f"address:{key}"
+
+
 def checked_address(text: str) -> EmailAddress:
     """The address in `text`, or the problem `invalid-email`."""
     try:

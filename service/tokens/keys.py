@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.session import Database
 from service.db.tables.tokens import SigningKey
+from service.db.turns import take_key
 from service.tokens.claims import LONGEST_LEEWAY, LONGEST_LIFE
 from service.tokens.key_pairs import (
     Algorithm,
@@ -207,11 +208,8 @@ class KeyRingHolder:
 
 
 async def _take_turn(session: AsyncSession) -> None:
-    """Wait until no other transaction changes keys. SQLite's one writer has its turn anyway."""
-    if session.get_bind().dialect.name == "postgresql":
-        await session.execute(
-            text("SELECT pg_advisory_xact_lock(hashtextextended('signing keys', 0))")
-        )
+    """Wait until no other transaction changes keys."""
+    await take_key(session, "signing keys")
 
 
 async def _rows(session: AsyncSession) -> Sequence[SigningKey]:

@@ -1,0 +1,15 @@
+"""A turn in a transaction: until it ends, no other one that asks for the same key goes on."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+_TAKE = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+
+
+async def take_key(session: AsyncSession, key: str) -> None:
+    """Wait until no other transaction has taken the key. SQLite's one writer has its turn anyway.
+
+    One that takes several takes them in order.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(_TAKE, {"key": key})
