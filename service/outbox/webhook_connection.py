@@ -70,7 +70,8 @@ class Connection:
                 verify=self.tls or _usual_tls(),
                 trust_env=False,
                 follow_redirects=False,
-                timeout=httpx.Timeout(self.patience, connect=_CONNECT_SECONDS),
+                # The try as a whole has its time: a second limit would now and then be the first to end it.
+                timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
             ) as client,
             client.stream(
                 "POST",
