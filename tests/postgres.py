@@ -12,7 +12,6 @@ import pwd
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+
+from tests.ports import free_port
 
 OLDEST_VERSION = 15
 BUILTIN_LOCALE_VERSION = 17
@@ -234,8 +235,7 @@ def _initialise(binaries: Binaries, folder: Path, identity: dict[str, Any]) -> N
 
 def _configure(data: Path) -> int:
     """Append what the tests need to the cluster's configuration; return the port it will listen on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
+    port = free_port()
     settings = {
         "listen_addresses": "'127.0.0.1'",
         "port": port,

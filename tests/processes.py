@@ -12,7 +12,7 @@ import httpx2
 from service.settings import Settings
 from tests.forked import Command, command, without_settings
 from tests.patience import PATIENCE, wait_until
-from tests.served import free_port
+from tests.ports import free_port
 
 
 @dataclass(frozen=True)

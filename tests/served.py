@@ -2,15 +2,11 @@
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import socket
-import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
@@ -37,13 +33,12 @@ from tests.conftest import MovingClocks
 from tests.keys import create_api_key
 from tests.passwords import QUICK
 from tests.patience import PATIENCE, PAUSE, wait_until
+from tests.ports import free_port
 
 WEBHOOK_SECRET = "whsec_localtests"
 CANARY = "The lighthouse keeper kept a second set of books."
 BEGUN = (JOB, CANCEL, REFUND, SYNC)
 """Jobs that follow from what Stripe tells."""
-FIRST_PORT = 20_000
-PORTS = 12_000
 T = TypeVar("T")
 
 
@@ -69,25 +64,6 @@ class Beside:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-
-
-def free_port() -> int:
-    """A port that nobody listens on, below those that systems give to outgoing connections.
-
-    One of theirs could be taken by any client between this and the start of a server. The processes
-    of a test run take turns through one file, so that no two are given the same.
-    """
-    turns = Path(tempfile.gettempdir()) / f"paywall-test-ports-{os.getuid()}"
-    with turns.open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        while True:
-            file.seek(0)
-            port = FIRST_PORT + (int(file.read() or 0) + 1) % PORTS
-            file.truncate(0)
-            file.write(str(port - FIRST_PORT))
-            file.flush()
-            with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-                return port
 
 
 class _Server(uvicorn.Server):

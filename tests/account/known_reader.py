@@ -34,7 +34,8 @@ from service.settings import Settings
 from tests.checkout.rows import rows, sell
 from tests.conftest import MovingClocks
 from tests.patience import PATIENCE, wait_until
-from tests.served import Installation, free_port, installation
+from tests.ports import free_port
+from tests.served import Installation, installation
 
 ADDRESS = "ana@example.org"
 CAMPAIGN = "letter-to-ana"

@@ -26,8 +26,8 @@ from tests.bench.reads import (
 )
 from tests.forked import without_settings
 from tests.patience import PATIENCE
+from tests.ports import free_port
 from tests.processes import environment
-from tests.served import free_port
 
 READERS = 100_000
 BARE = "import fastapi, sqlalchemy, alembic"

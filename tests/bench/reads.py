@@ -32,8 +32,8 @@ from tests.bench.load import Figures, Request, load
 from tests.bench.plain import Answer
 from tests.forked import without_settings
 from tests.patience import PATIENCE, wait_until
+from tests.ports import free_port
 from tests.processes import environment
-from tests.served import free_port
 
 READ = "the-harbour"
 PAID = "the-ledger"

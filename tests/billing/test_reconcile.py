@@ -46,7 +46,8 @@ from tests.billing.stripe_values import event
 from tests.checkout.rows import rows, sell, sign_in
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
-from tests.served import Installation, free_port, installation
+from tests.ports import free_port
+from tests.served import Installation, installation
 from tests.statements import statements
 from tests.stripe_at_hand import gateway_to, sdk
 

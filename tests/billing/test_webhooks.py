@@ -21,7 +21,8 @@ from tests.checkout.rows import rows
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.patience import PATIENCE, wait_until
-from tests.served import WEBHOOK_SECRET, Installation, free_port, installation, serving
+from tests.ports import free_port
+from tests.served import WEBHOOK_SECRET, Installation, installation, serving
 
 ADDRESS = "/v1/webhooks/stripe"
 

@@ -9,7 +9,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 
 from service.leakcheck.browser import rendered
-from tests.served import free_port, serving
+from tests.ports import free_port
+from tests.served import serving
 
 _FINDER = Path(__file__).parents[2] / "requirements" / "chromium.sh"
 PAGE = "<p id=text>Wait</p><script>fetch('/data').then(r => r.text()).then(t => { text.innerText = t })</script>"

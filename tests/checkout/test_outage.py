@@ -23,7 +23,8 @@ from tests.checkout.rows import rows
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.patience import PATIENCE
-from tests.served import Installation, free_port, installation, serving
+from tests.ports import free_port
+from tests.served import Installation, installation, serving
 
 
 def failing(status: int, body: bytes) -> ASGIApp:

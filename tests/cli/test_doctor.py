@@ -8,7 +8,7 @@ from service.cli.doctor import settings_findings
 from service.settings import Settings
 from tests.cli.conftest import Paywall
 from tests.databases import on_sqlite
-from tests.served import free_port
+from tests.ports import free_port
 
 SAFE: dict[str, Any] = {
     "environment": "production",

@@ -15,7 +15,8 @@ from tests.checkout.rows import rows
 from tests.cli.conftest import Paywall, one_sentence
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
-from tests.served import Installation, free_port, installation
+from tests.ports import free_port
+from tests.served import Installation, installation
 from tests.stripe_at_hand import sdk
 
 

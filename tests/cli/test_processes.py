@@ -20,7 +20,7 @@ from tests.content.importers.exports import channel, item
 from tests.databases import on_sqlite
 from tests.forked import Command, command, processes, without_settings
 from tests.patience import PATIENCE, wait_until
-from tests.served import free_port
+from tests.ports import free_port
 
 pytestmark = [processes]
 POSTS = 500

@@ -19,8 +19,8 @@ from service.settings import Settings
 from service.tokens.keys import ensure_keys
 from tests.cli.conftest import Paywall, one_sentence
 from tests.databases import on_sqlite
+from tests.ports import free_port
 from tests.postgres import PostgresServer
-from tests.served import free_port
 
 SERVE = ["serve", "--port", str(free_port())]
 

@@ -15,7 +15,8 @@ from service.simulator.app import WebhookTarget, create_simulator
 from tests.cli.conftest import Paywall
 from tests.conftest import MovingClocks
 from tests.patience import PATIENCE
-from tests.served import free_port, serving
+from tests.ports import free_port
+from tests.served import serving
 from tests.stripe_at_hand import Wire, gateway_to
 
 URL = "https://news.example.org/v1/webhooks/stripe"

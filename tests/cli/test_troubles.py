@@ -19,7 +19,7 @@ from service.payments.gateway import GatewayKeyRefused, GatewayRefused, GatewayU
 from service.problems import Problem
 from tests.cli.conftest import Outcome, Paywall, one_sentence
 from tests.databases import on_sqlite
-from tests.served import free_port
+from tests.ports import free_port
 
 FULL = OperationalError("INSERT …", {}, sqlite3.OperationalError("database or disk is full"))
 

@@ -9,8 +9,8 @@ from signal import SIGTERM
 
 from tests.forked import command
 from tests.patience import wait_until
+from tests.ports import free_port
 from tests.processes import wait_until_ready
-from tests.served import free_port
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from service.identity.audit import record
 from tests.demo.process import Demo, running_demo
 from tests.forked import command, processes
 from tests.patience import PATIENCE
-from tests.served import free_port
+from tests.ports import free_port
 
 pytestmark = [processes]
 SIGNED_IN = "Sign out"

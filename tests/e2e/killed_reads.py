@@ -24,8 +24,8 @@ from service.rules.in_force import InForce
 from service.settings import Settings
 from tests.forked import command
 from tests.patience import PATIENCE, wait_until
+from tests.ports import free_port
 from tests.processes import environment, serving_workers, wait_until_ready
-from tests.served import free_port
 
 READERS, LIMIT = 16, 3
 ANSWERS = READERS * LIMIT + 1, 200

@@ -35,8 +35,9 @@ from tests.billing.model.lives import Lives
 from tests.conftest import MovingClocks
 from tests.forked import Command, command
 from tests.patience import PATIENCE
+from tests.ports import free_port
 from tests.processes import environment, wait_until_ready
-from tests.served import WEBHOOK_SECRET, free_port, serving
+from tests.served import WEBHOOK_SECRET, serving
 from tests.stripe_at_hand import gateway_to, sdk
 
 MONTH = timedelta(days=31, hours=2)

@@ -27,8 +27,8 @@ from tests.conftest import MovingClocks
 from tests.forked import processes
 from tests.inside import CANARY, Paywall, inside
 from tests.patience import PATIENCE, wait_for
+from tests.ports import free_port
 from tests.processes import Process, serving_processes
-from tests.served import free_port
 from tests.severed import Line, State, line_to
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

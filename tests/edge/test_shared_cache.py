@@ -23,7 +23,8 @@ from starlette.types import Receive, Scope, Send
 from tests.conftest import MovingClocks, settings_of
 from tests.edge.test_real_answers import register
 from tests.patience import PATIENCE, wait_until
-from tests.served import CANARY, Installation, free_port, installation, serving
+from tests.ports import free_port
+from tests.served import CANARY, Installation, installation, serving
 from tests.setups.frontends import MAIL_FROM
 from tests.setups.recipes import recipe
 from tests.setups.test_same_host import NGINX, running

@@ -13,7 +13,7 @@ from service.outbox.queue import WaitingMail
 from service.outbox.smtp import MailServer, SmtpMailer, mail_server
 from tests.conftest import START
 from tests.outbox.post_office import PASSWORD, USER, certificate, post_office
-from tests.served import free_port
+from tests.ports import free_port
 
 SENDER = "Die Möwe <post@moewe.example>"
 

@@ -17,7 +17,7 @@ from service.outbox.webhook_answer import Answer, NoAnswer
 from service.outbox.webhook_client import Poster
 from service.outbox.webhook_targets import TargetRefused, Targets, is_public, resolve_host
 from tests.outbox.webhook_receiver import Received, answer, receiving
-from tests.served import free_port
+from tests.ports import free_port
 
 PUBLIC = "93.184.215.14"
 

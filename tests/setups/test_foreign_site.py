@@ -11,7 +11,8 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.patience import PATIENCE
-from tests.served import CANARY, Installation, free_port, installation
+from tests.ports import free_port
+from tests.served import CANARY, Installation, installation
 from tests.setups.frontends import MAIL_FROM, newest_mail_to
 
 pytestmark = on_sqlite

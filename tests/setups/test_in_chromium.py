@@ -14,7 +14,8 @@ import pytest
 from service.settings import Settings
 from tests.chromium import running_chromium
 from tests.conftest import MovingClocks
-from tests.served import CANARY, Installation, free_port, installation
+from tests.ports import free_port
+from tests.served import CANARY, Installation, installation
 from tests.setups.frontends import MAIL_FROM, newest_mail_to, site_with
 from tests.setups.recipes import recipe
 

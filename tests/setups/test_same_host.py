@@ -22,7 +22,8 @@ from tests.certificates import self_signed
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.patience import PATIENCE, wait_until
-from tests.served import CANARY, Installation, free_port, installation
+from tests.ports import free_port
+from tests.served import CANARY, Installation, installation
 from tests.setups.frontends import MAIL_FROM, newest_mail_to, reader_at
 from tests.setups.recipes import recipe
 

@@ -27,7 +27,8 @@ from service.simulator.app import (
 )
 from tests.conftest import MovingClocks
 from tests.patience import PATIENCE
-from tests.served import free_port, serving
+from tests.ports import free_port
+from tests.served import serving
 from tests.simulator.document import JSON, StripeDocument
 
 SECRET = "whsec_receiver"

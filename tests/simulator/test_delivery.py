@@ -14,7 +14,8 @@ from service.simulator.app import DeliveryRules, WebhookTarget, create_simulator
 from service.simulator.delivery import signature
 from tests.conftest import MovingClocks
 from tests.patience import PATIENCE, wait_until
-from tests.served import free_port, serving
+from tests.ports import free_port
+from tests.served import serving
 from tests.simulator.document import StripeDocument
 from tests.simulator.local import KEY, SECRET, Host, LocalStripe, local_stripe
 

@@ -14,7 +14,8 @@ from service.simulator.payments.card_numbers import CARDS, NAMED
 from service.simulator.payments.debits import ACCOUNTS
 from tests.conftest import MovingClocks
 from tests.patience import PATIENCE
-from tests.served import free_port, serving
+from tests.ports import free_port
+from tests.served import serving
 from tests.simulator.document import StripeDocument
 from tests.simulator.local import KEY, LocalStripe
 

@@ -15,7 +15,8 @@ from service.access.reasons import REASONS
 from service.settings import Settings
 from tests.chromium import running_chromium
 from tests.conftest import MovingClocks
-from tests.served import CANARY, Installation, free_port, installation, serving
+from tests.ports import free_port
+from tests.served import CANARY, Installation, installation, serving
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the group browser")
 

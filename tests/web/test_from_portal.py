@@ -14,8 +14,9 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.patience import PATIENCE
+from tests.ports import free_port
 from tests.running import exchange
-from tests.served import Installation, free_port, installation
+from tests.served import Installation, installation
 from tests.stripe_at_hand import gateway_to
 from tests.web.conftest import Newspaper
 
