@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import signal
 import socket
@@ -23,7 +24,8 @@ from tests.patience import PATIENCE, wait_until
 from tests.ports import free_port
 
 pytestmark = [processes]
-POSTS = 500
+POSTS, LONG = 500, "long-" * 30 + "name"
+"""What is reported of them has more room than any pipe."""
 
 
 def started(settings: Settings, *arguments: str) -> "contextlib.AbstractContextManager[Command]":
@@ -124,20 +126,26 @@ def test_an_interrupted_import_can_be_repeated(
     settings: Settings, paywall: Paywall, tmp_path: Path
 ) -> None:
     posts = (
-        item({"wp:post_id": str(n), "wp:post_name": f"post-{n}", "guid": f"g{n}"})
+        item({"wp:post_id": str(n), "wp:post_name": f"post-{n}-{LONG}", "guid": f"g{n}"})
         for n in range(POSTS)
     )
     export = tmp_path / "export.xml"
     export.write_bytes(channel("".join(posts)))
     paywall("migrate")
     importing = ("import", "wordpress", str(export))
+    # It can't come to its end before somebody reads what it reports.
+    report = tmp_path / "report"
+    os.mkfifo(report)
     with (
+        os.fdopen(os.open(report, os.O_RDONLY | os.O_NONBLOCK), "rb") as reading,
         contextlib.closing(sqlite3.connect(file_of(settings))) as watching,
-        started(settings, *importing) as process,
+        started(settings, *importing, "--report", str(report)) as process,
     ):
         articles = "SELECT count(*) FROM articles"
         wait_until(lambda: watching.execute(articles).fetchone() != (0,), "an article comes")
         process.send_signal(signal.SIGINT)
+        os.set_blocking(reading.fileno(), True)
+        assert reading.read().count(b"\n") < POSTS
         assert (process.wait(), process.out) == (1, "")
         interrupted = "Interrupted. What was imported is kept; run it again and it goes on."
         assert process.err.strip() == interrupted
