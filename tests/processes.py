@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 
+from service.clock import Clocks
 from service.settings import Settings
 from tests.forked import Command, command, without_settings
 from tests.patience import PATIENCE, wait_until
@@ -32,9 +33,14 @@ def environment(settings: Settings) -> dict[str, str]:
         "PAYWALL_PUBLIC_URL": settings.public_url,
         "PAYWALL_INSECURE_COOKIES": "true",
         "PAYWALL_PUBLICATION": settings.publication,
-        "PAYWALL_TIME_ZONE": settings.time_zone,
+        "PAYWALL_TIME_ZONE": _where_it_is_noon(),
         "PAYWALL_LOG_LEVEL": "warning",
     }
+
+
+def _where_it_is_noon() -> str:
+    """A zone where no day, week or month ends soon: these processes have real clocks."""
+    return f"Etc/GMT{Clocks().wall().hour - 12:+d}"
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,16 @@ class Workers:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return {int(each) for each in children if _lives(each)}
 
+    def has_read_all(self) -> bool:
+        """Whether every connection is taken and all that was sent is read: else the system holds some of it."""
+        port = f":{int(self.url.rpartition(':')[2]):04X}"
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, here, there, _, queues, *_ = line.split()
+            unsent, unread = (int(each, 16) for each in queues.split(":"))
+            if (unread and here.endswith(port)) or (unsent and there.endswith(port)):
+                return False
+        return True
+
 
 def _lives(pid: str) -> bool:
     """Whether it runs: the dead wait for their supervisor as zombies, or are gone."""
@@ -65,13 +81,14 @@ def _lives(pid: str) -> bool:
 
 @contextlib.contextmanager
 def serving_workers(settings: Settings, count: int, **variables: str) -> Iterator[Workers]:
-    """`paywall serve --workers` that answers /readyz, on a database that is migrated."""
+    """`paywall serve --workers` that all run and answer /readyz, on a database that is migrated."""
     port = free_port()
     told = {**environment(settings), **variables}
     arguments = ("serve", "--port", str(port), "--workers", str(count))
     with command(*arguments, environment=told) as handle:
         made = Workers(f"http://127.0.0.1:{port}", handle)
         wait_until_ready(made.url, handle)
+        wait_until(lambda: len(made.pids()) == count, "every worker runs")
         yield made
 
 

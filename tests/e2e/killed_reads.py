@@ -91,7 +91,8 @@ class _Readers:
 
 async def _check(settings: Settings, slugs: dict[str, str], readers: _Readers) -> None:
     database = Database(settings.database_url)
-    async with database.reading() as session:
+    # In one look: a server may still be at what a killed process had asked of it.
+    async with database.slow_reading("reports") as session:
         windows = (await session.execute(select(MeterWindow.holder, MeterWindow.counted))).all()
         rows = await session.execute(
             select(AccessEntry.holder, AccessEntry.article_id).where(AccessEntry.consumed)

@@ -85,13 +85,11 @@ async def test_a_killed_worker_is_replaced_and_what_was_counted_stays(served: Wo
     assert (told["pid"], told["by"]) == (victim, "SIGKILL")
     await wait_for(lambda: len(served.pids()) == 2, "another takes its place")
     assert served.pids() & before == {survivor}
-    # Now only the new one can answer: it has taken over what its predecessor counted.
-    os.kill(survivor, signal.SIGSTOP)
-    try:
-        await unlock_from_everywhere(served, 1)
-        assert await unlocks(served) == 41
-    finally:
-        os.kill(survivor, signal.SIGCONT)
+    # Now only new ones can answer: they have taken over what their predecessors counted.
+    os.kill(survivor, signal.SIGKILL)
+    await wait_for(lambda: len(served.logged("worker.ended")) == 2, "the other's end is told")
+    await unlock_from_everywhere(served, 1)
+    assert await unlocks(served) == 41
 
 
 async def test_sigterm_lets_all_workers_finish(served: Workers, database: Database) -> None:
@@ -105,6 +103,7 @@ async def test_sigterm_lets_all_workers_finish(served: Workers, database: Databa
         ]
         async with writers_wait(database):
             reads = [await in_flight(client, "/v1/articles/a/unlock") for client in clients]
+            await wait_for(served.has_read_all, "the workers have read every request")
             served.handle.send_signal(signal.SIGTERM)
             while await answered(served):
                 pass

@@ -18,7 +18,7 @@ from service.operators.weekly_mail import WeeklyMail
 from service.reports.registry import BY_SLUG
 from service.settings import Settings
 from tests.conftest import MovingClocks
-from tests.db.test_slow_reading import COUNTS_FOR_EVER
+from tests.db.test_slow_reading import COUNTS_FOR_EVER, hurried
 from tests.operators.conftest import csrf_in
 from tests.operators.test_account import SignedIn
 from tests.passwords import QUICK
@@ -152,7 +152,7 @@ async def test_a_figure_that_takes_too_long_is_a_dash_and_the_others_go_out(
                 f"CROSS JOIN {table}_kept AS kept WHERE ({COUNTS_FOR_EVER}) > 0"
             )
             await session.execute(text(f"CREATE VIEW {table} AS {slow}"))
-    impatient = Database(database_url, patience=1.5)
+    impatient = hurried(database_url)
     try:
         context = Context(weekly.context.settings, clocks, impatient)
         await WeeklyMail(context).round()

@@ -1,6 +1,7 @@
 """Talking to a mail server: encrypted or not, with a log-in, refused, slow, away."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -159,12 +160,18 @@ async def test_a_server_that_says_nothing_or_hangs_up() -> None:
 
 async def test_a_slow_server_has_a_limited_time() -> None:
     async with post_office() as office:
-        office.pause = 0.3
+        office.pause = 0.4
         url = f"smtp://127.0.0.1:{office.port}"
         await SmtpMailer(mail_server(url), SENDER).send(mail())
-        office.pause = 2
+        hurried = SmtpMailer(mail_server(url), SENDER, mail_seconds=0.2)
+
+        async def try_until_reached() -> None:
+            while True:  # a busy machine may need all of the time to connect
+                with contextlib.suppress(Away):
+                    await hurried.send(mail())
+
         with pytest.raises(Deferred):
-            await SmtpMailer(mail_server(url), SENDER, mail_seconds=1).send(mail())
+            await try_until_reached()
 
 
 async def test_a_name_beyond_ascii_needs_a_server_that_takes_it() -> None:

@@ -17,6 +17,7 @@ from service.outbox.webhook_answer import Answer, NoAnswer
 from service.outbox.webhook_client import Poster
 from service.outbox.webhook_targets import TargetRefused, Targets, is_public, resolve_host
 from tests.outbox.webhook_receiver import Received, answer, receiving
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 PUBLIC = "93.184.215.14"
@@ -243,7 +244,7 @@ async def test_a_long_odd_answer_is_kept_as_a_short_line() -> None:
 
 
 async def test_who_doesn_t_answer_in_time_is_left_but_a_status_counts_without_its_text() -> None:
-    poster = Poster(HERE, patience=1.5)
+    poster = Poster(HERE, patience=PATIENCE)
     async with receiving() as receiver:
         over = asyncio.Event()
 
