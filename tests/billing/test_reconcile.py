@@ -46,6 +46,7 @@ from tests.billing.stripe_values import event
 from tests.checkout.rows import rows, sell, sign_in
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
+from tests.patience import wait_until
 from tests.ports import free_port
 from tests.served import Installation, installation
 from tests.statements import statements
@@ -335,7 +336,12 @@ def test_once_a_night_for_all_and_when_somebody_asks(quiet: Installation) -> Non
     assert sum(with_stripe(quiet, processes)) == 0
     (night,) = [job for job in rows(quiet, Job) if job.kind == NIGHTLY]
     quiet.clocks.time = night.due_at
+
+    def is_done() -> bool:
+        return all(job.status == "done" for job in rows(quiet, Job) if job.id == night.id)
+
     assert sum(with_stripe(quiet, processes)) <= 1  # or the service itself was quicker
+    wait_until(is_done, "the night's comparison is done")
     runs = {run.id: run for run in rows(quiet, Reconciliation)}
     run = runs[f"rec_{night.key.replace('-', '')}"]
     assert (run.started_by, run.fixed, run.remaining) == ("nightly", True, 0)
@@ -351,6 +357,7 @@ def test_once_a_night_for_all_and_when_somebody_asks(quiet: Installation) -> Non
         return run_id
 
     asked = with_stripe(quiet, ask)
+    wait_until(lambda: all(run.finished_at for run in rows(quiet, Reconciliation)), "it is done")
     (run,) = [run for run in rows(quiet, Reconciliation) if run.id == asked]
     assert (run.started_by, run.fixed, run.found) == ("operator:opr_1", False, 0)
 
