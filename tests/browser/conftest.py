@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chromium import running_chromium
+from tests.chromium import new_profile, running_chromium
 from tests.demo.process import Demo, running_demo
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def reader(
 ) -> "Iterator[Page]":
     """A browser of this size; errors of the page's scripts or its policy fail the test."""
     width, height, scheme = SIZES[size]
-    context = chromium.new_context(
+    context = new_profile(
+        chromium,
         base_url=demo.url,
         viewport={"width": width, "height": height},
         color_scheme="dark" if scheme == "dark" else "light",

@@ -1,7 +1,6 @@
 """The back office in Chromium: the second factor from its set-up on, accounts, keys, the audit log."""
 
 import base64
-from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -13,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from service.identity.totp import STEP_SECONDS, OneTimeCodes
 from tests.browser.conftest import fill_card, look_at, reader
 from tests.demo.process import Demo
+from tests.patience import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 EDITOR = "editor@ternsey.example"
@@ -78,12 +78,12 @@ def look_at_what_runs_by_itself(page: Page, chromium: Browser, demo: Demo, size:
 
 def come_by_reload(page: Page, wanted: Locator) -> None:
     """What happens in the background is on the page when it is loaded again."""
-    for _ in range(10):
-        with suppress(AssertionError):
-            expect(wanted.first).to_be_visible(timeout=1000)
-            return
+
+    def is_there() -> bool:
         page.reload()
-    expect(wanted.first).to_be_visible()
+        return wanted.first.is_visible()
+
+    wait_until(is_there, "it is on the page")
 
 
 def look_at_reports(page: Page, size: str) -> None:

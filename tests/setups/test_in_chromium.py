@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from service.settings import Settings
-from tests.chromium import running_chromium
+from tests.chromium import new_profile, running_chromium
 from tests.conftest import MovingClocks
 from tests.ports import free_port
 from tests.served import CANARY, Installation, installation
@@ -93,7 +93,7 @@ def profile() -> Iterator[Callable[[], Any]]:
         contexts = []
 
         def new_page() -> Any:
-            contexts.append(chromium.new_context())
+            contexts.append(new_profile(chromium))
             return contexts[-1].new_page()
 
         yield new_page

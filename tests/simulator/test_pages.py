@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.chromium import running_chromium
+from tests.chromium import new_profile, running_chromium
 from tests.simulator.local import DECLINED, FAILS_LATER, LocalStripe
 from tests.simulator.test_portal import features_for
 
@@ -103,8 +103,8 @@ def test_pages_fit_a_phone_and_a_screen_reader(
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    context = chromium.new_context(
-        base_url=local.url, viewport={"width": 320, "height": 700}, color_scheme=scheme
+    context = new_profile(
+        chromium, base_url=local.url, viewport={"width": 320, "height": 700}, color_scheme=scheme
     )
     page = context.new_page()
     for name, path in _pages(local).items():
@@ -118,8 +118,8 @@ def test_pages_fit_a_phone_and_a_screen_reader(
 @pytest.mark.browser
 @pytest.mark.xdist_group("browser")
 def test_paying_and_cancelling_need_no_javascript(local: LocalStripe, chromium: Any) -> None:
-    context = chromium.new_context(
-        viewport={"width": 390, "height": 844}, java_script_enabled=False
+    context = new_profile(
+        chromium, viewport={"width": 390, "height": 844}, java_script_enabled=False
     )
     page = context.new_page()
     session = local.session(success_url=f"{local.url}/?paid={{CHECKOUT_SESSION_ID}}")

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from service.access.reasons import REASONS
 from service.settings import Settings
-from tests.chromium import running_chromium
+from tests.chromium import new_profile, running_chromium
 from tests.conftest import MovingClocks
 from tests.ports import free_port
 from tests.served import CANARY, Installation, installation, serving
@@ -71,7 +71,7 @@ def visit(chromium: Any, made: Installation) -> Iterator[Any]:
     contexts = []
 
     def open_profile(**options: Any) -> Any:
-        context = chromium.new_context(base_url=made.url, **options)
+        context = new_profile(chromium, base_url=made.url, **options)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
