@@ -5,6 +5,7 @@ import gc
 import os
 import secrets
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,10 @@ pytest_plugins = ["tests.postgres", "tests.statements"]
 # takes longer than most requests.
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = os.devnull
+
+# Where a shell runs the tests in its background, Ctrl-C is ignored, and what they start inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before each request httpcore looks for this package in every folder: where it isn't, that takes as long as a query.
 sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
