@@ -4,12 +4,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 _TAKE = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+_SHARE = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:key, 0))")
 
 
-async def take_key(session: AsyncSession, key: str) -> None:
+async def take_key(session: AsyncSession, key: str, *, shared: bool = False) -> None:
     """Wait until no other transaction has taken the key. SQLite's one writer has its turn anyway.
 
-    One that takes several takes them in order.
+    `shared`: those who share it don't wait for each other. One that takes several takes them in order.
     """
     if session.get_bind().dialect.name == "postgresql":
-        await session.execute(_TAKE, {"key": key})
+        await session.execute(_SHARE if shared else _TAKE, {"key": key})

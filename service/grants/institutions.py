@@ -12,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
 from service.db.tables import Grant, Institution, Reader
+from service.db.turns import take_key
 from service.grants.domains import domain_of
 from service.grants.grants import plan_scope
 from service.grants.networks import Address, is_in
 from service.grants.store import put_grant
 from service.identity.audit import record
 from service.identity.meanwhile import check_unchanged
+from service.identity.readers import settled_reader
 from service.problems import Problem
 
 BY_NETWORK = timedelta(days=30)
@@ -62,6 +64,9 @@ async def put_institution(
     row.name, row.plan, row.ends_at, row.updated_at = terms.name, terms.plan, terms.ends_at, now
     row.domains, row.networks = list(terms.domains), list(terms.networks)
     row.version += 1
+    # Readers who confirm an address at one of them see the contract as it is now, or are seen here.
+    for domain in sorted({*terms.domains, *(before.domains if before is not None else ())}):
+        await take_key(session, _turn_of_domain(domain))
     await session.flush()
     await _give_to_members(session, row, now)
     await record(
@@ -105,9 +110,10 @@ async def give_by_domain(
     session: AsyncSession, context: Context, *, reader_id: str, address_key: str
 ) -> None:
     """Give a reader who has just confirmed the address what the domain's institutions agreed, and that alone."""
-    now = context.clocks.business()
+    now, domain = context.clocks.business(), domain_of(address_key)
+    await take_key(session, _turn_of_domain(domain), shared=True)
     rows = list(await session.scalars(_live(now)))
-    theirs = {each.slug: each for each in rows if domain_of(address_key) in each.domains}
+    theirs = {each.slug: each for each in rows if domain in each.domains}
     for row in theirs.values():
         await _give(session, row, reader_id, _DOMAIN, row.ends_at, now)
     held = await session.scalars(
@@ -129,9 +135,17 @@ async def join_by_network(
     Problem `not-found` where the address is in none.
     """
     now = context.clocks.business()
+    reader_id = await settled_reader(session, reader_id)
     rows = await session.scalars(_live(now))
-    row = next((each for each in rows if is_in(address, each.networks)), None)
-    if row is None:
+    slug = next((each.slug for each in rows if is_in(address, each.networks)), None)
+    # Until the transaction ends nobody changes what is agreed.
+    row: Institution | None = await session.scalar(
+        _live(now)
+        .where(Institution.slug == slug)
+        .with_for_update(read=True)
+        .execution_options(populate_existing=True)
+    )
+    if row is None or not is_in(address, row.networks):
         raise Problem(
             "not-found",
             "You aren't in the network of an institution that subscribes. Try it from there, or ask its library.",
@@ -188,6 +202,10 @@ async def _give_to_members(session: AsyncSession, row: Institution, now: datetim
 
 def _reference(row: Institution, reader_id: str) -> str:
     return f"{row.slug}/{reader_id}"
+
+
+def _turn_of_domain(domain: str) -> str:
+    return f"domain:{domain}"
 
 
 def _says(grant: Grant, row: Institution, by: str, ends_at: datetime | None) -> bool:

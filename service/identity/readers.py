@@ -141,7 +141,8 @@ async def account_of(session: AsyncSession, address: EmailAddress) -> Reader | N
     found: Reader | None = await session.scalar(
         select(Reader)
         .where(Reader.verified_key == address.key)
-        .with_for_update()
+        # Rows that name the account may still be added.
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     return found

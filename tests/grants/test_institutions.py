@@ -9,14 +9,17 @@ import httpx2
 import pytest
 from sqlalchemy import select, update
 
+from service.account import address
 from service.account.address import change_by_operator
 from service.account.merge import merge
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Grant, Reader
+from service.grants import institutions
 from service.grants.domains import checked_domain, domain_of
 from service.grants.institutions import end_institution, facts_of, find_institution, terms_of
 from service.grants.networks import checked_network, is_in
+from service.grants.store import live_grants_of
 from service.identity.email import email_key
 from service.identity.meanwhile import etag_of
 from service.problems import Problem
@@ -24,6 +27,7 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
+from tests.interleaving import amid
 
 ADDRESS = "/v1/admin/institutions"
 LIBRARY = {"name": "City Library", "plan": "digital"}
@@ -101,6 +105,12 @@ async def confirmed(paywall: Paywall, address: str) -> str:
             )
         )  # fmt: skip
     return reader_id
+
+
+async def live_grants(paywall: Paywall, reader_id: str) -> list[str]:
+    async with paywall.database.reading() as session:
+        found = await live_grants_of(session, reader_id, paywall.clocks.business())
+        return [each.scope for each in found]
 
 
 async def reason(paywall: Paywall) -> Any:
@@ -189,6 +199,70 @@ async def test_an_end_is_refused_for_what_somebody_changed_before_it_had_the_loc
         "changed-meanwhile",
         ["name"],
     )
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_contract_that_is_ended_while_somebody_becomes_a_member_opens_nothing(
+    paywall: Paywall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(paywall, domains=["library.example"])
+    reader_id = await confirmed(paywall, "ana@elsewhere.example")
+
+    async def end() -> None:
+        answer = await paywall.client.delete(f"{ADDRESS}/city-library", headers=paywall.staff)
+        assert answer.status_code == 200
+
+    begun = amid(monkeypatch, institutions, "_give", paywall.database, end)
+    context = Context(paywall.settings, paywall.clocks, paywall.database)
+    await change_by_operator(
+        context, reader_id=reader_id, email="ana@library.example", actor="tests"
+    )
+    await begun[0]
+    assert await live_grants(paywall, reader_id) == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_contract_that_is_ended_while_somebody_joins_opens_nothing(
+    paywall: Paywall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(paywall, networks=["192.0.2.0/24"])
+    reader_id = await paywall.sign_in()
+
+    async def end() -> None:
+        answer = await paywall.client.delete(f"{ADDRESS}/city-library", headers=paywall.staff)
+        assert answer.status_code == 200
+
+    begun = amid(monkeypatch, institutions, "_give", paywall.database, end)
+    headers = {"X-Forwarded-For": "192.0.2.9"}
+    assert (await paywall.client.post("/v1/me/institution", headers=headers)).status_code == 200
+    await begun[0]
+    assert await live_grants(paywall, reader_id) == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("first", ["the reader", "the contract"])
+async def test_who_confirms_an_address_while_its_domain_is_agreed_is_a_member(
+    paywall: Paywall, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    reader_id = await confirmed(paywall, "ana@elsewhere.example")
+    context = Context(paywall.settings, paywall.clocks, paywall.database)
+
+    async def confirm() -> None:
+        await change_by_operator(
+            context, reader_id=reader_id, email="ana@library.example", actor="tests"
+        )
+
+    async def agree() -> None:
+        assert (await put(paywall, domains=["library.example"])).status_code == 200
+
+    if first == "the reader":
+        begun = amid(monkeypatch, address, "end_sessions_of", paywall.database, agree)
+        await confirm()
+    else:
+        begun = amid(monkeypatch, institutions, "record", paywall.database, confirm)
+        await agree()
+    await begun[0]
+    assert await live_grants(paywall, reader_id) == ["plan:digital"]
 
 
 async def test_members_for_whom_nothing_changes_are_not_written(

@@ -1,6 +1,5 @@
 """A source sends its rights while a reader claims one, or confirms an address."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.grants.test_right_claims import CLAIM, MINE, arrive, unlock
 from tests.inside import Paywall, inside
-from tests.interleaving import meanwhile
+from tests.interleaving import amid
 
 RIGHTS = "/v1/admin/entitlements/print"
 SENT = {"plan": "digital", "account_number": "KD-4711", "postcode": "1000-001"}
@@ -54,28 +53,13 @@ async def send(
     return answer
 
 
-def amid(
-    patch: pytest.MonkeyPatch, where: Any, step: str, paywall: Paywall, *sent: Any
-) -> list[asyncio.Task[httpx2.Response]]:
-    """Send this once the step is reached, and take the step when that waits or is done."""
-    usual, begun = getattr(where, step), []
-
-    async def late(*given: Any, **named: Any) -> Any:
-        patch.setattr(where, step, usual)
-        begun.append(await meanwhile(paywall.database, send(paywall, *sent)))
-        return await usual(*given, **named)
-
-    patch.setattr(where, step, late)
-    return begun
-
-
 @pytest.mark.parametrize("ending", ENDING.values(), ids=ENDING)
 async def test_what_is_taken_away_while_it_is_claimed_opens_nothing(
     paywall: Paywall, monkeypatch: pytest.MonkeyPatch, ending: tuple[Any, ...]
 ) -> None:
     await send(paywall, "PUT", "/KD", SENT)
     browser = await arrive(paywall, "ana")
-    sent = amid(monkeypatch, Rights, "bind", paywall, *ending)
+    sent = amid(monkeypatch, Rights, "bind", paywall.database, lambda: send(paywall, *ending))
     assert (await browser.post(CLAIM, json=MINE)).json()["state"] == "open"
     await sent[0]
     assert await unlock(browser) == "subscribers_only"
@@ -85,7 +69,13 @@ async def test_what_is_sent_while_it_is_claimed_is_the_readers(
     paywall: Paywall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = await arrive(paywall, "ana")
-    sent = amid(monkeypatch, right_claims, "put_grant", paywall, "PUT", "/KD", SENT)
+    sent = amid(
+        monkeypatch,
+        right_claims,
+        "put_grant",
+        paywall.database,
+        lambda: send(paywall, "PUT", "/KD", SENT),
+    )
     assert (await browser.post(CLAIM, json=MINE)).json()["state"] == "provisional"
     assert (await sent[0]).json()["bound_by"] == "account"
 
@@ -96,7 +86,13 @@ async def test_what_is_sent_while_its_address_is_confirmed_is_the_readers(
     browser = await arrive(paywall, "ana")
     reader_id = (await browser.get("/v1/me")).json()["id"]
     right = {"plan": "digital", "email": "new@example.org"}
-    sent = amid(monkeypatch, address, "give_by_domain", paywall, "PUT", "/KD", right)
+    sent = amid(
+        monkeypatch,
+        address,
+        "give_by_domain",
+        paywall.database,
+        lambda: send(paywall, "PUT", "/KD", right),
+    )
     context = Context(paywall.settings, paywall.clocks, paywall.database)
     await change_by_operator(context, reader_id=reader_id, email="new@example.org", actor="tests")
     assert (await sent[0]).json()["bound_by"] == "email"
