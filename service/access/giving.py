@@ -10,7 +10,7 @@ from service.access.words import long_day
 from service.content.cache import StoredArticle, article_not_found
 from service.db.context import Context
 from service.db.tables import GiftLink
-from service.grants.gift_links import given_in, live_link, make_link
+from service.grants.gift_links import given_in, hold_links, live_link, make_link
 from service.grants.gift_terms import Giving, may_give
 from service.grants.grants import covers, provisional_reference
 from service.grants.store import live_grants_of
@@ -79,6 +79,8 @@ async def give(
     the `reason`, where the article can't be given.
     """
     await take_turn(session, reader_id)
+    # Who comes by the link that is about to end is counted before, or meets the ended one.
+    await hold_links(session, reader_id, article.id)
     found = await gift_of(session, context, in_force, article, reader_id)
     if not found.giving.is_possible:
         raise Problem("gift-refused", refusal_words(found, context), reason=found.giving.reason)

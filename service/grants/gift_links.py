@@ -60,6 +60,21 @@ async def live_link(
     return found
 
 
+async def hold_links(session: AsyncSession, reader_id: str, article_id: str) -> None:
+    """Wait until nobody is let in by the reader's links of the article that haven't ended; until the transaction ends
+    nobody is.
+    """
+    await session.execute(
+        select(GiftLink.id)
+        .where(
+            GiftLink.reader_id == reader_id, GiftLink.article_id == article_id,
+            GiftLink.ended_at.is_(None),
+        )
+        .order_by(GiftLink.id)
+        .with_for_update(key_share=True)
+    )  # fmt: skip
+
+
 async def make_link(
     session: AsyncSession,
     *,

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from service.levels import Span
 from service.metering import one_writer
 from service.metering.attempt import Attempt, Recorded
-from service.metering.one_statement import send
+from service.metering.one_statement import begun, send
 from service.metering.store import read_meters, state_of
 from service.metering.window import MeterState, first_of
 
@@ -32,6 +32,19 @@ def write(connection: Connection, batch: Sequence[Attempt], now: datetime) -> li
 
 
 def _by_one_statement(
+    connection: Connection, batch: Sequence[Attempt], now: datetime
+) -> dict[str, Recorded]:
+    """As `_counted`; a device whose own tab took its network's last place at this moment has begun."""
+    found = _counted(connection, batch, now)
+    closed = [each for each in batch if found[each.meter].closed]
+    if not closed:
+        return found
+    meters = set(begun(connection, closed))
+    again = [each._replace(network=None) for each in closed if each.meter in meters]
+    return found | _counted(connection, again, now) if again else found
+
+
+def _counted(
     connection: Connection, batch: Sequence[Attempt], now: datetime
 ) -> dict[str, Recorded]:
     """One statement, which commits; of those who had no room, it takes another to see the windows."""

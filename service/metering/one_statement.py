@@ -29,6 +29,12 @@ _OVER = f"held.ends_at <= $1 OR held.ends_at > excluded.ends_at + interval '{CLO
 """As in limits/rate.py: also one that ends later than any that begins now."""
 _OF_ITS_OWN = "past.holder > wanted.holder || '@' AND past.holder < wanted.holder || 'A'"
 """Meters that have a name after the holder's: `A` is what follows `@`."""
+_OPENED = (
+    "EXISTS (SELECT FROM meter_windows AS past WHERE past.holder = wanted.holder)",
+    f"EXISTS (SELECT FROM meter_windows AS past WHERE {_OF_ITS_OWN})",
+    "EXISTS (SELECT FROM gift_openings AS opened WHERE opened.device_id = wanted.device_id)",
+)
+"""What the meter or a gift link has opened to the device."""
 _ENDED = """known.began_at IS NOT NULL
   AND known.began_at <= (SELECT ended FROM wanted WHERE wanted.meter = excluded.holder)"""
 """Whether a rolling window is over by the time of the read; no calendar's is."""
@@ -54,6 +60,19 @@ def send(connection: Connection, batch: Sequence[Attempt], now: datetime) -> Seq
     return connection.exec_driver_sql(_statement(), (now, *columns)).all()
 
 
+def begun(connection: Connection, batch: Sequence[Attempt]) -> Sequence[str]:
+    """The meters of those to which something has been opened by now."""
+    rows = [(each.meter, each.entry.holder, each.entry.device_id) for each in batch]
+    columns = tuple(map(list, zip(*rows, strict=True)))
+    return connection.exec_driver_sql(_BEGUN, columns).scalars().all()
+
+
+_BEGUN = f"""
+SELECT meter FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (meter, holder, device_id)
+WHERE {" OR ".join(_OPENED)}
+"""  # noqa: S608 names from the code
+
+
 @cache
 def _statement() -> str:
     arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_KINDS.values(), 2))
@@ -70,10 +89,7 @@ WITH wanted AS MATERIALIZED (
     row_number() OVER (PARTITION BY network ORDER BY meter) AS place,
     count(*) OVER (PARTITION BY network) AS number
   FROM wanted
-  WHERE network IS NOT NULL
-    AND NOT EXISTS (SELECT FROM meter_windows AS past WHERE past.holder = wanted.holder)
-    AND NOT EXISTS (SELECT FROM meter_windows AS past WHERE {_OF_ITS_OWN})
-    AND NOT EXISTS (SELECT FROM gift_openings AS opened WHERE opened.device_id = wanted.device_id)
+  WHERE network IS NOT NULL AND NOT {" AND NOT ".join(_OPENED)}
 ), taken AS (
   INSERT INTO rate_limits AS held (key, count, started_at, ends_at)
   SELECT network, count(*), $1, max(network_ends) FROM beginning GROUP BY network ORDER BY network

@@ -9,10 +9,12 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
+from service.access import giving
 from service.access.gifts import Gifts
 from service.access.openings import Openings
 from service.access.revocations import Revocations
 from service.db.tables import GiftLink, GiftOpening, Touches
+from service.grants.gift_links import open_link
 from service.grants.gift_terms import GiftTerms, may_give
 from service.grants.grants import Source
 from service.grants.link_tokens import LinkKey
@@ -20,6 +22,7 @@ from service.identity.cookies import cookie_name
 from service.levels import Level
 from tests.conftest import START, MovingClocks
 from tests.inside import CANARY, Paywall
+from tests.interleaving import amid, meanwhile
 from tests.reports import rows
 
 ADMIN = "/v1/admin/gift-links"
@@ -237,6 +240,28 @@ async def test_another_link_doesnt_begin_its_number_of_readers_anew(
     assert "this one again from 1 April 2026" in refused.json()["detail"]
     clocks.travel(timedelta(days=25))
     assert (await given(paywall))["most_readers"] == 50
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_who_comes_by_the_old_link_while_a_new_one_is_made_meets_an_ended_one(
+    paywall: Paywall, giver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = await given(paywall)
+    async with paywall.new_client() as friend:
+        came = amid(monkeypatch, giving, "make_link", paywall.database, lambda: come(friend, old))
+        assert (await given(paywall))["most_readers"] == 50
+        assert "switched off, or a newer one" in (await came[0]).json()["wall"]["note"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_new_link_waits_for_who_is_let_in_by_the_old_one(
+    paywall: Paywall, giver: str
+) -> None:
+    old, now = await given(paywall), paywall.clocks.business()
+    async with paywall.database.transaction() as session:
+        assert await open_link(session, old["id"], "a device", now) is not None
+        new = await meanwhile(paywall.database, given(paywall))
+    assert (await new)["most_readers"] == 49
 
 
 async def test_switching_off_ends_it_for_who_opened_it_and_for_their_tokens(

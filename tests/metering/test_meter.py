@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from service.db.session import Database
 from service.db.tables import AccessEntry, GiftLink, GiftOpening, MeterWindow, Touches
 from service.identity.touches import Touch
-from service.limits.rate import Limit
+from service.limits.rate import Limit, take
 from service.metering import meter
 from service.metering.attempt import Attempt, Recorded
 from service.metering.group_commit import write
@@ -21,6 +21,7 @@ from service.metering.window import MeterState, Window
 from service.problems import Problem
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
+from tests.interleaving import meanwhile
 
 MARCH = Window(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
 NETWORK = Limit("cookieless", 2, timedelta(days=1), "Too many.")
@@ -42,6 +43,16 @@ async def read(
 ) -> Recorded:
     row = entry(holder, article)
     return await metering.count(row.holder, row, Touch(), MARCH, limit, network)
+
+
+def gift_opened(device: str) -> tuple[GiftLink, GiftOpening]:
+    """A link that this device alone has come by."""
+    then = MARCH.start
+    link = GiftLink(
+        id="l", reader_id="r", article_id="g", month=then, most_readers=5, readers=1, created_at=then,
+        ends_at=then,
+    )  # fmt: skip
+    return link, GiftOpening(link_id="l", device_id=device, opened_at=then)
 
 
 async def rows(database: Database) -> int:
@@ -134,19 +145,34 @@ async def test_a_network_is_full_for_those_who_begin_alone(
 async def test_a_device_that_a_gift_link_opened_takes_no_place_of_its_network(
     database: Database, metering: Metering
 ) -> None:
-    then = MARCH.start
     async with database.transaction() as session:
-        session.add(
-            GiftLink(
-                id="l", reader_id="r", article_id="g", month=then, most_readers=5, readers=1,
-                created_at=then, ends_at=then,
-            )
-        )  # fmt: skip
-        await session.flush()
-        session.add(GiftOpening(link_id="l", device_id="given", opened_at=then))
+        session.add_all(gift_opened("given"))
     here = Limit("cookieless", 1, timedelta(days=1), "Too many."), "here"
     results = [await read(metering, name, "x", network=here) for name in ("given", "new", "later")]
     assert [each.closed for each in results] == [False, False, True]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("by", ["the meter", "a gift link"])
+async def test_what_another_tab_takes_while_it_is_counted_is_the_devices_own(
+    database: Database, clocks: MovingClocks, metering: Metering, by: str
+) -> None:
+    here = Limit("cookieless", 1, timedelta(days=1), "Too many."), "here"
+    async with database.transaction() as session:
+        if by == "the meter":
+            tab = Attempt("device:d", entry("d", "a"), None, MARCH, 3, here)
+            connection = await session.connection()
+            (first,) = await connection.run_sync(write, [tab], clocks.wall())
+            assert first.counted
+        else:
+            assert await take(session, *here, clocks.wall()) is None
+            session.add_all(gift_opened("d"))
+            await session.flush()
+        mine = await meanwhile(database, read(metering, "d", "b", network=here))
+        others = asyncio.ensure_future(read(metering, "e", "b", network=here))
+    assert (await mine).counted
+    assert (await others).closed
+    assert (await read(metering, "d", "c", limit=1, network=here)).counted is False
 
 
 async def test_a_network_is_counted_anew_once_a_clock_was_set_back(
