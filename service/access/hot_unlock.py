@@ -143,12 +143,15 @@ class HotUnlock:
         started = time.perf_counter()
         if self._may_be_crawler(scope) or self._operator in headers.get(b"cookie", b""):
             return None
-        slug = scope["path"][len(PREFIX) : -len(_UNLOCK)]
+        slug, key = scope["path"][len(PREFIX) : -len(_UNLOCK)], _what_was_sent(headers, body)
+        repeat = self._repeats.get((slug, key))
+        # To wait until it is certain is quicker than to decide anew, which would wait, too.
+        if repeat is not None and not await self._is_certain(repeat):
+            repeat = None
         now = self._context.clocks.business()
         entry = self._articles.peek(slug, now)
-        # What a network opens depends on more than what was sent.
-        key = _what_was_sent(headers, body) if not self._is_in_network(scope) else None
-        repeat = self._repeats.get((slug, key)) if key is not None else None
+        if self._is_in_network(scope):
+            key = repeat = None  # what a network opens depends on more than what was sent
         if repeat is not None and repeat.entry is entry and self._holds(repeat, now):
             self._metering.note(repeat.noted.again(now, self._context.settings.zone))
             count_answer(repeat.noted.entry.reason)
@@ -247,10 +250,14 @@ class HotUnlock:
             and (reader is None or self._readers.find(reader[0]) is reader[1])
         )
 
+    async def _is_certain(self, repeat: "_Repeat") -> bool:
+        """Whether it is known what was opened elsewhere, which matters before a wall."""
+        is_known = repeat.sold is None or self._openings.are_certain()
+        return is_known or await self._openings.make_certain()
+
     def _is_walled_still(self, sold: Assortment, entry: CachedArticle) -> bool:
-        """Whether a wall may be shown again: something may have been opened to the device meanwhile."""
-        is_opened = self._gifts.opened(entry.article.id) or not self._openings.are_certain()
-        return sold is self._on_sale.fresh() and not is_opened
+        """Whether a wall that is certain may be shown again: the device may have been given the article meanwhile."""
+        return sold is self._on_sale.fresh() and not self._gifts.opened(entry.article.id)
 
     def _may_be_crawler(self, scope: Scope) -> bool:
         """Whether the router has to find out, since it makes a difference."""

@@ -33,23 +33,34 @@ class Openings:
 
     def are_certain(self) -> bool:
         """Whether nothing was opened elsewhere of which somebody has been told."""
-        now = self._context.clocks.monotonic()
-        # Before anybody has to wait for it; of a database that has just failed not at once.
-        if now - max(self._known_at, self._failed_at) > _TRUSTED_SECONDS / 2:
-            self._ask()
-        return now - self._known_at < _TRUSTED_SECONDS
+        return self._are_certain_at(self._context.clocks.monotonic())
 
-    async def make_certain(self) -> None:
-        """Ask the database, unless that was done just now. If it doesn't answer soon, go on with what is in memory."""
+    async def make_certain(self) -> bool:
+        """Ask the database, unless that was done just now. If it doesn't answer soon, go on with what is in memory.
+
+        Whether memory has by now all that was answered as opened before the call. What is answered meanwhile needn't be
+        there: it is certain to those who come later.
+        """
+        came_at = self._context.clocks.monotonic()
         for _ in range(2):  # the first may have begun long before this caller came
-            if self.are_certain() or self._asking is None:
-                return
+            if self._are_certain_at(came_at):
+                return True
+            if self._asking is None:
+                return False
             asked_for = self._context.clocks.monotonic() - self._asked_at
             answered, _ = await asyncio.wait(
                 {self._asking}, timeout=max(0.0, _LONGEST_SECONDS - asked_for)
             )
             if not answered or answered.pop().result() is not None:
-                return
+                return False
+        return self._are_certain_at(came_at)
+
+    def _are_certain_at(self, instant: float) -> bool:
+        """Whether they are to a caller who came then."""
+        # Before anybody has to wait for it; of a database that has just failed not at once.
+        if instant - max(self._known_at, self._failed_at) > _TRUSTED_SECONDS / 2:
+            self._ask()
+        return instant - self._known_at < _TRUSTED_SECONDS
 
     async def refresh(self) -> None:
         """Learn what was opened elsewhere; the background runner calls it every interval.

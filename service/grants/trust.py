@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from fastapi import Depends
 
-TRUSTED = timedelta(milliseconds=50)
+TRUSTED = timedelta(milliseconds=100)
 _SURELY = 1.2
 """Clocks of two machines don't run at the same rate to the last bit, and timers are coarse."""
 

@@ -1,6 +1,7 @@
 """Where the database answers late or not at all, walls don't wait, and nothing counts as certain that isn't known."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -12,15 +13,20 @@ import pytest
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.access.answers import Answered, UnlockAnswers
 from service.access.gifts import Gifts
+from service.access.hot_unlock import HotUnlock
 from service.access.openings import Openings
 from service.access.read import Opened, ReadRequest
+from service.access.schemas import UnlockIn
 from service.access.unlock import Unlocking
 from service.content.cache import ArticleCache
 from service.db.context import Context, context_in
 from service.db.failures import database_unavailable
 from service.db.session import Database
 from service.grants.institution_reads import InstitutionReads
+from service.grants.institution_schemas import InstitutionIn
+from service.grants.institutions import put_institution
 from service.grants.places import InstitutionNetworks
 from service.grants.trust import TRUSTED
 from service.identity.callers import Caller
@@ -30,6 +36,8 @@ from service.metering.meter import Metering
 from service.offers.on_sale import OnSale
 from service.problems import Problem
 from service.rules.in_force import RuleBook
+from service.running import Running
+from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import Paywall
 from tests.statements import statements
@@ -59,6 +67,16 @@ def disturbed(paywall: Paywall, before: Callable[[], Awaitable[object]]) -> Cont
 class FailingGifts(Gifts):
     async def refresh(self, session: AsyncSession) -> None:  # noqa: ARG002 as in its base
         raise database_unavailable()
+
+
+class SlowGifts(Gifts):
+    """The database takes longer for them than a memory is trusted."""
+
+    async def refresh(self, session: AsyncSession) -> None:
+        await super().refresh(session)
+        clocks = self._context.clocks
+        assert isinstance(clocks, MovingClocks)
+        clocks.travel(TRUSTED * 2)
 
 
 class Process:
@@ -133,6 +151,18 @@ async def test_without_an_answer_no_process_is_ready_and_no_wall_fails(paywall: 
     assert asked == 2
 
 
+async def test_what_a_slow_look_saw_is_certain_to_those_who_came_before_it(
+    paywall: Paywall,
+) -> None:
+    await agree(paywall)
+    process = Process(paywall, context_in(paywall.app.running), SlowGifts)
+    assert await process.openings.make_certain(), "it began after the caller had come"
+    assert process.networks.at(INSIDE)
+    assert not process.openings.are_certain(), "to a caller who comes now it is too old"
+    process = Process(paywall, context_in(paywall.app.running), FailingGifts)
+    assert not await process.openings.make_certain()
+
+
 async def test_gift_links_that_fail_keep_no_network_closed(paywall: Paywall) -> None:
     await agree(paywall)
     process = Process(paywall, context_in(paywall.app.running), FailingGifts)
@@ -197,3 +227,51 @@ async def test_what_is_learnt_while_a_read_is_decided_makes_no_older_look_certai
     paywall.clocks.travel(TRUSTED)
     read = ReadRequest(article, Caller(reader_id=reader, verified=True), None, address=INSIDE)
     assert isinstance(await unlocking.unlock(read, Touch()), Opened)
+
+
+class CountedAnswers(UnlockAnswers):
+    """How often something was decided, instead of said again."""
+
+    def __init__(self, own: UnlockAnswers) -> None:
+        self.own = own
+        self.times = 0
+
+    async def answer(self, read: ReadRequest, wanted: UnlockIn, referrer: str | None) -> Answered:
+        self.times += 1
+        return await self.own.answer(read, wanted, referrer)
+
+
+async def test_a_remembered_wall_waits_to_be_certain_and_is_not_decided_again(
+    paywall: Paywall,
+) -> None:
+    await paywall.publish("paid", access={"level": "subscribers"})
+    await paywall.client.get("/v1/articles/paid")  # it is in memory from now on
+    running = paywall.app.running
+    device = (await paywall.unlock("paid")).json()["device_token"]
+    answers = CountedAnswers(running.get(UnlockAnswers))
+    others = (each for each in running.parts if not isinstance(each, UnlockAnswers))
+    hot, openings = HotUnlock(Running(*others, answers)), running.get(Openings)
+    headers = {b"paywall-device": device.encode(), b"content-type": b"application/json"}
+
+    async def reason() -> object:
+        scope = {
+            "type": "http", "method": "POST", "path": "/v1/articles/paid/unlock", "app": paywall.app,
+            "headers": [*headers.items()], "client": (str(INSIDE), 1),
+        }  # fmt: skip
+        answer = await hot.answer(scope, headers, b"{}")
+        assert answer is not None
+        return json.loads(answer.body)["reason"]
+
+    assert [await reason(), await reason()] == ["subscribers_only"] * 2
+    assert answers.times == 1
+    paywall.clocks.travel(TRUSTED)
+    assert not openings.are_certain()
+    assert [await reason() for _ in range(3)] == ["subscribers_only"] * 3
+    assert answers.times == 1, "it waited for the look at the database and was given again"
+    assert openings.are_certain()
+    async with paywall.database.transaction() as session:
+        # As another process stores it.
+        terms = InstitutionIn(name="Library", plan="digital", networks=("192.0.2.0/24",)).terms()
+        await put_institution(session, context_in(running), "library", terms, actor="test")
+    paywall.clocks.travel(TRUSTED)
+    assert await reason() == "institution", "what the look saw while it waited counts"
