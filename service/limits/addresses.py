@@ -27,6 +27,8 @@ _Network = IPv4Network | IPv6Network
 log = structlog.get_logger()
 
 _HEADER = "x-forwarded-for"
+_KEPT = "paywall.origin"
+"""Where a request's scope has what was worked out; it goes with the request."""
 _MOST_HOPS = 32
 """No installation has more proxies in a row; what is further left isn't looked at."""
 _MAPPED_BITS = 96
@@ -114,6 +116,14 @@ def _days_key(secret: bytes, day: date) -> bytes:
 
 
 def _origin(connection: HTTPConnection, settings: Settings) -> _Origin:
+    """Worked out once a request: a read asks for its address, its network, and whether that counts."""
+    kept: _Origin | None = connection.scope.get(_KEPT)
+    if kept is None:
+        kept = connection.scope[_KEPT] = _believed(connection, settings)
+    return kept
+
+
+def _believed(connection: HTTPConnection, settings: Settings) -> _Origin:
     hop = _read(connection.client.host) if connection.client else None
     if hop is None or not _is_trusted(hop, settings.trusted_proxies):
         if hop is not None and hop.is_private and _HEADER in connection.headers:

@@ -183,3 +183,12 @@ def test_a_header_is_believed_from_trusted_proxies_alone(
     headers = [(b"cf-ipcountry", each.encode()) for each in said]
     connection = HTTPConnection({"type": "http", "headers": headers, "client": client})
     assert said_by_proxy(connection, "CF-IPCountry", settings_trusting(*TRUSTED)) == believed
+
+
+def test_where_a_request_comes_from_is_worked_out_once() -> None:
+    connection, settings = call(PROXY, READER), settings_trusting(*TRUSTED)
+    assert client_address(connection, settings) == ip_address(READER)
+    connection.scope["headers"] = []
+    again = HTTPConnection(connection.scope)
+    assert client_address(again, settings) == ip_address(READER)
+    assert not is_listed_frontend(again, settings)
