@@ -258,21 +258,24 @@ if __name__ == "__main__":
         "part", nargs="?", choices=parts, help="one part alone (else: times, reads)"
     )
     parser.add_argument("--scale", type=int, default=100, help="how many times as many rows")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, help="of each measurement (3; of reads 1)")
     parser.add_argument("--pairs", type=int, default=200)
-    parser.add_argument("--seconds", type=int, default=4, help="of a round of reads")
+    parser.add_argument("--seconds", type=int, help="of a round under load (4; of reads 1)")
     parser.add_argument("--connections", type=int, default=32)
     asked = parser.parse_args()
-    given = Given(asked.seconds, asked.rounds, asked.connections)
+    rounds = asked.rounds or 3
+    given = Given(asked.seconds or 4, rounds, asked.connections)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     if asked.part in {None, "times"}:
-        asyncio.run(times(asked.rounds, asked.pairs))
+        asyncio.run(times(rounds, asked.pairs))
     if asked.part in {None, "reads"}:
-        reads(given)
+        # 24 rows, each beside two ceilings: a round of a second takes more than a minute of load, three of four seconds
+        # a quarter of an hour.
+        reads(replace(given, seconds=asked.seconds or 1, rounds=asked.rounds or 1))
     elif asked.part == "decision":
-        asyncio.run(deciding(asked.rounds))
+        asyncio.run(deciding(rounds))
     elif asked.part == "others":
-        asyncio.run(beside_bare(asked.rounds, asked.pairs))
+        asyncio.run(beside_bare(rounds, asked.pairs))
     elif asked.part != "times":
         with databases() as (folder, make):
             match asked.part:
@@ -281,7 +284,7 @@ if __name__ == "__main__":
                 case "scale":
                     scaled.bench(make, asked.scale, given, say)
                 case "reports":
-                    reports.bench(make, asked.scale, asked.rounds, say)
+                    reports.bench(make, asked.scale, rounds, say)
                 case "profile":
                     profiled.bench(make, folder, given, say)
                 case "origin":

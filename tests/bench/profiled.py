@@ -14,7 +14,7 @@ from pathlib import Path
 
 from service.__main__ import main
 from tests.bench.load import load
-from tests.bench.reads import Given, Readers, port_of, routes_of, serving
+from tests.bench.reads import HOT_ROUTES, Given, Readers, port_of, routes_of, serving
 from tests.patience import wait_until
 
 SHOWN = 25
@@ -25,7 +25,7 @@ def bench(
 ) -> None:
     """Each hot route, on both databases: the functions by the time in themselves."""
     for name in ("SQLite", "PostgreSQL"):
-        for place in range(6):
+        for place in range(HOT_ROUTES):
             file = folder / f"{name}-{place}"
             module = ("tests.bench.profiled", str(file))
             with serving(make(name), module=module) as (settings, leader):

@@ -172,6 +172,9 @@ class Readers:
         return device
 
 
+HOT_ROUTES = 8
+
+
 def routes_of(readers: Readers, seconds: int) -> tuple[Route, ...]:
     """The rows of docs/performance.md."""
     walled = Request("POST", UNLOCK, (readers.having_read(*OTHERS),), QUIET)
@@ -186,7 +189,7 @@ def routes_of(readers: Readers, seconds: int) -> tuple[Route, ...]:
         most, path = 20_000 * seconds, f"/v1/articles/{slug}/unlock"
         return lambda: [Request("POST", path, (readers.device(),), body) for _ in range(most)]
 
-    return (
+    routes = (
         Route("teaser", lambda: [Request("GET", f"/v1/articles/{READ}")], 0.8),
         Route("full, by a token", lambda: [Request("GET", f"/v1/articles/{READ}/full", (bearer,))], 0.8),
         Route("unlock, walled", lambda: [walled], 0.55),
@@ -196,6 +199,8 @@ def routes_of(readers: Readers, seconds: int) -> tuple[Route, ...]:
         Route("unlock, a new counted read", new_reads(QUIET), 0.33),
         Route("unlock, a new counted read with its token", new_reads("{}"), 0.25),
     )  # fmt: skip
+    assert len(routes) == HOT_ROUTES
+    return routes
 
 
 def measure(
