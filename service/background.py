@@ -50,6 +50,7 @@ from service.reports.day_rollup import count_days, prune_holder_days
 from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import roll_up_movements
 from service.reports.older_days import count_older_days
+from service.reports.promotion_rollup import look_up_promotions
 from service.reports.renewal_rollup import count_renewals
 from service.reports.rollups import roll_up
 from service.reports.scheduled_rollup import look_up_scheduled
@@ -193,6 +194,7 @@ def pruning_tasks(context: Context) -> tuple[Task, ...]:
         ("money by day", lambda: roll_up_money(context), _MINUTE),
         ("renewals by day", lambda: count_renewals(context), _MINUTE),
         ("trials", lambda: look_up_trials(context), _MINUTE),
+        ("promotion codes", lambda: look_up_promotions(context), _MINUTE),
         ("scheduled ends", lambda: look_up_scheduled(context), _MINUTE),
         ("weekly mail", WeeklyMail(context).round, _MINUTE),
     )

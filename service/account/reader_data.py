@@ -243,7 +243,9 @@ HOLDINGS: tuple[Holding, ...] = (
     ),
     Holding(
         "promotion_uses", PromotionUse, their_promotion_uses,
-        kept="discount_id subscription_id at coupon promotion_code code plan currency",
+        kept="discount_id subscription_id pass_id sold at coupon promotion_code code plan currency is_new "
+        "is_live paid",
+        hidden="is_new is_live paid",
     ),
     Holding(
         "passes", Pass, lambda subject: Pass.reader_id.in_(subject.ids),

@@ -126,7 +126,11 @@ def their_movements(subject: Subject) -> ColumnElement[bool]:
 
 
 def their_promotion_uses(subject: Subject) -> ColumnElement[bool]:
-    return PromotionUse.subscription_id.in_(their_subscriptions(subject))
+    passes = select(Pass.id).where(Pass.reader_id.in_(subject.ids))
+    return or_(
+        PromotionUse.subscription_id.in_(their_subscriptions(subject)),
+        PromotionUse.pass_id.in_(passes),
+    )
 
 
 def their_charges(subject: Subject) -> ColumnElement[bool]:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.checkouts import checkout_of_session, claim_end, find_checkout
 from service.billing.customers import bind_customer, reader_of_customer
 from service.billing.passes import pass_id, store_pass, take_pass
+from service.billing.promotions import record_pass_promotions
 from service.billing.snapshot import take_snapshot
 from service.billing.sync import SyncOutcome, customer_key, store_snapshot, until_current
 from service.billing.waiting_purchases import mail_account
@@ -147,10 +148,12 @@ async def _fulfil_pass(
         state: State = "failed" if fetched.has_failed else "processing"
         if snapshot is not None:
             state = "paid"
-            await store_pass(
+            bought = await store_pass(
                 session, context, snapshot, checkout,
                 reader_id=reader_id, customer_id=customer_id,
             )  # fmt: skip
+            offer = await session.get_one(Offer, checkout.offer_id)
+            await record_pass_promotions(session, bought, offer, fetched.discounts)
         done = _note(checkout, state, reader_id, context.clocks.business())
         await mail_account(session, context, checkout)
         return done

@@ -21,6 +21,7 @@ from service.billing.pass_terms import (
     periods,
     stop_of_pass,
 )
+from service.billing.promotions import forget_pass_promotions
 from service.billing.sync import Outdated, customer_key, until_current
 from service.db.context import Context
 from service.db.session import Database
@@ -78,7 +79,7 @@ async def store_pass(
     *,
     reader_id: str,
     customer_id: str | None,
-) -> None:
+) -> Pass:
     """Store the pass and all grants that follow from it, and emit what is new; under the customer's
     lock. Raises Outdated.
     """
@@ -101,6 +102,7 @@ async def store_pass(
     row.version += 1
     _copy_money(row, snapshot, offer, context.settings.refund_policy)
     await session.flush()
+    await forget_pass_promotions(session, row.id)
     if offer.kind == "gift":
         # What it gives is the receiver's.
         await store_payment(session, context, row, checkout, offer)
@@ -112,6 +114,7 @@ async def store_pass(
     for refund in snapshot.refunds:
         if refund.status in COUNTING:
             await emit_refund(session, context, row, offer, refund)
+    return row
 
 
 def _copy_money(

@@ -1,4 +1,4 @@
-"""Which coupons subscriptions were given, and by which promotion codes: rows that name no reader."""
+"""Which coupons purchases were given, and by which promotion codes: rows that name no reader."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -7,9 +7,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.state import StateChange, StoredState
-from service.db.tables import PromotionUse
+from service.db.tables import Offer, Pass, PromotionUse
+from service.finance.promotions import forget_promotions, forget_uses
 from service.offers.mirror import INTRO_COUPON
-from service.payments.gateway import StripeDiscount, StripeInvoice
+from service.payments.gateway import StripeDiscount, StripeInvoice, StripeRedemption
 
 _WHILE_MADE = timedelta(minutes=1)
 """Stripe makes a discount some seconds before or after the subscription that begins with it."""
@@ -37,14 +38,16 @@ def _use(after: StoredState, discount: StripeDiscount) -> PromotionUse:
         code=discount.code,
         plan=after.plan,
         currency=after.currency,
+        sold="subscription",
     )
 
 
 async def record_promotions(session: AsyncSession, change: StateChange) -> None:
     """Record what isn't recorded yet. A row from before codes were known gets its code and instant.
 
-    Call it under the reader's lock.
+    What became of them is looked up again. Call it under the reader's lock.
     """
+    await forget_promotions(session, [change.after.id])
     found = promotion_uses(change.after, change.money.invoices)
     if not found:
         return
@@ -61,3 +64,32 @@ async def record_promotions(session: AsyncSession, change: StateChange) -> None:
         elif row.promotion_code is None:
             row.at, row.promotion_code, row.code = use.at, use.promotion_code, use.code
     await session.flush()
+
+
+async def record_pass_promotions(
+    session: AsyncSession, bought: Pass, offer: Offer, redeemed: Iterable[StripeRedemption]
+) -> None:
+    """Record what took something off a pass or a gift subscription, once. Call it under the customer's lock."""
+    for each in redeemed:
+        is_known = await session.get(PromotionUse, each.id) is not None
+        if is_known or each.coupon_id.startswith(INTRO_COUPON):
+            continue
+        session.add(
+            PromotionUse(
+                discount_id=each.id,
+                pass_id=bought.id,
+                sold=offer.kind,
+                at=bought.paid_at,
+                coupon=each.coupon_id,
+                promotion_code=each.promotion_code,
+                code=each.code,
+                plan=offer.plan,
+                currency=bought.currency,
+            )
+        )
+    await session.flush()
+
+
+async def forget_pass_promotions(session: AsyncSession, pass_id: str) -> None:
+    """What the pass brought has changed: it is looked up again."""
+    await forget_uses(session, PromotionUse.pass_id == pass_id)

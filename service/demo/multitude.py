@@ -21,6 +21,7 @@ from service.db.tables import (
     LedgerDay,
     MovementRow,
     Offer,
+    PromotionUse,
     Reader,
     ReaderDevice,
     RolledDay,
@@ -31,7 +32,7 @@ from service.demo.multitude_bought import OFFERS, PERIODS, WEIGHTS, Bought
 from service.demo.multitude_money import Payment, Table, money_tables
 from service.metering.store import known_device_holder, reader_holder
 
-VERSION = 1
+VERSION = 2
 """Grows where the rows of a seed become others: what was stored of them before can't go on."""
 LEFT_SHARE, OTHERS_SHARE = 0.35, 0.5
 BACK_AGAIN, ON_TRIAL, PAID_LATE, BY_CHOICE = 0.1, 0.2, 0.05, 0.7
@@ -44,6 +45,7 @@ _REASONS = (
     ("registered_only", "register"),
 )  # fmt: skip
 _SOURCES = ("newsletter", "search", "social", None, None)
+_CODES = ("RADIO", "MAIL", "POSTER")
 _FEEDBACK = ("too_expensive", "unused", "missing_features", "other", "", "")
 
 
@@ -119,6 +121,7 @@ class Multitude:
         yield ReaderDevice, ("device_id", "reader_id", "linked_at"), self._devices()
         yield Subscription, _SUBSCRIPTION, self._subscriptions()
         yield MovementRow, _MOVEMENT, self._movements()
+        yield PromotionUse, _USE, self._uses()
         yield Checkout, _CHECKOUT, self._checkouts()
         yield CheckoutTouches, ("checkout_id", *_TOUCHES), self._touches()
         yield Touches, ("holder", *_TOUCHES), self._holders_touches()
@@ -211,6 +214,16 @@ class Multitude:
             yield (
                 f"{_checkout(each.number)}x", bought, reader, None, "/", f"hash{each.number:x}x",
                 "expired", None, at - day, at, None,
+            )  # fmt: skip
+
+    def _uses(self) -> Iterator[Sequence[Any]]:
+        """Every tenth subscription began with a code."""
+        for each in self.bought[::10]:
+            _, plan, _, currency, _ = OFFERS[each.offer]
+            code = _CODES[each.number // 10 % len(_CODES)]
+            yield (
+                f"di_{each.number:x}", each.id, each.since, "SPRING", f"promo_{code}", code, plan,
+                currency,
             )  # fmt: skip
 
     def _touches(self) -> Iterator[Sequence[Any]]:
@@ -348,6 +361,9 @@ _CHECKOUT = (
 _TOUCHES = (
     "first_at", "first_referrer_host", "first_source", "last_at", "last_referrer_host",
     "last_source",
+)  # fmt: skip
+_USE = (
+    "discount_id", "subscription_id", "at", "coupon", "promotion_code", "code", "plan", "currency",
 )  # fmt: skip
 _EVENT = ("id", "type", "reader_id", "subject_id", "once", "occurred_at", "recorded_at")
 _HOLDER = ("day", "holder", "reads", "counted", "subscribe_wall_at", "register_wall_at")

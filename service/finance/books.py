@@ -17,6 +17,7 @@ from service.db.tables import Checkout, InvoiceRow
 from service.finance.changed_days import forget_changed_days
 from service.finance.episodes import keep_episodes
 from service.finance.links import billed, link, touched
+from service.finance.promotions import forget_promotions
 from service.finance.store import pieces, put, put_payments, stored, values_of
 from service.finance.trials import forget_trials
 from service.offers.store import offer_by_price, offers_of_product
@@ -74,9 +75,9 @@ async def keep(context: Context, found: Sequence[Booked], asked_at: datetime) ->
             invoices = await billed(session, charges, some)
             await forget_changed_days(session, charges, invoices, context.settings.zone)
             await keep_episodes(session, invoices)
-            await forget_trials(
-                session, select(InvoiceRow.subscription_id).where(InvoiceRow.id.in_(invoices))
-            )
+            bought = select(InvoiceRow.subscription_id).where(InvoiceRow.id.in_(invoices))
+            await forget_trials(session, bought)
+            await forget_promotions(session, bought)
 
 
 async def gaps(session: AsyncSession, found: Sequence[Booked]) -> list[Gap]:

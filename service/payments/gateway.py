@@ -101,6 +101,16 @@ CheckoutMode = Literal["subscription", "payment"]
 
 
 @dataclass(frozen=True)
+class StripeRedemption:
+    """A coupon that a Checkout session was given: `id` is the discount's, `code` are the promotion code's letters."""
+
+    id: str
+    coupon_id: str
+    promotion_code: str | None
+    code: str | None
+
+
+@dataclass(frozen=True)
 class StripeCheckoutSession:
     """`status` is open, complete or expired; `payment_status` paid, unpaid or
     no_payment_required (a trial, or a code that takes everything off).
@@ -123,6 +133,8 @@ class StripeCheckoutSession:
     payment_state: str | None
     amount: int
     currency: str
+    discounts: tuple[StripeRedemption, ...] = ()
+    """What took something off; known only of a retrieved session."""
 
     @property
     def is_paid(self) -> bool:

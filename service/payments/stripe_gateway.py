@@ -39,6 +39,8 @@ _WITH = [
     "items.data.discounts.promotion_code",
 ]  # fmt: skip
 """What a retrieved subscription shows whole."""
+_WITH_SESSION = ["payment_intent", "total_details.breakdown", "discounts.promotion_code"]
+"""The same of a Checkout session."""
 
 
 class StripeGateway(StripeSetUp, StripeBooks):
@@ -146,7 +148,7 @@ class StripeGateway(StripeSetUp, StripeBooks):
         return stripe_objects.checkout_session_of(
             await self._ask(
                 self._client.v1.checkout.sessions.retrieve_async(
-                    session_id, {"expand": ["payment_intent"]}
+                    session_id, {"expand": _WITH_SESSION}
                 )
             )
         )

@@ -20,6 +20,7 @@ from service.payments.gateway import (
     StripeEvent,
     StripeInvoice,
     StripeInvoiceLine,
+    StripeRedemption,
     StripeRefund,
     StripeSubscription,
     StripeSubscriptionItem,
@@ -132,7 +133,21 @@ def checkout_session_of(document: JSON) -> StripeCheckoutSession:
         payment_state=payment.get("status") if isinstance(payment, Mapping) else None,
         amount=document.get("amount_total") or 0,
         currency=document.get("currency") or "",
+        discounts=tuple(_redemptions_of(document)),
     )
+
+
+def _redemptions_of(session: JSON) -> Iterator[StripeRedemption]:
+    """The breakdown names the discounts, and the session's own list, expanded, the letters of their codes."""
+    codes = [each.get("promotion_code") for each in session.get("discounts") or ()]
+    letters = {each["id"]: each["code"] for each in codes if isinstance(each, Mapping)}
+    breakdown = (session.get("total_details") or {}).get("breakdown") or {}
+    for each in breakdown.get("discounts") or ():
+        discount = each["discount"]
+        coupon = reference((discount.get("source") or {}).get("coupon"))
+        code = reference(discount.get("promotion_code"))
+        if coupon is not None:
+            yield StripeRedemption(discount["id"], coupon, code, letters.get(code or ""))
 
 
 def subscription_of(document: JSON) -> StripeSubscription:

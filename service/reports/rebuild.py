@@ -26,6 +26,7 @@ from service.db.tables import (
     MoneyDay,
     MovementRow,
     PriceRenewalDay,
+    PromotionUse,
     RenewalDay,
     RevenueDay,
     RightDay,
@@ -39,14 +40,15 @@ from service.reports.day_rollup import count_days
 from service.reports.money_rollup import forget_money, roll_up_money
 from service.reports.movement_rollup import begin_anew, roll_up_movements
 from service.reports.older_days import count_older_days
+from service.reports.promotion_rollup import forget_all_promotions, look_up_promotions
 from service.reports.renewal_rollup import count_renewals, forget_renewal_count
 from service.reports.rollups import LATE_ROWS, roll_day
 from service.reports.scheduled_rollup import look_up_scheduled
 from service.reports.trial_rollup import forget_all_trials, look_up_trials
 
-MOVEMENTS, MONEY, RENEWALS, TRIALS, SCHEDULED, LEDGER = PARTS = (
+MOVEMENTS, MONEY, RENEWALS, TRIALS, SCHEDULED, PROMOTIONS, LEDGER = PARTS = (
     "rebuild movements", "rebuild money", "rebuild renewals", "rebuild trials", "rebuild scheduled",
-    "rebuild ledger",
+    "rebuild promotions", "rebuild ledger",
 )  # fmt: skip
 """What remembers that the rebuild of a part was begun."""
 _MONEY = (MoneyDay, ("day", "kind", "plan", "interval", "every", "currency"), ("recurring", "net"))
@@ -78,6 +80,7 @@ _TRIALS = (Subscription, ("id",), ("trial_ended_at", "trial_became"))
 _SCHEDULED = (
     ScheduledChange, ("subscription_id", "at", "plan", "interval", "every", "currency"), ("amount",),
 )  # fmt: skip
+_USES = (PromotionUse, ("discount_id",), ("is_new", "is_live", "paid"))
 _RETURNS = (HolderReturn, ("day", "measure", "previous"), ("holders",))
 _ONE_DAY = timedelta(days=1)
 Rows = dict[tuple[Any, ...], tuple[Any, ...]]
@@ -93,6 +96,7 @@ _IN_ONE_GO: tuple[
 ] = (
     (RENEWALS, (_RENEWALS, _PRICE_RENEWALS, _ENDS), count_renewals, forget_renewal_count),
     (TRIALS, (_TRIALS,), look_up_trials, forget_all_trials),
+    (PROMOTIONS, (_USES,), look_up_promotions, forget_all_promotions),
     (SCHEDULED, (_SCHEDULED,), look_up_scheduled, forget_all_scheduled_ends),
 )
 """Parts with their tables, what adds them up, and what has them forgotten."""

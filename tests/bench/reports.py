@@ -23,6 +23,7 @@ from service.reports.figure import Figure
 from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import roll_up_movements
 from service.reports.period import parse_period
+from service.reports.promotion_rollup import look_up_promotions
 from service.reports.registry import FIGURES
 from service.reports.renewal_rollup import count_renewals
 from service.reports.scheduled_rollup import look_up_scheduled
@@ -90,6 +91,8 @@ async def _add_up(context: Context, say: Say) -> None:
     progress("renewals counted")
     await look_up_trials(context)
     progress("trials looked up")
+    await look_up_promotions(context)
+    progress("promotion codes looked up")
     await look_up_scheduled(context)
     progress("scheduled ends looked up")
     await count_days(context, lambda day: progress(f"{day} counted") if day.day == 1 else None)

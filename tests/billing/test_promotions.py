@@ -24,7 +24,8 @@ def spring(desk: Desk, **terms: Any) -> tuple[str, dict[str, str]]:
 async def uses(desk: Desk) -> dict[str, PromotionUse]:
     """By the subscription's id."""
     async with desk.database.reading() as session:
-        return {each.subscription_id: each for each in await session.scalars(select(PromotionUse))}
+        found = await session.scalars(select(PromotionUse))
+        return {each.subscription_id or "": each for each in found}
 
 
 async def test_each_code_of_a_coupon_is_known(desk: Desk) -> None:

@@ -11,7 +11,7 @@ from service.billing.pass_ledger import emit_ended_passes
 from service.billing.passes import sync_pass
 from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import Checkout, DomainEvent, Grant, Pass, Reader, Subscription
+from service.db.tables import Checkout, DomainEvent, Grant, Pass, PromotionUse, Reader, Subscription
 from tests.checkout.rows import DAY, rows, sell, sessions, sign_in
 from tests.databases import on_sqlite
 from tests.served import Installation
@@ -258,6 +258,40 @@ def test_a_pass_that_costs_nothing_by_a_code_opens_all_the_same(site: Installati
     assert bought.amount == 0
     assert synced(site, bought.id) == "synced"
     assert len(spans(site)) == 1
+    # What takes everything off is a use of the code all the same.
+    (use,) = rows(site, PromotionUse)
+    assert (use.sold, use.pass_id, use.code, use.coupon) == ("pass", bought.id, "GIFT", coupon.id)
+
+
+@on_sqlite
+def test_the_code_of_a_pass_is_recorded_once(site: Installation) -> None:
+    sell(site, "day", **DAY_PASS)
+    with sdk(site.stripe_url) as stripe:
+        coupon = stripe.coupons.create({"percent_off": 50, "duration": "once"})
+        code = stripe.promotion_codes.create(
+            {"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "HALF"}
+        )
+    session_id = buy(site, "day", promotion_code="HALF")
+    site.settle()
+    site.browser.get("/v1/checkout/return", params={"session_id": session_id})
+    buy(site, "day")
+    bought = next(each for each in rows(site, Pass) if each.amount == 100)
+    (use,) = rows(site, PromotionUse)
+    with sdk(site.stripe_url) as stripe:
+        session = stripe.checkout.sessions.retrieve(
+            session_id, {"expand": ["total_details.breakdown"]}
+        )
+    assert session.total_details is not None
+    assert session.total_details.breakdown is not None
+    (taken_off,) = session.total_details.breakdown.discounts
+    assert (use.discount_id, taken_off.amount) == (taken_off.discount.id, 100)
+    assert (use.pass_id, use.subscription_id, use.sold) == (bought.id, None, "pass")
+    assert (use.coupon, use.promotion_code, use.code) == (coupon.id, code.id, "HALF")
+    assert (use.at, use.plan, use.currency) == (bought.paid_at, "digital", "EUR")
+    sell(site, "quarter", **{**DAY_PASS, "kind": "gift", "interval_count": 90})
+    buy(site, "quarter", promotion_code="HALF", gift={})
+    (given,) = (each for each in rows(site, PromotionUse) if each.sold == "gift")
+    assert (given.code, given.currency) == ("HALF", "EUR")
 
 
 def test_who_bought_twice_without_signing_in_has_one_after_the_other(site: Installation) -> None:

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from service.db import migrate
 from service.db.base import Json, UtcDateTime
 from service.db.engines import async_url
-from service.db.tables import PromotionUse
 from tests.db.test_movements_carried_over import OFFERS, READERS, subscription
 
 BEFORE, AFTER = "d7c25b8e01f4", "c2d94e7a1b60"
@@ -29,6 +28,12 @@ SUBSCRIPTIONS = sa.table(
     *(sa.column(name, UtcDateTime()) for name in (
         "started_at", "current_period_end", "trial_end", "synced_at",
     )),
+)  # fmt: skip
+
+USES = sa.table(
+    "promotion_uses",
+    *map(sa.column, ("discount_id", "subscription_id")), sa.column("at", UtcDateTime()),
+    *map(sa.column, ("coupon", "promotion_code", "code", "plan", "currency")),
 )  # fmt: skip
 
 
@@ -73,9 +78,7 @@ async def test_each_coupon_is_carried_over_once(empty_database_url: str) -> None
         )
         await connection.commit()
         await connection.run_sync(migrate.upgrade, AFTER)
-        found = await connection.execute(
-            sa.select(PromotionUse.__table__).order_by(sa.column("discount_id"))
-        )
+        found = await connection.execute(sa.select(USES).order_by(USES.c.discount_id))
     await engine.dispose()
     assert [tuple(each) for each in found] == [
         ("di_1", "sub_1", START, "SPRING", None, None, "digital", "EUR"),

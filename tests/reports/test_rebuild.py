@@ -27,6 +27,7 @@ from service.db.tables import (
     MoneyDay,
     MovementRow,
     PriceRenewalDay,
+    PromotionUse,
     RenewalDay,
     RevenueDay,
     RightDay,
@@ -44,6 +45,7 @@ from service.reports.asked import Asked
 from service.reports.day_rollup import count_days, prune_holder_days
 from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import roll_up_movements
+from service.reports.promotion_rollup import look_up_promotions
 from service.reports.queries.habits import Habits, habits_on
 from service.reports.rebuild import rebuild
 from service.reports.renewal_rollup import count_renewals
@@ -74,6 +76,7 @@ ROLLED_UP: dict[type[Any], tuple[str, ...]] = {
     PriceRenewalDay: ("day", "plan", "interval", "renewed"),
     Subscription: ("id", "trial_ended_at", "trial_became"),
     ScheduledChange: ("subscription_id", "at", "plan", "amount"),
+    PromotionUse: ("discount_id", "is_new", "is_live", "paid"),
 }
 
 
@@ -114,6 +117,10 @@ async def some_days(context: Context) -> None:
         rows.movement(bought[0], 1, MIDDAY - 60 * DAY, customer="ctm_1"),
         rows.movement(bought[1], 1, MIDDAY - 40 * DAY, customer="ctm_2"),
         rows.ending(bought[1], 2, MIDDAY - 3 * DAY, customer="ctm_2"),
+        PromotionUse(
+            discount_id="di_1", subscription_id=bought[0].id, at=MIDDAY - 60 * DAY, coupon="SPRING",
+            plan="digital", currency="EUR",
+        ),
         *money(),
         rows.told(readers[0], "subscription.renewed", MIDDAY - 2 * DAY),
         rows.told(readers[1], "subscription.renewed", MIDDAY - 9 * DAY, subject_id=bought[1].id),
@@ -129,6 +136,7 @@ async def some_days(context: Context) -> None:
     await roll_up_money(context)
     await count_renewals(context)
     await look_up_trials(context)
+    await look_up_promotions(context)
     await look_up_scheduled(context)
     await roll_up(context)
     await count_days(context)
@@ -152,6 +160,7 @@ async def damage(database: Database) -> None:
         ends = update(MovementRow).where(MovementRow.to_plan.is_(None))
         await session.execute(ends.values(renewals=7))
         await session.execute(update(Subscription).values(trial_became="lost"))
+        await session.execute(update(PromotionUse).values(paid=1))
         await session.execute(delete(ScheduledChange).where(ScheduledChange.amount < 0))
         stray = {"subscription_id": "sub_gone", "plan": "digital", "interval": "month", "every": 1}
         session.add(ScheduledChange(at=MIDDAY, currency="EUR", amount=900, **stray))
@@ -206,7 +215,7 @@ async def test_an_interrupted_rebuild_goes_on(
     assert await stored(database) == before
     async with database.reading() as session:
         assert set(await session.scalars(select(Rollup.name))) == {
-            "movements", "money", "renewals", "scheduled", "trials",
+            "movements", "money", "promotions", "renewals", "scheduled", "trials",
         }  # fmt: skip
 
 

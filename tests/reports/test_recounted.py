@@ -29,6 +29,8 @@ from service.db.tables import (
     LedgerDay,
     MovementRow,
     Offer,
+    Pass,
+    PromotionUse,
     Reader,
     ReaderDevice,
     RolledDay,
@@ -59,8 +61,8 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 LATER = BEGIN + 200 * DAY
 ZONES = ["Europe/Lisbon", "America/Santiago", "Pacific/Auckland"]
 TABLES = (
-    AccessEntry, HolderDay, LedgerDay, RolledDay, HolderReturn, StepDepth, HabitDay, CheckoutTouches,
-    Checkout, DomainEvent, InvoiceRow, MovementRow, Subscription, ReaderDevice, Article, Offer, Reader,
+    AccessEntry, HolderDay, LedgerDay, RolledDay, HolderReturn, StepDepth, HabitDay, PromotionUse, Pass,
+    CheckoutTouches, Checkout, DomainEvent, InvoiceRow, MovementRow, Subscription, ReaderDevice, Article, Offer, Reader,
 )  # fmt: skip
 hours = st.integers(-20 * 24, (DAYS + 10) * 24)
 

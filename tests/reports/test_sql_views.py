@@ -246,16 +246,24 @@ async def _fill(database: Database, what: Drawn) -> None:
     for row in in_zone(what.ledger, HOME):
         kind, _, name = row.holder.partition(":")
         row.reader_id, row.device_id = (name, None) if kind == "reader" else (None, name)
+    given = rows.bought_pass(readers[0], present, paid, paid_at=BEGIN)
     await store(database, offer, present, *readers, *articles)
     await store(database, *subscriptions.values(), given_back, *trials, *clicks, paid, *events)
     await store(database, *paid_trials, *given_time, *cancelled, *coupons)
     await store(
         database,
         rows.bought_pass(readers[1], offer, paid, paid_at=at(what.paid)),
-        rows.bought_pass(readers[0], present, paid, paid_at=BEGIN),
         *(
             SignInAsk(holder=f"device:d{1 + n % 4}", at=at(hour) + timedelta(seconds=n))
             for n, (hour, _, _) in enumerate(what.events)
+        ),
+        given,
+        *(
+            PromotionUse(
+                discount_id=f"di_{each}", pass_id=given.id, sold=each, at=BEGIN + timedelta(days=1),
+                coupon="SPRING", plan="digital", currency="EUR",
+            )
+            for each in ("pass", "gift")
         ),
         *(ReaderDevice(device_id=d, reader_id=r, linked_at=BEGIN) for d, r in LINKED.items()),
         *(

@@ -167,15 +167,20 @@ class Subscription(Base):
 
 
 class PromotionUse(Base):
-    """A subscription was given a coupon, by a promotion code or without one; names nobody."""
+    """A subscription or a one-off purchase was given a coupon, by a promotion code or without one; names nobody."""
 
     __tablename__ = "promotion_uses"
 
     discount_id: Mapped[str] = mapped_column(primary_key=True)
     """Stripe's: each use is a discount of its own."""
-    subscription_id: Mapped[str] = mapped_column(index=True)
+    subscription_id: Mapped[str | None] = mapped_column(index=True)
+    """None: it was no subscription that was bought."""
+    pass_id: Mapped[str | None] = mapped_column(index=True)
+    """What was paid once; None: a subscription."""
+    sold: Mapped[str] = mapped_column(server_default="subscription")
+    """subscription, pass or gift."""
     at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
-    """When its discount began; what a subscription begins with, when that began."""
+    """When its discount began; what a subscription begins with, when that began; of a pass when it was paid."""
     coupon: Mapped[str]
     promotion_code: Mapped[str | None]
     """Stripe's id of the code; None: the coupon was given without one, or it isn't known."""
@@ -183,6 +188,20 @@ class PromotionUse(Base):
     """Its letters."""
     plan: Mapped[str]
     currency: Mapped[str]
+    is_new: Mapped[bool | None]
+    """Whether it is its reader's first subscription, paid from then on or later; known where `paid` is."""
+    is_live: Mapped[bool | None]
+    """Whether the subscription isn't over; known where `paid` is."""
+    paid: Mapped[Amount | None]
+    """What was paid since then; None: that, and the two above, are to be looked up (finance/promotions.py)."""
+
+    __table_args__ = (
+        # A few at most: what changed in the last minute.
+        Index(
+            "ix_promotion_uses_unknown", "discount_id",
+            postgresql_where=text("paid IS NULL"), sqlite_where=text("paid IS NULL"),
+        ),
+    )  # fmt: skip
 
 
 class MovementRow(Base):

@@ -47,6 +47,7 @@ from service.identity.touches import record_checkout_touches, record_touches
 from service.metering.ledger import write_all
 from service.outbox.domain_events import event_values
 from service.reports.money_rollup import forget_money
+from service.reports.promotion_rollup import forget_all_promotions
 from service.reports.renewal_rollup import forget_renewal_count
 from service.reports.trial_rollup import forget_all_trials
 from service.simulator.app import Simulator
@@ -236,6 +237,7 @@ async def _keep(context: Context, book: Book, calendar: Calendar, size: int) -> 
         for row in book.changed:
             await session.merge(row)
         await forget_all_trials(session)
+        await forget_all_promotions(session)
         await forget_all_scheduled_ends(session)
         await connection.run_sync(record_touches, book.touches)
         await connection.run_sync(record_checkout_touches, book.sources)

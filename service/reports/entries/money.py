@@ -151,21 +151,25 @@ FIGURES: tuple[Figure, ...] = (
         "promotions", "Money",
         Definition(
             "Promotion codes",
-            "How often coupons were given to subscriptions for what you sell, by the promotion code that was "
-            "redeemed; a coupon given without a code counts as such. Each use counts in the step in which its "
-            "discount began. New subscribers: of these uses those whose subscription is a reader's first, and "
-            "began to be paid with the code or after it. Still subscribed: those whose subscription isn't over "
-            "now. Paid: what their paid invoices took since then, up to now, tax included and before refunds. A "
-            "subscription with two codes counts with each. Intro prices are no promotions, and passes are left "
-            "out.",
-            "None: numbers of uses, and the money of their subscriptions by currency.",
+            "How often coupons were given with what you sell, subscriptions, passes and gift subscriptions, by the "
+            "promotion code that was redeemed; a coupon given without a code counts as such. Each use counts in "
+            "the step in which its discount began; that of a pass or a gift when it was paid. New subscribers: "
+            "of these uses those whose subscription is a reader's first, and began to be paid with the code or "
+            "after it. Still subscribed: those whose subscription isn't over now. Paid: what was paid for passes "
+            "and gifts, and what paid invoices of the subscriptions took since then, up to now, tax included and "
+            "before refunds. A subscription with two codes counts with each. Intro prices are no promotions.",
+            "None: numbers of uses, and the money of what was bought by currency.",
         ),
         (
-            *several("count", used="Used", new="New subscribers", still="Still subscribed"),
+            *several(
+                "count", used="Used", passes="Used for passes", gifts="Used for gifts",
+                new="New subscribers", still="Still subscribed",
+            ),
             *several("money", paid="Paid"),
         ),
         "sum", ("code", "coupon", "plan", "currency"), promotions.promotions,
-        "uses of promotion codes, movements, subscriptions and invoices",
+        "uses of promotion codes, movements, subscriptions, invoices and passes",
+        version=2,
     ),
     Figure(
         "payouts", "Money",

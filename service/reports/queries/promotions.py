@@ -1,18 +1,20 @@
-"""Promotion codes: how often each was used, and what became of the subscriptions that had it."""
+"""Promotion codes: how often each was used, and what became of the purchases that had it."""
 
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, Select, case, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.lifecycle import LIVE_STATUSES
-from service.db.tables import InvoiceRow, MovementRow, PromotionUse, Subscription
+from service.db.tables import InvoiceRow, MovementRow, Pass, PromotionUse, Subscription
+from service.finance.promotions import UNKNOWN
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of
 from service.reports.queries.counting import Counts
 
-COUNTED = ("used", "new", "still")
+COUNTED = ("used", "passes", "gifts", "new", "still")
 
 
 async def promotions(session: AsyncSession, asked: Asked) -> list[Line]:
@@ -22,78 +24,98 @@ async def promotions(session: AsyncSession, asked: Asked) -> list[Line]:
         "code": func.coalesce(use.code, use.coupon + " (no code)"), "coupon": use.coupon.expression,
         "plan": use.plan.expression, "currency": use.currency.expression,
     }  # fmt: skip
-    uses = (
+    of = (use.at >= asked.since, use.at < asked.until, *asked.filters(dimensions))
+    about = (
+        asked.step_at(use.at.expression).label("step"),
+        asked.split_of(dimensions).label("split"),
+        use.currency.label("currency"),
+        use.sold.label("sold"),
+    )
+    known = select(use.is_new, use.is_live, use.paid, *about).where(~UNKNOWN, *of)
+    unknown = looked_up(UNKNOWN, *of).add_columns(*about).subquery("unknown")
+    uses = union_all(
+        known,
         select(
-            asked.step_at(use.at.expression).label("step"),
-            asked.split_of(dimensions).label("split"),
-            use.subscription_id,
-            use.at,
-            use.currency,
-            _as_number(_is_new()).label("new"),
-            _as_number(_is_live()).label("still"),
-        )
-        .where(use.at >= asked.since, use.at < asked.until, *asked.filters(dimensions))
-        .subquery("uses")
-    )
+            *(
+                unknown.c[name]
+                for name in ("is_new", "is_live", "paid", "step", "split", "currency", "sold")
+            )
+        ),
+    ).subquery("uses")
+    grouping = (uses.c.step, uses.c.split, uses.c.currency)
+    numbers = (
+        func.count(), _number(uses.c.sold == "pass"), _number(uses.c.sold == "gift"),
+        _number(uses.c.is_new), _number(uses.c.is_live), func.sum(uses.c.paid),
+    )  # fmt: skip
     counts: defaultdict[tuple[str, str], Counts] = defaultdict(lambda: defaultdict(int))
-    grouping = (uses.c.step, uses.c.split)
-    counted = select(*grouping, func.count(), func.sum(uses.c.new), func.sum(uses.c.still))
-    for step, split, *numbers in await session.execute(counted.group_by(*grouping)):
-        for name, number in zip(COUNTED, numbers, strict=True):
-            for place in (step, None):
-                counts[split, name][place] += int(number)
-    lines = [
-        line_of(_cells(found), asked.steps, name, split=split)
-        for (split, name), found in counts.items()
-    ]
     sums: defaultdict[tuple[str, str], Counts] = defaultdict(lambda: defaultdict(int))
-    paid = (
-        select(*grouping, uses.c.currency, func.sum(InvoiceRow.amount_paid))
-        .join_from(uses, InvoiceRow, InvoiceRow.subscription_id == uses.c.subscription_id)
-        .where(
-            InvoiceRow.status == "paid",
-            InvoiceRow.currency == uses.c.currency,
-            InvoiceRow.created_at >= uses.c.at,
-        )
-        .group_by(*grouping, uses.c.currency)
-    )
-    for step, split, currency, amount in await session.execute(paid):
+    for step, split, currency, *found, paid in await session.execute(
+        select(*grouping, *numbers).group_by(*grouping)
+    ):
         for place in (step, None):
-            sums[split, currency][place] += int(amount)
-    return lines + [
-        line_of(_cells(found), asked.steps, "paid", split=split, currency=currency)
-        for (split, currency), found in sums.items()
+            for name, number in zip(COUNTED, found, strict=True):
+                counts[split, name][place] += int(number)
+            if paid:
+                sums[split, currency][place] += int(paid)
+    return [
+        *(
+            line_of(_cells(found), asked.steps, name, split=split)
+            for (split, name), found in counts.items()
+        ),
+        *(
+            line_of(_cells(found), asked.steps, "paid", split=split, currency=currency)
+            for (split, currency), found in sums.items()
+        ),
     ]
 
 
-def _is_new() -> ColumnElement[bool]:
-    """Whether the subscription is its reader's first, and was paid from the use on or later."""
-    return (
+def looked_up(*of: ColumnElement[bool]) -> Select[str, bool, bool, Any]:
+    """What became of uses, from the rows: whether each brought a new subscriber who is still there, and what was paid.
+
+    New: the subscription is its reader's first, and was paid from the use on or later.
+    """
+    use = PromotionUse
+    is_new = (
         select(MovementRow.number)
         .where(
-            MovementRow.subscription_id == PromotionUse.subscription_id,
+            MovementRow.subscription_id == use.subscription_id,
             MovementRow.kind == "new",
-            MovementRow.at >= PromotionUse.at,
+            MovementRow.at >= use.at,
         )
-        .correlate(PromotionUse)
+        .correlate(use)
         .exists()
     )
-
-
-def _is_live() -> ColumnElement[bool]:
-    return (
+    is_live = (
         select(Subscription.id)
         .where(
-            Subscription.id == PromotionUse.subscription_id,
+            Subscription.id == use.subscription_id,
             Subscription.status.in_(sorted(LIVE_STATUSES)),
         )
-        .correlate(PromotionUse)
+        .correlate(use)
         .exists()
     )
+    invoiced = (
+        select(func.sum(InvoiceRow.amount_paid))
+        .where(
+            InvoiceRow.subscription_id == use.subscription_id,
+            InvoiceRow.status == "paid",
+            InvoiceRow.currency == use.currency,
+            InvoiceRow.created_at >= use.at,
+        )
+        .correlate(use)
+        .scalar_subquery()
+    )
+    once = select(Pass.amount).where(Pass.id == use.pass_id).correlate(use).scalar_subquery()
+    return select(
+        use.discount_id,
+        is_new.label("is_new"),
+        is_live.label("is_live"),
+        func.coalesce(invoiced, once, 0).label("paid"),
+    ).where(*of)
 
 
-def _as_number(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return case((condition, 1), else_=0)
+def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, 1), else_=0))
 
 
 def _cells(of: Counts) -> Callable[[int | None], Cell]:
