@@ -24,7 +24,7 @@ async def test_active_days(database: Database) -> None:
     reader, twice on one of them; the second on 2, and on 5 of the 30 before; the others never. One of
     these subscribed 10 days ago, the others long before.
 
-    (10 + 2) ÷ 21 days; 18 ÷ 20 slept; 1 ÷ 21 has fewer than half of 5. Who left isn't counted.
+    (10 + 2) ÷ 21 = 4/7 days; 18 ÷ 20 = 90 % slept; 1 ÷ 21 has fewer than half of 5. Who left isn't counted.
     """
     offer, article = rows.offer(), rows.article("a", "A")
     readers = [rows.reader(pseudonym=f"ctm_{n}") for n in range(22)]
@@ -92,7 +92,7 @@ def _read(article: Article, days_ago: int, holder: str, wall: str | None = None)
 
 
 async def test_the_way_from_a_read_to_a_payment(database: Database) -> None:
-    """3 holders, of whom 2 met a wall; 21 buyers, one of them on two devices, 7 of whom paid: a third."""
+    """3 holders, of whom 2 met a wall; 21 buyers, one of them on two devices, 7 of whom paid: 7 ÷ 21 = 1/3."""
     offer, article = rows.offer(), rows.article("a", "A")
     readers = [rows.reader() for _ in range(20)]
     await store(
