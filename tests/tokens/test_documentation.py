@@ -112,7 +112,7 @@ def tokens_of(issuer: str) -> tuple[list[tuple[Claims, str]], dict[str, str]]:
         "another audience": forged({}, {"aud": "other"}),
         "a list as audience": forged({}, {"aud": [AUDIENCE]}),
         "expired": forge(header_of(access()), ours(access(now - 11 * minute)), ES256_KEY),
-        "future": forge(header_of(access()), ours(access(now + 2 * minute)), ES256_KEY),
+        "future": forge(header_of(access()), ours(access(now + 60 * minute)), ES256_KEY),
         "another kind": forged({"typ": "JWT"}, {}),
         "none": forged({"alg": "none"}, {}).rpartition(".")[0] + ".",
         "another algorithm": forged({"alg": "EdDSA"}, {}),
