@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 from sqlalchemy import select
 
-from service.app import create_app
+from service.app import close, create_app
 from service.billing.apply_event import apply_due_events
 from service.billing.customers import bind_customer
 from service.billing.events import HANDLED
@@ -176,4 +176,4 @@ async def service_at(desk: Desk) -> AsyncIterator[httpx2.AsyncClient]:
         ) as client:
             yield client
     finally:
-        await app.running.get(Database).dispose()
+        await close(app.running)
