@@ -11,12 +11,14 @@ import pytest
 from sqlalchemy import select
 from standardwebhooks import Webhook
 
+from service import app as assembly
 from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import AuditEntry, WebhookEndpoint
 from service.identity.cookies import cookie_name
 from service.identity.operators import create_operator, open_operator_session
 from service.identity.readers import create_reader
+from service.jobs.runner import Wakes
 from service.outbox.webhook_sender import WebhookSender
 from service.outbox.webhook_targets import Targets
 from service.settings import Settings
@@ -25,6 +27,7 @@ from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
 from tests.operators.conftest import PASSWORD, csrf_in, seen_in
 from tests.outbox.webhook_receiver import receiving
+from tests.patience import PATIENCE, wait_for
 
 API = "/v1/admin/webhook-endpoints"
 HOSTILE = '"><script>alert(1)</script>'
@@ -348,13 +351,17 @@ async def test_the_service_sends_by_itself(
 
 @on_sqlite
 async def test_the_service_sends_before_its_end_what_no_round_has_met(
-    database: Database, settings: Settings, clocks: MovingClocks
+    database: Database, settings: Settings, clocks: MovingClocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for limit in ("TASKS_END_SECONDS", "SENDING_ENDS_SECONDS"):
+        monkeypatch.setattr(assembly, limit, PATIENCE)
     settings = settings.model_copy(
         update={"webhooks_allow_private_targets": True, "background_interval_seconds": 3600}
     )
     async with receiving() as receiver:
         async with inside(database, settings, clocks, background=True) as site:
+            pause = site.app.running.get(Wakes).event("webhooks")
+            await wait_for(lambda: pause._waiters, "the first round is over")
             endpoint = await made(site, receiver.url)
             await call(site, "POST", f"/{endpoint['id']}/test")
             assert not receiver.received

@@ -3,7 +3,9 @@
 import asyncio
 
 import httpx2
+import pytest
 
+from service import app as assembly
 from service.app import create_app
 from service.db.session import Database
 from service.outbox.mails import put_mail
@@ -16,8 +18,9 @@ from tests.patience import PATIENCE
 
 
 async def test_a_request_s_mail_goes_out_at_once_and_the_last_one_before_the_end(
-    database: Database, settings: Settings, clocks: MovingClocks
+    database: Database, settings: Settings, clocks: MovingClocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(assembly, "TASKS_END_SECONDS", PATIENCE)
     sender = "Gazette <hello@example.org>"
     # Only the wake-up sends within the test's time.
     settings = settings.model_copy(
