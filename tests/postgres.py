@@ -240,7 +240,7 @@ def _configure(data: Path) -> int:
         "listen_addresses": "'127.0.0.1'",
         "port": port,
         "unix_socket_directories": "''",
-        "max_connections": 200,
+        "max_connections": 400,  # a pool has 20, and some tests several beside each other
         "fsync": "off",  # a machine's crash is no test's subject, and a killed server loses nothing
         "full_page_writes": "off",
     }

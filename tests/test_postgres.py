@@ -61,7 +61,7 @@ async def test_each_source_gives_a_server_fit_for_the_tests(
     with running_postgres(binaries) as server:
         assert str(await ask(server.url, "SHOW server_version")).startswith(str(binaries.version))
         assert await ask(server.url, "SHOW server_encoding") == "UTF8"
-        assert await ask(server.url, "SHOW max_connections") == "200"
+        assert await ask(server.url, "SHOW max_connections") == "400"
         assert await ask(server.url, "SHOW listen_addresses") == "127.0.0.1"
         assert await ask(server.url, "SELECT lower('ÉTÉ')") == "été"
     assert not answers(server.url)
