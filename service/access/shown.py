@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,12 +23,20 @@ from service.metering.window import MeterState
 from service.offers.on_sale import OnSale
 from service.problems import Problem
 from service.rules.in_force import InForce
-from service.rules.prompts import Occasion
+from service.rules.prompts import Audience, Occasion
 
 
 def arrival_of(article: StoredArticle, evidence: Evidence, touch: Touch, now: datetime) -> Arrival:
     live = (each.source for each in evidence.grants if each.is_live(now))
     return Arrival(article.section, article.language, entry_of(touch), frozenset(live))
+
+
+@dataclass(frozen=True)
+class Hearer:
+    """Who reads an open article, to what is said beside it, and the subscriptions that they ever had."""
+
+    audience: Audience
+    bought: Sequence[BoughtSubscription] = ()
 
 
 class Showing:
@@ -55,6 +63,23 @@ class Showing:
         assortment = await self._on_sale.assortment(session)
         return wall_for(met, arrival, assortment, bought, self._context, in_force)
 
+    async def hearer(
+        self,
+        caller: Caller,
+        arrival: Arrival,
+        in_force: InForce,
+        session: AsyncSession | None = None,
+    ) -> Hearer | None:
+        """None while the database is away: then nothing is said beside the article, which may be counted already."""
+        try:
+            arrival = await self._with_gifts(caller, arrival, in_force, session)
+            bought = await self._bought(caller, session)
+        except Problem as problem:
+            if problem.slug != "database-unavailable":
+                raise
+            return None
+        return Hearer(audience_of_reader(caller.verified, bought, arrival.sources), bought)
+
     async def notices(
         self,
         caller: Caller,
@@ -62,10 +87,10 @@ class Showing:
         metered: MeterState | None,
         in_force: InForce,
         session: AsyncSession | None = None,
+        hearer: Hearer | None = None,
     ) -> tuple[NoticeShown, ...]:
-        """`metered`: the window after the read, where the meter opened the article.
-
-        While the database is away there are none: the article is open, and may be counted already.
+        """`metered`: the window after the read, where the meter opened the article. `hearer`: the caller, where
+        they were looked up before.
         """
         left = metered.remaining if metered is not None else None
         met = Occasion("anonymous", None, arrival.section, arrival.language, arrival.entry, left)
@@ -73,13 +98,14 @@ class Showing:
         # Most articles have nothing said beside them: then nobody is asked who the reader is.
         if not any(each.fits_some(met, now) for each in in_force.rules.prompts):
             return ()
+        hearer = hearer or await self.hearer(caller, arrival, in_force, session)
+        if hearer is None:
+            return ()
+        audience, bought = hearer.audience, hearer.bought
+        fitting = in_force.rules.prompts_for(replace(met, audience=audience), now)
+        if not fitting:
+            return ()
         try:
-            arrival = await self._with_gifts(caller, arrival, in_force, session)
-            bought = await self._bought(caller, session)
-            audience = audience_of_reader(caller.verified, bought, arrival.sources)
-            fitting = in_force.rules.prompts_for(replace(met, audience=audience), now)
-            if not fitting:
-                return ()
             assortment = await self._on_sale.assortment(session)
         except Problem as problem:
             if problem.slug != "database-unavailable":

@@ -33,11 +33,12 @@ from service.access.metered import (
     window_asked,
 )
 from service.access.notices import NoticeShown
+from service.access.occasion import Arrival
 from service.access.openings import Openings
 from service.access.read import Look, Opened, ReadRequest, Walled
 from service.access.reasons import REASONS
-from service.access.shown import Showing, arrival_of
-from service.access.views import Views, variant_at
+from service.access.shown import Hearer, Showing, arrival_of
+from service.access.views import Views, is_beside, variant_met
 from service.access.wall import Met, WallShown
 from service.content.cache import StoredArticle, article_not_found
 from service.content.level import level_at
@@ -111,11 +112,16 @@ class Unlocking:
             session, self._context, read.caller, case.window, read.network
         ):
             case = case.with_network_closed()
-        wall = await self._wall(read, case, touch, view, session)
-        variant = _variant(read, case, touch, view, wall)
+        arrival = arrival_of(read.article, case.evidence, touch, case.now)
+        wall = await self._wall(read, case, arrival, view, session)
         if wall is not None or not opens(case.outcome):
+            variant = variant_met(case, arrival, view, wall, None)
             return Look(case.outcome, wall, case.window, takes_gift=gift.is_new, variant=variant)
-        notices = await self._notices(read, case, touch, case.window, view, session)
+        hearer = await self._hearer(read.caller, case, arrival, view, session)
+        variant = variant_met(case, arrival, view, None, hearer)
+        notices = await self._notices(
+            read.caller, case, arrival, case.window, view, hearer, session
+        )
         return Look(case.outcome, None, case.window, notices, gift.is_new, variant)
 
     async def unlock(self, read: ReadRequest, touch: Touch) -> Opened | Walled:
@@ -148,6 +154,9 @@ class Unlocking:
             admission = cookieless.admission(self._context, read.caller, read.network)
             gift = await self._gifts.take(read.gift, device, read.article.id, admission)
             case, touch = case.with_gift(gift), gift.touched(touch)
+        # Before the article is counted: its row is committed with the count.
+        arrival = arrival_of(read.article, case.evidence, touch, case.now)
+        hearer = await self._hearer(read.caller, case, arrival, view)
         row = entry_at(
             case.now, self._context.settings.zone,
             holder=holder_of(read.caller) or holder, article_id=read.article.id,
@@ -156,7 +165,7 @@ class Unlocking:
             window_start=case.window.window.start if case.window else None,
             referrer_host=touch.referrer_host, campaign=touch.campaign,
             meter_name=case.window.meter if case.window else None,
-            variant=_variant(read, case, touch, view, None),
+            variant=variant_met(case, arrival, view, None, hearer),
         )  # fmt: skip
         if row.consumed and case.window is not None:
             meter = named_meter(meter_of(read.caller) or holder, case.window.meter)
@@ -168,10 +177,12 @@ class Unlocking:
                 self.note_use(read, device, row.day)
                 count_answer("meter")
                 owner = read.caller.reader_id or device
-                notices = await self._notices(read, case, touch, recorded.state, view)
+                notices = await self._notices(
+                    read.caller, case, arrival, recorded.state, view, hearer
+                )
                 return Opened("meter", True, recorded.state, owner, device_id, None, notices)
             case = case.after(recorded)
-        wall = await self._wall(read, case, touch, view)
+        wall = await self._wall(read, case, arrival, view)
         row = row._replace(
             consumed=False, reason=case.outcome.reason,
             window_start=case.window.window.start if case.window else None,
@@ -179,7 +190,7 @@ class Unlocking:
         if wall is not None:
             row = row._replace(
                 granted=False, wall=wall.kind, prompt=wall.prompt, audience=wall.audience,
-                variant=_variant(read, case, touch, view, wall),
+                variant=variant_met(case, arrival, view, wall, None),
             )  # fmt: skip
         noted = Noted(row, touch)
         self._metering.note(noted)
@@ -192,7 +203,7 @@ class Unlocking:
         # A gift link's grant is the device's, not that of the reader who is signed in on it.
         reader_id = None if case.has_gift else read.caller.reader_id
         owner = reader_id or device
-        notices = await self._notices(read, case, touch, case.window, view)
+        notices = await self._notices(read.caller, case, arrival, case.window, view, hearer)
         grant, reason = case.gift.grant, case.outcome.reason
         until = grant.ends_at if grant is not None and case.has_gift else None
         return Opened(reason, False, case.window, owner, device_id, noted, notices, until)
@@ -307,7 +318,7 @@ class Unlocking:
         self,
         read: ReadRequest,
         case: Case,
-        touch: Touch,
+        arrival: Arrival,
         view: InForce,
         session: AsyncSession | None = None,
     ) -> WallShown | None:
@@ -319,24 +330,36 @@ class Unlocking:
             case.outcome, case.article, window, case.evidence.room_after_registering,
             read.caller.verified, case.gift.refusal,
         )  # fmt: skip
-        arrival = arrival_of(read.article, case.evidence, touch, case.now)
         return await self._showing.wall(read.caller, met, arrival, view, session)
+
+    async def _hearer(
+        self,
+        caller: Caller,
+        case: Case,
+        arrival: Arrival,
+        view: InForce,
+        session: AsyncSession | None = None,
+    ) -> Hearer | None:
+        """Who reads the article that the case opens, where an experiment has to know it."""
+        if isinstance(case.outcome, Wall) or not is_beside(case, arrival, view):
+            return None
+        return await self._showing.hearer(caller, arrival, view, session)
 
     async def _notices(
         self,
-        read: ReadRequest,
+        caller: Caller,
         case: Case,
-        touch: Touch,
+        arrival: Arrival,
         window: MeterState | None,
         view: InForce,
+        hearer: Hearer | None,
         session: AsyncSession | None = None,
     ) -> tuple[NoticeShown, ...]:
         """What is said beside the article that the case opens; `window` as it is then."""
         if not view.rules.speaks_beside:
             return ()
-        arrival = arrival_of(read.article, case.evidence, touch, case.now)
         metered = window if isinstance(case.outcome, Meter) else None
-        return await self._showing.notices(read.caller, arrival, metered, view, session)
+        return await self._showing.notices(caller, arrival, metered, view, session, hearer)
 
 
 AppUnlocking = Annotated[Unlocking, Depends(part(Unlocking))]
@@ -382,23 +405,6 @@ def _case(
 
 def _reading(read: ReadRequest, entry: Entry) -> Reading:
     return Reading(metered_reader(verified=read.caller.verified, former=read.former), entry)
-
-
-def _variant(
-    read: ReadRequest, case: Case, touch: Touch, view: InForce, wall: WallShown | None
-) -> str | None:
-    """What the row of a read, or of a wall, says of an experiment; None: it doesn't belong to one.
-
-    One on limits is met wherever the meter is asked by a limit that it tries, whatever it says; one on words at
-    the walls that it is about.
-    """
-    if view.variant is None:
-        return None
-    if wall is None or view.tries_limits:
-        by = case.window.by if case.window is not None else None
-        is_met = by is not None and by.is_usual and not isinstance(case.outcome, Allow)
-        return view.variant if is_met and view.tries_limits else None
-    return variant_at(wall, arrival_of(read.article, case.evidence, touch, case.now), view)
 
 
 def count_answer(reason: str) -> None:

@@ -1,6 +1,9 @@
 """What the rules say to one caller: an experiment may give them other limits or words than the rest."""
 
+from service.access.case import Case
+from service.access.decision import Allow, Meter
 from service.access.occasion import Arrival
+from service.access.shown import Hearer
 from service.access.wall import WallShown
 from service.db.context import Context
 from service.identity.callers import Caller
@@ -44,8 +47,41 @@ class Views:
         return view
 
 
-def variant_at(wall: WallShown, arrival: Arrival, view: InForce) -> str | None:
-    """The variant of an experiment on words, where the wall is one that it is about."""
-    met = Occasion(wall.audience, wall.kind, arrival.section, arrival.language, arrival.entry)
-    is_about = view.experiment is not None and view.experiment.is_about(met)
-    return view.variant if is_about else None
+def is_beside(case: Case, arrival: Arrival, view: InForce) -> bool:
+    """Whether an experiment that the caller takes part in is on what is said beside such an open article.
+
+    Whom it is for is still to be found out.
+    """
+    if view.variant is None or view.experiment is None:
+        return False
+    return view.experiment.is_beside(_beside(case, arrival, Hearer("anonymous")))
+
+
+def variant_met(
+    case: Case, arrival: Arrival, view: InForce, wall: WallShown | None, hearer: Hearer | None
+) -> str | None:
+    """What the row of a read, or of a wall, says of an experiment; None: it doesn't belong to one.
+
+    One on limits is met wherever the meter is asked by a limit that it tries, whatever it says; one on words at
+    the walls, or beside the open articles, that it is about. `hearer` is None where nothing beside the article
+    is tried.
+    """
+    if view.variant is None or view.experiment is None:
+        return None
+    if view.tries_limits:
+        by = case.window.by if case.window is not None else None
+        is_met = by is not None and by.is_usual and not isinstance(case.outcome, Allow)
+        return view.variant if is_met else None
+    if wall is not None:
+        met = Occasion(wall.audience, wall.kind, arrival.section, arrival.language, arrival.entry)
+    elif hearer is not None:
+        met = _beside(case, arrival, hearer)
+    else:
+        return None
+    return view.variant if view.experiment.is_about(met) else None
+
+
+def _beside(case: Case, arrival: Arrival, hearer: Hearer) -> Occasion:
+    """No experiment asks how many free articles are left: that is known only once this one is counted."""
+    left = 0 if isinstance(case.outcome, Meter) else None
+    return Occasion(hearer.audience, None, arrival.section, arrival.language, arrival.entry, left)

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from service.bodies import Body
 from service.identity.entry import Entry
 from service.rules.experiments import ALL_SHARES, Experiment, Goal, Limits, Subject, Variant
-from service.rules.prompt_document import MOST_NAMED, Instant, LanguageTag, Name
-from service.rules.prompts import Audience, Prompt, WallName
+from service.rules.prompt_document import MOST_NAMED, EveryDays, Instant, LanguageTag, Name
+from service.rules.prompts import Audience, Place, Prompt, WallName
 from service.texts import is_slug, storable
 
 _MOST_VARIANTS, _FEWEST_VARIANTS = 6, 2
@@ -33,7 +33,7 @@ class LimitsIn(Body):
 
 
 class WordsIn(Body):
-    """What a wall says."""
+    """What a wall, a countdown or a notice says."""
 
     title: Annotated[
         str,
@@ -42,7 +42,7 @@ class WordsIn(Body):
     ]
     text: Annotated[str, Field(max_length=1000), AfterValidator(storable)] = ""
     offers: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
-    """Ids of the offers that it shows; empty: all."""
+    """Ids of the offers that it shows; empty: at a wall all, beside an article none."""
 
 
 class VariantIn(Body):
@@ -67,7 +67,9 @@ class ExperimentIn(Body):
     ]
     """What it is to find out."""
     subject: Subject
-    """limit: of the meter; prompt: a wall's words."""
+    """limit: of the meter; prompt: the words of one."""
+    place: Place = "wall"
+    """Where the words of an experiment on a prompt are said."""
     variants: Annotated[
         tuple[VariantIn, ...], Field(min_length=_FEWEST_VARIANTS, max_length=_MOST_VARIANTS)
     ]
@@ -76,7 +78,9 @@ class ExperimentIn(Body):
     sections: Annotated[tuple[Name, ...], Field(max_length=MOST_NAMED)] = ()
     languages: Annotated[tuple[LanguageTag, ...], Field(max_length=50)] = ()
     entries: Annotated[tuple[Entry, ...], Field(max_length=len(get_args(Entry)))] = ()
-    """Whom and which walls an experiment on words is for."""
+    """Whom and which prompt an experiment on words is for."""
+    every_days: EveryDays | None = None
+    """Beside an article: words that are tried are shown once in this number of days on a device; null: each time."""
     goal: Goal
     """The one figure that it is decided by: paid: began to pay; registered: confirmed an address."""
     within_days: Annotated[int, Field(ge=1, le=90)] = 7
@@ -101,8 +105,19 @@ class ExperimentIn(Body):
             raise ValueError("each variant but the first needs its limits or words")
         if is_limit and (
             self.audiences or self.walls or self.sections or self.languages or self.entries
-        ):
+            or self.place != "wall"
+        ):  # fmt: skip
             raise ValueError("an experiment on limits is for all readers: leave out whom it is for")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_place(self) -> Self:
+        if self.walls and self.place != "wall":
+            raise ValueError('walls need the place "wall"')
+        if self.every_days is not None and self.place == "wall":
+            raise ValueError(
+                'every_days needs the place "countdown" or "notice": a wall always shows'
+            )
         return self
 
     def as_rule(self, started_at: Instant) -> Experiment:
@@ -130,6 +145,7 @@ class ExperimentIn(Body):
             offers=frozenset(words.offers), audiences=frozenset(self.audiences),
             walls=frozenset(self.walls), sections=frozenset(self.sections),
             languages=frozenset(self.languages), entries=frozenset(self.entries),
+            place=self.place, every_days=self.every_days,
         )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Experiments on the meter's limits or on a wall's words: who takes part, and who gets which variant. Pure."""
+"""Experiments on the meter's limits or on a prompt's words: who takes part, and who gets which variant. Pure."""
 
 import hmac
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ Goal = Literal["paid", "registered"]
 State = Literal["draft", "running", "stopped", "over"]
 
 SUBJECT_WORDS: Mapping[Subject, str] = MappingProxyType(
-    {"limit": "The meter's limits", "prompt": "The words of walls"}
+    {"limit": "The meter's limits", "prompt": "The words of a prompt"}
 )
 GOAL_WORDS: Mapping[Goal, str] = MappingProxyType(
     {"paid": "Began to pay", "registered": "Registered"}
@@ -48,7 +48,7 @@ class Variant:
 class Experiment:
     """One that was started. Its first variant is the control, with which the others are compared.
 
-    `scope` says whom and which walls an experiment on words is for; None: it is on limits, and for all. It runs
+    `scope` says whom and which place an experiment on words is for; None: it is on limits, and for all. It runs
     from `started_at` up to, but not at, `ends_at`, or until it was stopped.
     """
 
@@ -78,8 +78,16 @@ class Experiment:
         return f"{self.slug}/{variant.name}"
 
     def is_about(self, occasion: Occasion) -> bool:
-        """Whether a wall is one that an experiment on words is about."""
+        """Whether a wall, or an open article, is one that an experiment on words is about."""
         return self.scope is not None and self.scope.fits(occasion, self.started_at)
+
+    def is_beside(self, occasion: Occasion) -> bool:
+        """Whether it is about what is said beside an open article, were the reader of another audience."""
+        return (
+            self.scope is not None
+            and self.scope.place != "wall"
+            and self.scope.fits_some(occasion, self.started_at)
+        )
 
 
 def _place(slug: str, unit: str, secret: bytes) -> float:

@@ -29,6 +29,7 @@ def _in_calendars(value: datetime) -> datetime:
     return value
 
 
+EveryDays = Annotated[int, Field(ge=1, le=365)]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_calendars)]
 LanguageTag = Annotated[
     str,
@@ -68,7 +69,7 @@ class PromptIn(Body):
     """Ids of the offers that it shows; at a wall, where none of them is sold to the reader, all are shown."""
     left_at_most: Annotated[int, Field(ge=0, le=1000)] | None = None
     """In a countdown: once no more free articles than these are left."""
-    every_days: Annotated[int, Field(ge=1, le=365)] | None = None
+    every_days: EveryDays | None = None
     """Beside an article: once in this number of days on a device; null: each time."""
     starts_at: Instant | None = None
     ends_at: Instant | None = None

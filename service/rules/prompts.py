@@ -147,10 +147,10 @@ class Prompt:
         )
 
     def meets(self, other: "Prompt") -> bool:
-        """Whether both are at walls, and some reader may meet either of them there."""
+        """Whether both are at walls, or both beside open articles, and some reader may meet either of them there."""
         return (
             not self.is_draft
-            and self.place == other.place == "wall"
+            and (self.place == "wall") == (other.place == "wall")
             and _share(self.audiences, other.audiences)
             and _share(self.walls, other.walls)
             and _share(self.sections, other.sections)

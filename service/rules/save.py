@@ -77,13 +77,20 @@ async def _check_experiment(
         return
     was, becomes = (control_of(experiment, each, settings, now) for each in (before, after))
     if was != becomes:
-        what = "meters" if experiment.scope is None else "words of walls"
+        what = _relied_on(experiment)
         raise Problem(
             "experiment-relies-on-them",
             f"The experiment {experiment.slug} compares other readers with those who have the {what} of now. Stop it "
             f"first, or change the {what} after its end on {experiment.ends_at.astimezone(settings.zone):%Y-%m-%d}.",
             experiment=experiment.slug,
         )
+
+
+def _relied_on(experiment: Experiment) -> str:
+    """What of the rules the experiment's control has, in words."""
+    if experiment.scope is None:
+        return "meters"
+    return "words of walls" if experiment.scope.place == "wall" else "countdowns and notices"
 
 
 def control_of(experiment: Experiment, rules: RulesIn, settings: Settings, now: datetime) -> object:
@@ -98,6 +105,8 @@ def control_of(experiment: Experiment, rules: RulesIn, settings: Settings, now: 
         and (each.ends_at is None or now < each.ends_at)
         and (each.starts_at is None or each.starts_at < experiment.ends_at)
     ]
+    if scope.place != "wall":
+        return shown
     said = rules.in_place_of(settings)
     usual: dict[WallName, tuple[str, str]] = {
         "subscribe": (said.wall_title, said.wall_text),

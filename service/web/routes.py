@@ -169,7 +169,7 @@ def _record_page(
         unlocking.note_use(read, device, now.astimezone(context.settings.zone).date())
         note_open_page(
             running.get(Ledger), context, read.article, reader_id=caller.reader_id,
-            device=device, reason=seen.outcome.reason,
+            device=device, reason=seen.outcome.reason, variant=seen.variant,
         )  # fmt: skip
     elif (entry := wall_entry(request, context, read, seen)) is not None:
         running.get(WallsSeen).note(entry)

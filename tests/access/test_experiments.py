@@ -64,6 +64,25 @@ async def limit(paywall: Paywall, slug: str, device: str, **headers: str) -> int
     return found
 
 
+async def signed_in_on(paywall: Paywall, *devices: str) -> str:
+    """A verified reader, signed in, whose first device is the first of these; its id."""
+    async with paywall.database.transaction() as session:
+        reader = await create_reader(session, email=None, clocks=paywall.clocks)
+        reader.email_verified_at = paywall.clocks.business()
+        reader_id = reader.id
+        for device in devices:
+            await link_device(
+                session, reader_id=reader_id, device=pseudonym(device), now=paywall.clocks.wall()
+            )
+            opened = await open_session(
+                session, reader_id=reader_id, now=paywall.clocks.wall(), settings=paywall.settings
+            )
+    paywall.client.cookies.set(
+        cookie_name("session", paywall.settings), opened.token, domain="127.0.0.1"
+    )
+    return reader_id
+
+
 async def test_a_device_keeps_its_variant_and_no_other_gets_it(paywall: Paywall) -> None:
     await start(paywall)
     usual, one = device_of(paywall, "usual"), device_of(paywall, "one")
@@ -115,20 +134,7 @@ async def test_the_variant_goes_along_at_sign_in_and_to_other_devices(paywall: P
     await start(paywall)
     usual, one = device_of(paywall, "usual"), device_of(paywall, "one")
     assert await limit(paywall, "a", one, **AGREED) == 1
-    async with paywall.database.transaction() as session:
-        reader = await create_reader(session, email=None, clocks=paywall.clocks)
-        reader.email_verified_at = paywall.clocks.business()
-        reader_id = reader.id
-        for device in (one, usual):
-            await link_device(
-                session, reader_id=reader_id, device=pseudonym(device), now=paywall.clocks.wall()
-            )
-            opened = await open_session(
-                session, reader_id=reader_id, now=paywall.clocks.wall(), settings=paywall.settings
-            )
-    paywall.client.cookies.set(
-        cookie_name("session", paywall.settings), opened.token, domain="127.0.0.1"
-    )
+    reader_id = await signed_in_on(paywall, one, usual)
     for device in (one, usual):
         assert await limit(paywall, "b", device, **AGREED) == 2
     said = await paywall.client.get(
@@ -225,3 +231,71 @@ async def test_words_are_tried_at_the_walls_that_they_are_for(paywall: Paywall) 
         headers={"Paywall-Device": paywall.app.running.get(DeviceKey).sign(new), **AGREED},
     )
     assert "The derby is on" in page.text
+
+
+def beside(place: str, **fields: Any) -> dict[str, Any]:
+    """A plan on what is said beside open articles."""
+    words = {"title": "Only {left} left", "text": "Join us."}
+    return {
+        "subject": "prompt", "place": place,
+        "variants": [{"name": "usual", "share": 50}, {"name": "new", "share": 50, "words": words}],
+        **fields,
+    }  # fmt: skip
+
+
+async def said(paywall: Paywall, slug: str, device: str) -> list[str]:
+    """The titles beside the article that this device opens."""
+    answer = await unlocked(paywall, slug, device, **AGREED)
+    assert answer.status_code == 200, answer.text
+    return [each["title"] for each in answer.json()["notices"]]
+
+
+async def variants(paywall: Paywall) -> list[str | None]:
+    return [row.variant for row in await paywall.ledger()]
+
+
+async def test_a_countdown_is_tried_wherever_the_meter_opens_an_article(paywall: Paywall) -> None:
+    await paywall.publish("open", access={"level": "free"})
+    await start(paywall, **beside("countdown"))
+    usual, new = device_of(paywall, "usual"), device_of(paywall, "new")
+    for device, titles in ((usual, []), (new, ["Only 2 left"])):
+        # A counted read, the same again, and an article that the meter doesn't open.
+        assert await said(paywall, "a", device) == titles
+        assert await said(paywall, "a", device) == titles
+        assert await said(paywall, "open", device) == []
+    assert await variants(paywall) == [
+        "spring/usual", "spring/usual", None, "spring/new", "spring/new", None,
+    ]  # fmt: skip
+    assert [row.consumed for row in await paywall.ledger()] == [True, False, False] * 2
+    # The wall that ends the countdown isn't under test.
+    for slug in "bc":
+        assert len(await said(paywall, slug, new)) == 1
+    await paywall.publish("d")
+    assert (await unlocked(paywall, "d", new, **AGREED)).status_code == 402
+    assert (await variants(paywall))[-3:] == ["spring/new", "spring/new", None]
+
+
+async def test_a_notice_is_tried_on_those_whom_it_is_for(paywall: Paywall) -> None:
+    for slug, section in (("derby", "Sport"), ("open", "Sport"), ("budget", "News")):
+        level = "free" if slug == "open" else "metered"
+        await paywall.publish(slug, access={"level": level}, section=section)
+    plan = beside("notice", sections=["Sport"], audiences=["registered"], every_days=7)
+    await start(paywall, **plan)
+    new = device_of(paywall, "new")
+    # Nobody who isn't signed in is of that audience.
+    assert await said(paywall, "derby", new) == []
+    await signed_in_on(paywall, new)
+    for slug, count in (("derby", 1), ("budget", 0), ("open", 1)):
+        assert len(await said(paywall, slug, new)) == count
+    assert await variants(paywall) == [None, "spring/new", None, "spring/new"]
+
+
+async def test_a_page_that_is_open_at_once_tries_a_notice_too(paywall: Paywall) -> None:
+    await paywall.publish("open", access={"level": "free"})
+    await start(paywall, **beside("notice", every_days=7))
+    key = paywall.app.running.get(DeviceKey)
+    for variant, shown in (("new", True), ("usual", False)):
+        signed = {"Paywall-Device": key.sign(device_of(paywall, variant)), **AGREED}
+        page = await paywall.client.get("/articles/open", headers=signed)
+        assert ("Join us." in page.text) is shown
+    assert await variants(paywall) == ["spring/new", "spring/usual"]

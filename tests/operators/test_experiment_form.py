@@ -21,14 +21,21 @@ variants = st.builds(
 @given(
     languages=st.lists(tags, max_size=3), sections=st.lists(st.sampled_from(["Sport", "Arts, books"])),
     audiences=st.lists(st.sampled_from(["lapsed", "registered"]), max_size=2), words=variants,
+    place=st.sampled_from(["wall", "countdown", "notice"]), days=st.integers(1, 365) | st.none(),
 )  # fmt: skip
 def test_the_form_changes_nothing_of_a_plan_by_itself(
-    languages: list[str], sections: list[str], audiences: list[str], words: dict[str, Any]
+    languages: list[str],
+    sections: list[str],
+    audiences: list[str],
+    words: dict[str, Any],
+    place: str,
+    days: int | None,
 ) -> None:
     shares = [{"name": "usual", "share": 50}, {"name": "new", "share": 50, "words": words}]
     made = ExperimentIn.model_validate({
         "slug": "spring", "question": "Why?", "subject": "prompt", "goal": "paid", "size": 1000,
         "ends_at": "2026-06-01T00:00:00Z", "variants": shares, "audiences": audiences,
-        "sections": sections, "languages": languages,
+        "sections": sections, "languages": languages, "place": place,
+        "every_days": days if place != "wall" else None,
     })  # fmt: skip
     assert PlanTyped.of(made, UTC).plan(UTC) == made

@@ -91,6 +91,8 @@ LIMITS = {"anonymous": 1, "registered": 3}
         ({"variants": [{**each, "name": "same"} for each in plan()["variants"]]}, "name of its own"),
         ({"subject": "limit"}, "don't go with"),
         ({"variants": [plan()["variants"][0], {"name": "b", "share": 5, "limits": LIMITS}]}, "don't go with"),
+        ({"place": "notice", "walls": ["register"]}, "need the place"),
+        ({"every_days": 7}, "every_days needs the place"),
         ({"size": 10}, "greater than or equal"),
         ({"within_days": 91}, "less than or equal"),
         ({"ends_at": "2026-06-01T00:00:00"}, "timezone"),
@@ -108,6 +110,8 @@ def test_limits_are_for_all_readers() -> None:
     assert ruled.scope is None
     with pytest.raises(ValidationError, match="for all readers"):
         ExperimentIn.model_validate({**fields, "sections": ["Sport"]})
+    with pytest.raises(ValidationError, match="for all readers"):
+        ExperimentIn.model_validate({**fields, "place": "countdown"})
 
 
 def test_words_are_about_the_walls_that_the_plan_names() -> None:
@@ -115,6 +119,18 @@ def test_words_are_about_the_walls_that_the_plan_names() -> None:
     assert ruled.is_about(Occasion("lapsed", "subscribe", "Sport"))
     assert not ruled.is_about(Occasion("anonymous", "subscribe", "Sport"))
     assert not ruled.is_about(Occasion("lapsed", None, "Sport"))
+
+
+def test_words_are_about_the_place_that_the_plan_names() -> None:
+    countdown, notice = (
+        ExperimentIn.model_validate(plan(place=place)).as_rule(NOW)
+        for place in ("countdown", "notice")
+    )
+    wall, counted, other = (
+        Occasion("anonymous", "subscribe"), Occasion("anonymous", left=2), Occasion("anonymous"),
+    )  # fmt: skip
+    assert [countdown.is_about(each) for each in (wall, counted, other)] == [False, True, False]
+    assert [notice.is_about(each) for each in (wall, counted, other)] == [False, True, True]
 
 
 METER = {"window": "week", "anonymous": 3, "registered": 5}
@@ -139,6 +155,9 @@ RELIED_ON = [
     ({"languages": ["pt"]}, {"prompts": [{**PROMPT, "languages": ["en"]}]}, False),
     ({"walls": ["register"]}, {"prompts": [{**PROMPT, "walls": ["subscribe"]}]}, False),
     ({}, {"walls": WALLS}, True),
+    ({"place": "notice"}, {"prompts": [{**PROMPT, "place": "countdown"}]}, True),
+    ({"place": "countdown"}, {"prompts": [{**PROMPT, "place": "notice"}]}, True),
+    ({"place": "notice"}, {"walls": WALLS, "prompts": [PROMPT]}, False),
     ({"walls": ["subscribe"]}, {"walls": WALLS}, True),
     ({"walls": ["register"]}, {"walls": WALLS}, False),
     ({}, {"meter": METER}, False),

@@ -76,6 +76,8 @@ class PlanTyped:
     sections: str = ""
     languages: str = ""
     entry: str = ""
+    place: str = "wall"
+    every_days: str = ""
     rows: Sequence[VariantRow] = ()
 
     @classmethod
@@ -84,7 +86,8 @@ class PlanTyped:
         return cls(
             plan.slug, plan.question, plan.subject, plan.goal, str(plan.within_days), str(plan.size),
             ends, ", ".join(plan.audiences), ", ".join(plan.walls), "\n".join(plan.sections),
-            ", ".join(plan.languages), ", ".join(plan.entries), tuple(VariantRow.of(each) for each in plan.variants),
+            ", ".join(plan.languages), ", ".join(plan.entries), plan.place, str(plan.every_days or ""),
+            tuple(VariantRow.of(each) for each in plan.variants),
         )  # fmt: skip
 
     @property
@@ -100,7 +103,8 @@ class PlanTyped:
             "goal": self.goal, "within_days": self.within_days.strip(), "size": self.size.strip(),
             "ends_at": _instant(self.ends_at, zone), "audiences": _listed(self.audience),
             "walls": _listed(self.wall), "sections": self.sections.splitlines(),
-            "languages": _listed(self.languages), "entries": _listed(self.entry), "variants": [each.document() for each in named],
+            "languages": _listed(self.languages), "entries": _listed(self.entry),
+            "place": self.place, "every_days": self.every_days.strip() or None, "variants": [each.document() for each in named],
         }  # fmt: skip
         try:
             return ExperimentIn.model_validate(document)
@@ -111,7 +115,7 @@ class PlanTyped:
 _LABELS: Mapping[str, str] = {
     "slug": "Name", "question": "Question", "subject": "Tried on", "goal": "Decided by",
     "within_days": "Days", "size": "Holders", "ends_at": "End", "sections": "Sections",
-    "languages": "Languages",
+    "languages": "Languages", "place": "Where", "every_days": "Once in days",
 }  # fmt: skip
 
 
@@ -128,6 +132,8 @@ async def sent_plan(
     sections: Text = "",
     languages: Text = "",
     entry: Text = "",
+    place: Text = "wall",
+    every_days: Text = "",
     variant: Column = None,
     share: Column = None,
     anonymous: Column = None,
@@ -156,6 +162,8 @@ async def sent_plan(
         sections,
         languages,
         entry,
+        place,
+        every_days,
         rows,
     )
 

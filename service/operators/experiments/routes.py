@@ -29,7 +29,7 @@ from service.problems import Problem
 from service.rules.experiment_changes import facts_of, known_experiment, plan_of
 from service.rules.experiment_store import find_experiment
 from service.rules.experiments import GOAL_WORDS, STATE_WORDS, SUBJECT_WORDS
-from service.rules.prompts import AUDIENCE_WORDS, WALL_WORDS
+from service.rules.prompts import AUDIENCE_WORDS, PLACE_WORDS, WALL_WORDS
 
 router = APIRouter(prefix="/experiments", route_class=PageRoute, include_in_schema=False)
 HOME = "/admin/experiments"
@@ -171,6 +171,7 @@ async def _page(
         goals=GOAL_WORDS,
         audiences=AUDIENCE_WORDS,
         walls=WALL_WORDS,
+        places=PLACE_WORDS,
         entries=ENTRY_WORDS,
         sold=await _sold(session),
         need_consent=context.settings.experiments_need_consent,
@@ -218,6 +219,7 @@ async def _one(
         goals=GOAL_WORDS,
         audiences=AUDIENCE_WORDS,
         walls=WALL_WORDS,
+        places=PLACE_WORDS,
         entries=ENTRY_WORDS,
         sold=await _sold(session),
     )
