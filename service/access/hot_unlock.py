@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import structlog
@@ -174,7 +174,9 @@ class HotUnlock:
         sold = self._on_sale.fresh()
         try:
             read = await self._read(scope, headers, entry.article)
-            read = read._replace(address=client_address(Request(scope), self._context.settings))
+            read = read._replace(
+                address=partial(client_address, Request(scope), self._context.settings)
+            )
             referrer = headers.get(b"referer")
             answered = await self._answers.answer(
                 read, wanted, referrer.decode("latin-1") if referrer is not None else None

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Query, Request
@@ -41,8 +42,8 @@ class ReadRequest(NamedTuple):
     again: "Callable[[], Awaitable[ReadRequest]] | None" = None
     here: tuple[GrantFacts, ...] = ()
     """What the crawler that asks may read, and what the network that it is asked from opens to everybody in it."""
-    address: IpAddress | None = None
-    """Where the request comes from."""
+    address: Callable[[], IpAddress | None] = lambda: None
+    """Where the request comes from: only where networks open something is it asked."""
     gift: str | None = None
     former: bool = False
     staff: bool = False
@@ -59,7 +60,7 @@ async def read_request(
     staff: IsStaff,
     settings: AppSettings,
 ) -> ReadRequest:
-    address = client_address(request, settings)
+    address = partial(client_address, request, settings)
     return ReadRequest(article, caller, network, here=crawler, address=address, staff=staff)
 
 

@@ -210,7 +210,7 @@ class Unlocking:
 
     def _at_its_place(self, read: ReadRequest) -> ReadRequest:
         """With what the network that it comes from opens, as far as this process knows."""
-        found = self._networks.at(read.address) if self._networks else ()
+        found = self._networks.at(read.address()) if self._networks else ()
         return read._replace(here=(*read.here, *found)) if found else read
 
     async def _read_anew(self, sent: ReadRequest) -> ReadRequest:

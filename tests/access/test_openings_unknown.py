@@ -225,7 +225,9 @@ async def test_what_is_learnt_while_a_read_is_decided_makes_no_older_look_certai
     assert article is not None
     await agree(paywall)
     paywall.clocks.travel(TRUSTED)
-    read = ReadRequest(article, Caller(reader_id=reader, verified=True), None, address=INSIDE)
+    read = ReadRequest(
+        article, Caller(reader_id=reader, verified=True), None, address=lambda: INSIDE
+    )
     assert isinstance(await unlocking.unlock(read, Touch()), Opened)
 
 
