@@ -30,9 +30,9 @@ from service.identity.api_keys import KeyUses
 from service.identity.operators import prune_operator_sessions
 from service.identity.reader_uses import ReaderUses, prune_reader_uses
 from service.jobs import queue as jobs
-from service.jobs.runner import Task
+from service.jobs.runner import Task, Wakes
 from service.limits import rate
-from service.metering.ledger import Ledger
+from service.metering.ledger import LEDGER_TASK, Ledger
 from service.metering.partitions import drop_old_months, make_months
 from service.offers.mirror import mirror_offers
 from service.offers.portal import PortalMirror
@@ -85,19 +85,22 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
     rule_book = running.get(RuleBook)
     institution_reads, crawlers = running.get(InstitutionReads), running.get(KnownCrawlers)
     revocations, mailer = running.get(Revocations), running.get(Mailing).mailer
+    wakes = running.get(Wakes)
 
     async def send_mails() -> None:
         if mailer is not None:
             await send_due_mails(database, mailer, clocks)
 
     async def write_ledger() -> None:
-        await ledger.flush(database)
+        written = await ledger.flush(database)
         await walls_seen.flush(database)  # it looks at the walls that unlock has met
+        if written and ledger.is_behind:
+            wakes.wake(LEDGER_TASK)
 
     return (
         Task(MAIL_TASK, send_mails, runs_last=True),
         Task("webhooks", running.get(WebhookSender).begin, runs_last=True),
-        Task("ledger", write_ledger, runs_last=True),
+        Task(LEDGER_TASK, write_ledger, runs_last=True),
         Task("key uses", lambda: key_uses.flush(database), runs_last=True),
         Task("clock", lambda: follow(database, clocks)),
         Task("rules", lambda: rule_book.refresh(database)),

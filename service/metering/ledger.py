@@ -22,6 +22,7 @@ from service.db.failures import past_deadlocks
 from service.db.session import Database
 from service.db.tables import AccessEntry, Reader
 from service.identity.touches import Touch, record_touches
+from service.jobs.runner import TaskName
 from service.metering.store import is_device, reader_holder
 from service.problems import Problem
 
@@ -30,6 +31,7 @@ MAX_NOTED = 50_000
 _AT_ONCE = 1_000
 """Rows written in one transaction; well below what either database takes in one statement."""
 
+LEDGER_TASK = TaskName("ledger")
 log = structlog.get_logger()
 
 
@@ -141,6 +143,11 @@ class Ledger:
                 self._others.popleft()
             else:
                 del self._once[next(iter(self._once))]
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether many rows wait, as they do after a `flush` that took long: a pause might let more come than are kept."""
+        return len(self._others) >= _AT_ONCE
 
     async def flush(self, database: Database) -> int:
         """Write what was noted by now; how many rows it was. What can't be written stays noted."""
