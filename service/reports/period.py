@@ -65,11 +65,20 @@ class Period:
         """Its steps in their order, without a gap and without an overlap."""
         return tuple(self._steps())
 
-    def compared_with(self) -> "Period | None":
+    def compared_with(self, today: date) -> "Period | None":
         """The period to compare with: as long, just before, or a year ago. None: nothing is asked.
 
-        Whole months are compared with as many whole months, so March is compared with February.
+        Whole months are compared with as many whole months, so March is compared with February. Of a period
+        that goes on after today it is the same part: on 10 March the 1st to the 10th of February.
         """
+        other = self._before()
+        if other is None or not self.first <= today < self.last:
+            return other
+        so_far = other.first + (today - self.first)
+        return self._moved(other.first, min(so_far, other.last))
+
+    def _before(self) -> "Period | None":
+        """Of all of it."""
         if self.compared == "none":
             return None
         after = self.last + _ONE_DAY
@@ -122,7 +131,7 @@ def parse_period(asked: Mapping[str, str], *, today: date, zone: ZoneInfo) -> Pe
             "interval",
             f"A {interval} is too short for {days} days: at most {MOST_STEPS} are possible.",
         )
-    other = period.compared_with()
+    other = period.compared_with(today)
     if other is not None and other.first < FIRST_DAY:
         raise NotAsked("compare", f"It would be compared with days before {FIRST_DAY}.")
     return period

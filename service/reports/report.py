@@ -23,7 +23,8 @@ async def report_on(session: AsyncSession, slug: str, asked: Asked) -> Report:
         raise no_such_figure()
     try:
         lines = await figure.lines(session, asked)
-        before = asked.period.compared_with()
+        today = asked.now.astimezone(asked.period.zone).date()
+        before = asked.period.compared_with(today)
         earlier_asked = replace(asked, period=before) if before else asked
         earlier = await figure.lines(session, earlier_asked) if before else []
     except NotAsked as wrong:

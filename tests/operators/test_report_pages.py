@@ -104,6 +104,16 @@ async def test_a_step_that_runs_or_is_cut_short_is_marked(
     assert marked == [("Jan 2026", "cut short"), ("Mar 2026", "still running")]
 
 
+async def test_a_page_says_which_days_it_compares(browser_with_sales: httpx2.AsyncClient) -> None:
+    """It is 10 March."""
+    address = "/admin/reports/mrr-movements?compare=before&interval=month"
+    runs = (await browser_with_sales.get(f"{address}&from=2026-03-01&to=2026-03-31")).text
+    said = "Compared with 1 Feb 2026 to 10 Feb 2026, the same part of it. Today still runs"
+    assert said in runs
+    over = (await browser_with_sales.get(f"{address}&from=2026-02-01&to=2026-02-28")).text
+    assert "Compared with 1 Jan 2026 to 31 Jan 2026.</p>" in over
+
+
 async def test_filters_are_in_the_address_and_stay_in_the_form(
     browser_with_sales: httpx2.AsyncClient,
 ) -> None:

@@ -119,13 +119,37 @@ COMPARED: list[tuple[str, str, str, str, str]] = [
 
 @pytest.mark.parametrize(("first", "last", "compare", "from_", "to"), COMPARED)
 def test_what_it_is_compared_with(first: str, last: str, compare: str, from_: str, to: str) -> None:
-    other = asked(first=first, last=last, compare=compare).compared_with()
+    other = asked(first=first, last=last, compare=compare).compared_with(date(2027, 1, 1))
     assert other is not None
     assert (str(other.first), str(other.last), other.compared) == (from_, to, "none")
 
 
+RUNNING: list[tuple[str, str, str, str, str, str]] = [
+    ("2026-03-01", "2026-03-31", "before", "2026-03-10", "2026-02-01", "2026-02-10"),
+    ("2026-03-01", "2026-03-31", "year", "2026-03-10", "2025-03-01", "2025-03-10"),
+    # The month before is shorter.
+    ("2026-03-01", "2026-03-31", "before", "2026-03-30", "2026-02-01", "2026-02-28"),
+    ("2026-01-01", "2026-12-31", "before", "2026-03-10", "2025-01-01", "2025-03-10"),
+    ("2026-03-08", "2026-03-14", "before", "2026-03-10", "2026-03-01", "2026-03-03"),
+    # It ends today: as many days.
+    ("2026-03-08", "2026-03-10", "before", "2026-03-10", "2026-03-05", "2026-03-07"),
+    # It hasn't begun, or is over.
+    ("2026-03-01", "2026-03-31", "before", "2026-02-28", "2026-02-01", "2026-02-28"),
+    ("2026-03-01", "2026-03-31", "before", "2026-04-01", "2026-02-01", "2026-02-28"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("first", "last", "compare", "today", "from_", "to"), RUNNING)
+def test_what_runs_is_compared_with_the_same_part(
+    first: str, last: str, compare: str, today: str, from_: str, to: str
+) -> None:
+    other = asked(first=first, last=last, compare=compare).compared_with(date.fromisoformat(today))
+    assert other is not None
+    assert (str(other.first), str(other.last)) == (from_, to)
+
+
 def test_nothing_is_compared_unless_asked() -> None:
-    assert asked().compared_with() is None
+    assert asked().compared_with(TODAY) is None
 
 
 HOURS: list[tuple[ZoneInfo, str, int, datetime]] = [

@@ -74,7 +74,8 @@ async def test_a_figure_beside_the_period_before(
     (step,) = report["period"]["steps"]
     assert step == {"from": "2026-03-01", "to": "2026-03-31", "complete": False}
     (february,) = report["before"]["period"]["steps"]
-    assert february == {"from": "2026-02-01", "to": "2026-02-28", "complete": True}
+    # The same part of it: March has had ten days.
+    assert february == {"from": "2026-02-01", "to": "2026-02-10", "complete": False}
     assert report["figure"]["version"] == 1
     assert report["as_of"] == "2026-03-10T09:00:00Z"
 
