@@ -14,6 +14,7 @@ from service.db.bulk import insert_rows
 from service.db.context import Context
 from service.db.tables import ArticleSaleDay, RolledDay
 from service.reports.queries.article_sales import note_walls, sold_on
+from service.reports.rollups import unless_too_slow
 
 VERSION = 2
 """Grows where the same rows count as something else (older_days.py)."""
@@ -24,11 +25,15 @@ log = structlog.get_logger()
 
 
 async def count_article_sales(context: Context) -> None:
-    """Count each rolled up day that isn't counted or not settled. Safe to repeat and to interrupt, anywhere."""
+    """Count each rolled up day that isn't counted or not settled. Safe to repeat and to interrupt, anywhere.
+
+    A day that takes too long for the database is tried again, and no other waits for it.
+    """
     today = context.clocks.business().astimezone(context.settings.zone).date()
     days = await _days(context, today)
     for day in days:
-        await count_sales(context, day, today)
+        with unless_too_slow("sales", day):
+            await count_sales(context, day, today)
     if days:
         log.info("sales.counted", days=len(days), until=str(days[0]))
 

@@ -4,8 +4,7 @@ Returns and habits of each day; depths of each day, week and month up to yesterd
 each night for a month, since a wall may lead to a payment so late, and a device may join a reader.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,13 +18,13 @@ from service.db.context import Context
 from service.db.tables import HabitDay, HolderDay, HolderReturn, RolledDay, SourceDay, StepDepth
 from service.identity.sign_in_asks import forget_asks
 from service.metering.partitions import months_on
-from service.problems import Problem
 from service.reports.asked import Asked
 from service.reports.period import Interval, Period, midnight, step_after, step_of
 from service.reports.queries.depths import DEPTH_INTERVALS, depths_between
 from service.reports.queries.habits import WINDOW, habits_on
 from service.reports.queries.source_days import sold_on
 from service.reports.returns import OF_BUYERS, buyers_of, returns_of
+from service.reports.rollups import unless_too_slow
 
 SETTLED_AFTER = 31
 """Days: the longest time from a wall to a payment that a figure looks at, and the night after it."""
@@ -71,17 +70,6 @@ def _lacks_habits(today: date) -> ColumnElement[bool]:
         RolledDay.habits_counted_on.is_(None),
         _is_due(RolledDay.habits_counted_on, today) & has_none,
     )
-
-
-@contextmanager
-def unless_too_slow(what: str, day: date) -> Iterator[None]:
-    """Go on where the database takes too long for this day."""
-    try:
-        yield
-    except Problem as problem:
-        if problem.slug != "takes-too-long":
-            raise
-        log.warning("day.too_slow", what=what, day=str(day))
 
 
 async def _days(context: Context, condition: ColumnElement[bool]) -> list[date]:

@@ -11,7 +11,8 @@ from service.db.context import Context
 from service.db.tables import AccessEntry, HolderDay, RolledDay
 from service.reports import article_sale_rollup, day_rollup
 from service.reports.article_sale_rollup import count_sales
-from service.reports.day_rollup import count_buyers, count_day, unless_too_slow
+from service.reports.day_rollup import count_buyers, count_day
+from service.reports.rollups import unless_too_slow
 
 AT_ONCE = 20
 """Days of one round: the steps before it come again after these."""

@@ -4,6 +4,8 @@ What isn't added up yet is counted from the ledger itself (queries/ledger.py), s
 this, and none changes by it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -15,6 +17,7 @@ from service.db.bulk import insert_rows
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AccessEntry, HolderDay, LedgerDay, RolledDay
+from service.problems import Problem
 
 LATE_ROWS = timedelta(minutes=15)
 """So long after midnight a process may still be writing what it noted before."""
@@ -26,6 +29,17 @@ _KEY = "ledger-rollup"
 _ONE_DAY = timedelta(days=1)
 
 log = structlog.get_logger()
+
+
+@contextmanager
+def unless_too_slow(what: str, day: date) -> Iterator[None]:
+    """Go on where the database takes too long for this day."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.slug != "takes-too-long":
+            raise
+        log.warning("day.too_slow", what=what, day=str(day))
 
 
 async def roll_up(context: Context) -> None:

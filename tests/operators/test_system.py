@@ -1,15 +1,19 @@
 """The pages of what runs by itself: the inbox, the jobs, the comparisons with Stripe."""
 
+import ast
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from html import unescape
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from sqlalchemy import select, update
 
+import service
 from service.billing.brought_in import MOST_PRICES
 from service.billing.import_job import IMPORT_TASK, KIND
 from service.billing.inbox import INBOX_TASK, store_event
@@ -18,6 +22,7 @@ from service.db.session import Database
 from service.db.tables import AuditEntry, Customer, Job, Reconciliation
 from service.jobs.queue import enqueue
 from service.jobs.runner import Wakes
+from service.operators.system.job_words import JOB_WORDS
 from service.payments.asking import Payments
 from service.running import RunningApp
 from tests.billing.stripe_values import event
@@ -149,6 +154,26 @@ async def test_the_inbox_pages_through_everything_once(
         assert len(seen) == len(set(seen)) == 120, start
 
 
+def test_every_kind_of_job_has_words() -> None:
+    """Kinds are the keys of tables of `Kind(…)`: names of constants in their modules."""
+    kinds = set()
+    for path in Path(service.__path__[0]).rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        if "jobs.worker import" not in text:
+            continue
+        module = import_module(
+            ".".join(path.with_suffix("").relative_to(Path(service.__path__[0]).parent).parts)
+        )
+        kinds |= {
+            getattr(module, key.id)
+            for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Dict)
+            for key, value in zip(node.keys, node.values, strict=True)
+            if isinstance(key, ast.Name) and isinstance(value, ast.Call)
+            and isinstance(value.func, ast.Name) and value.func.id == "Kind"
+        }  # fmt: skip
+    assert kinds == set(JOB_WORDS)
+
+
 async def test_jobs_are_counted_filtered_and_replayed(
     database: Database, clocks: MovingClocks, signed_in: SignedIn
 ) -> None:
@@ -162,7 +187,11 @@ async def test_jobs_are_counted_filtered_and_replayed(
     for kind, waiting, failed in (("mail", 1, 1), ("rake", 1, 0)):
         row = page.split(f'kind={kind}">')[1].split("</tr>")[0]
         assert re.findall(r">(\d+)</td>", row) == [str(waiting), str(failed)]
+    # A kind that an older release left has no words.
+    assert ">Send a mail</a>" in page
+    assert ">rake</a>" in page
     failed_only = (await admin.get("/admin/jobs?status=failed&kind=mail")).text
+    assert '<option value="mail" selected>Send a mail</option>' in failed_only
     assert re.findall(r'class="name">(\w)<', failed_only) == ["b"]
     assert "refused" in failed_only
     given_up = (await jobs(database))["b"]

@@ -18,10 +18,11 @@ from service.db.tables import (
     RolledDay,
 )
 from service.problems import Problem
-from service.reports import day_rollup, returns
+from service.reports import article_sale_rollup, day_rollup, returns
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days
 from service.reports.older_days import count_older_days
+from service.reports.queries import article_sales
 from service.reports.rebuild import rebuild
 from service.reports.rollups import roll_up
 from service.settings import Settings
@@ -165,6 +166,31 @@ async def test_a_day_that_takes_too_long_holds_up_no_other(
     monkeypatch.undo()
     await count_older_days(context, at_once=1)
     assert [counted for counted, _ in await _versions(database)] == [2, 2, 2]
+
+
+async def test_no_sales_wait_behind_those_of_a_day_that_takes_too_long(
+    context: Context, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The latest day comes first, and is the slow one."""
+    now = await _counted(database)
+    slow = (NOW - DAY).date()
+    async with database.transaction() as session:
+        await session.execute(delete(ArticleSaleDay))
+        await session.execute(update(RolledDay).values(sales_counted_on=None))
+
+    async def sold_on(session: AsyncSession, day: date, zone: Any) -> Any:
+        if day == slow:
+            raise Problem("takes-too-long")
+        return await article_sales.sold_on(session, day, zone)
+
+    monkeypatch.setattr(article_sale_rollup, "sold_on", sold_on)
+    await count_article_sales(context)
+    async with database.reading() as session:
+        missing = select(RolledDay.day).where(RolledDay.sales_counted_on.is_(None))
+        assert list(await session.scalars(missing)) == [slow]
+    monkeypatch.undo()
+    await count_article_sales(context)
+    assert await _counted(database) == now
 
 
 async def test_a_rebuild_counts_all_of_them(context: Context, database: Database) -> None:

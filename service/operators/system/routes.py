@@ -14,6 +14,7 @@ from service.identity.permissions import Permission
 from service.jobs.backlog import backlog
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.system.job_words import JOB_WORDS
 from service.operators.system.lists import list_events, list_jobs, list_reconciliations
 from service.operators.system.schemas import AnyInbox, AnyJob
 from service.operators.system.system import AppSystem, count_quarantined
@@ -74,6 +75,7 @@ async def show_jobs(
         jobs=await list_jobs(session, asked),
         asked=asked,
         kinds=await backlog(session, clocks.wall()),
+        words=JOB_WORDS,
     )
 
 

@@ -1,0 +1,20 @@
+"""What each kind of job is called on pages; the API has the kinds themselves."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+JOB_WORDS: Mapping[str, str] = MappingProxyType({
+    "gift-arrange": "Arrange a gift subscription",
+    "gift-send": "Send a gift subscription",
+    "mail": "Send a mail",
+    "nightly-reconcile": "Nightly comparison with Stripe",
+    "reconcile": "Comparison with Stripe that was asked for",
+    "stripe-cancel": "Cancel a subscription at Stripe",
+    "stripe-contact": "Change a customer’s address at Stripe",
+    "stripe-event": "Apply a Stripe event",
+    "stripe-import": "Import subscriptions from Stripe",
+    "stripe-refund": "Refund at Stripe",
+    "stripe-sync": "Fetch a subscription from Stripe",
+    "webhook": "Deliver a webhook",
+    "weekly-mail": "Send the weekly mail",
+})  # fmt: skip
