@@ -34,17 +34,19 @@ def visit_of(request: Request, settings: Settings) -> Visit:
         if name in looked_at and names.count(name) == 1
     }
     host, scope = headers.get("host", "").lower(), request.scope
+    schemes = _schemes(settings.origins)
     signed = SignedRequest(
-        request.method, host if host in _hosts(settings.origins) else "",
-        scope["raw_path"].decode("latin-1"),
-        scope["query_string"].decode("latin-1"), headers,
+        request.method, host if host in schemes else "", scope["raw_path"].decode("latin-1"),
+        scope["query_string"].decode("latin-1"), headers, schemes.get(host, ""),
     )  # fmt: skip
     return Visit(client_address(request, settings), headers.get("user-agent", "").lower(), signed)
 
 
 @lru_cache(maxsize=8)
-def _hosts(origins: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(urlsplit(each).netloc.lower() for each in origins)
+def _schemes(origins: tuple[str, ...]) -> dict[str, str]:
+    """By our hosts."""
+    parts = map(urlsplit, sorted(origins))  # https, where a host has both, comes last
+    return {each.netloc.lower(): each.scheme for each in parts}
 
 
 def checked(crawler: Crawler, article: StoredArticle, rules: CrawlerRules, public_url: str) -> bool:

@@ -1,9 +1,9 @@
 """Web Bot Auth: a crawler signs its request, and a key that the newsroom knows verifies it. Pure.
 
 What a signature has to be is the profile of draft-ietf-webbotauth-httpsig-protocol on HTTP Message Signatures
-(RFC 9421): Ed25519, the tag `web-bot-auth`, the covered components `@authority` and `signature-agent` (and others
-that any request has), `created` and `expires`. Whatever else is sent proves nothing. Reading and verifying is the
-work of a library (signed_requests.py).
+(RFC 9421): Ed25519, the tag `web-bot-auth`, the covered components `@authority` or `@target-uri` and, where it is
+sent, `signature-agent` (and others that any request has), `created` and `expires`. Whatever else is sent proves
+nothing. Reading and verifying is the work of a library (signed_requests.py).
 """
 
 import base64
@@ -19,6 +19,7 @@ class SignedRequest:
     """What of a request may be signed. `headers` by names in small letters, each once; `path` as it was sent.
 
     `authority` is the host that was asked, if it is one of ours: what another host was sent proves nothing here.
+    `scheme` is that of its address as we publish it: a proxy may ask by another one.
     """
 
     method: str
@@ -26,12 +27,12 @@ class SignedRequest:
     path: str
     query: str
     headers: Mapping[str, str]
+    scheme: str = "https"
 
     @property
     def url(self) -> str:
-        """No scheme is covered by what we accept."""
         query = f"?{self.query}" if self.query else ""
-        return f"https://{self.authority}{self.path}{query}"
+        return f"{self.scheme}://{self.authority}{self.path}{query}"
 
 
 def thumbprint(key: Mapping[str, str]) -> str:

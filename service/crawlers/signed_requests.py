@@ -3,7 +3,7 @@
 Imported with the first signed request: most newsrooms know no keys.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,8 @@ _LONGEST = 4_000
 """Characters of these headers together."""
 _LONGEST_LIFE, _LEEWAY = 3_600, 30
 """Seconds. A signature covers no path, so it is good for the whole site: not for long."""
-_DERIVED = ("@authority", "@method", "@path", "@query")
+_HOSTS = ('"@authority"', '"@target-uri"')
+_DERIVED = ("@authority", "@method", "@path", "@query", "@target-uri")
 
 
 def signer(
@@ -42,18 +43,21 @@ def signer(
     known = _Known(keys)
     try:
         signed = _Verifier(known, now).verify(
-            request, expect_tag=_TAG, max_age=None, require_components=("@authority",)
+            request, expect_tag=_TAG, max_age=None, require_components=()
         )
     except InvalidSignature:
         return None
-    if not all(_covers_agent(each.covered_components) for each in signed):
+    if not all(_covers_enough(each.covered_components, request) for each in signed):
         return None
     return known.owners[str(signed[0].parameters["keyid"])]
 
 
-def _covers_agent(covered: Iterable[str]) -> bool:
-    """As a whole, or a member of it."""
-    return any(each.partition(";")[0] == f'"{_AGENT}"' for each in covered)
+def _covers_enough(covered: Collection[str], request: SignedRequest) -> bool:
+    """Our host and, where it is sent, Signature-Agent, as a whole or a member of it."""
+    names_agent = any(each.partition(";")[0] == f'"{_AGENT}"' for each in covered)
+    return any(each in _HOSTS for each in covered) and (
+        names_agent or _AGENT not in request.headers
+    )
 
 
 class _Known(HTTPSignatureKeyResolver):
@@ -70,7 +74,7 @@ class _Known(HTTPSignatureKeyResolver):
 
 
 class _Components(HTTPSignatureComponentResolver):
-    """What of a request is the same wherever it is looked at: behind a proxy the scheme isn't."""
+    """What of a request we know as its sender does, whatever a proxy makes of it."""
 
     derived_component_resolvers = {  # noqa: RUF012 as the library has it
         each: HTTPSignatureComponentResolver.derived_component_resolvers[each] for each in _DERIVED
