@@ -83,7 +83,9 @@ class UnlockAnswers:
         """Unlock the article. `referrer` is the request's header. Raises like `unlock`."""
         named = referrer if wanted.referrer is None else wanted.referrer
         touch = touch_of(named, wanted.campaign, self._context.settings)
-        outcome = await self._unlocking.unlock(read._replace(gift=wanted.gift), touch)
+        if wanted.gift is not None:
+            read = read._replace(gift=wanted.gift)
+        outcome = await self._unlocking.unlock(read, touch)
         if isinstance(outcome, Walled):
             # Returned, not raised, so that its row in the ledger stays.
             status, media_type = 402, MEDIA_TYPE

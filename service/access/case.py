@@ -42,7 +42,7 @@ class Case(NamedTuple):
     def with_gift(self, gift: GiftSeen) -> "Case":
         """With what gift links give to the device."""
         if gift.grant is None:
-            return self._replace(gift=gift)
+            return self if gift is self.gift else self._replace(gift=gift)
         held = (*self.evidence.grants, held_by_row(gift.grant))
         evidence = replace(self.evidence, grants=held)
         # The link was opened after the case had been made.

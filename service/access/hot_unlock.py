@@ -174,9 +174,6 @@ class HotUnlock:
         sold = self._on_sale.fresh()
         try:
             read = await self._read(scope, headers, entry.article)
-            read = read._replace(
-                address=partial(client_address, Request(scope), self._context.settings)
-            )
             referrer = headers.get(b"referer")
             answered = await self._answers.answer(
                 read, wanted, referrer.decode("latin-1") if referrer is not None else None
@@ -274,21 +271,24 @@ class HotUnlock:
         return bool(self._networks.at(client_address(Request(scope), self._context.settings)))
 
     async def _read(self, scope: Scope, headers: Headers, article: StoredArticle) -> ReadRequest:
-        settings, clocks = self._context.settings, self._context.clocks
+        settings, clocks, request = self._context.settings, self._context.clocks, Request(scope)
+        address = partial(client_address, request, settings)
         network = None
         if settings.cookieless_unlocks_per_day:
-            network = await network_of_caller(Request(scope), settings, clocks)
+            network = await network_of_caller(request, settings, clocks)
         if b"cookie" not in headers and b"authorization" not in headers:
             device = self._devices.read(headers.get(_DEVICE, b"").decode("latin-1"))
             takes = said_in(headers.items(), settings)
-            return ReadRequest(article, Caller(device_id=device, takes_part=takes), network)
-        request = Request(scope)
+            caller = Caller(device_id=device, takes_part=takes)
+            return ReadRequest(article, caller, network, address=address)
         key = self._key_of(request)
         if key is None:
-            return ReadRequest(article, await article_reader(request, self._context), network)
+            caller = await article_reader(request, self._context)
+            return ReadRequest(article, caller, network, address=address)
 
         async def again() -> ReadRequest:
-            return await self._fresh(request, key, article, network)
+            fresh = await self._fresh(request, key, article, network)
+            return fresh._replace(address=address)
 
         known = self._readers.find(key)
         if known is None:
@@ -305,7 +305,9 @@ class HotUnlock:
             caller = replace(
                 caller, device_id=device_id, holds_cookie=holds_cookie, takes_part=takes
             )
-        return ReadRequest(article, caller, network, known.held, again, former=known.former)
+        return ReadRequest(
+            article, caller, network, known.held, again, address=address, former=known.former
+        )
 
     def _key_of(self, request: Request) -> Hashable | None:
         """By what a signed-in reader is known; None: by nothing. Raises Problem `invalid-token`."""

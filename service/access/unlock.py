@@ -182,11 +182,11 @@ class Unlocking:
                 )
                 return Opened("meter", True, recorded.state, owner, device_id, None, notices)
             case = case.after(recorded)
+            row = row._replace(
+                consumed=False, reason=case.outcome.reason,
+                window_start=case.window.window.start if case.window else None,
+            )  # fmt: skip
         wall = await self._wall(read, case, arrival, view)
-        row = row._replace(
-            consumed=False, reason=case.outcome.reason,
-            window_start=case.window.window.start if case.window else None,
-        )  # fmt: skip
         if wall is not None:
             row = row._replace(
                 granted=False, wall=wall.kind, prompt=wall.prompt, audience=wall.audience,
