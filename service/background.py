@@ -54,6 +54,7 @@ from service.reports.promotion_rollup import look_up_promotions
 from service.reports.renewal_rollup import count_renewals
 from service.reports.rollups import roll_up
 from service.reports.scheduled_rollup import look_up_scheduled
+from service.reports.source_rollup import roll_up_sources
 from service.reports.trial_rollup import look_up_trials
 from service.rules.in_force import RuleBook
 from service.running import Running
@@ -194,6 +195,7 @@ def pruning_tasks(context: Context) -> tuple[Task, ...]:
         ("old mails", prune_mails, _HOUR),
         ("ledger's days", tend, _MINUTE),
         ("movements by day", lambda: roll_up_movements(context), _MINUTE),
+        ("movements by source", lambda: roll_up_sources(context), _MINUTE),
         ("money by day", lambda: roll_up_money(context), _MINUTE),
         ("renewals by day", lambda: count_renewals(context), _MINUTE),
         ("trials", lambda: look_up_trials(context), _MINUTE),

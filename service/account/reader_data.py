@@ -238,8 +238,8 @@ HOLDINGS: tuple[Holding, ...] = (
         kept="subscription_id number customer at kind cause currency from_plan from_interval "
         "from_interval_count from_listed from_recurring from_net to_plan to_interval "
         "to_interval_count to_listed to_recurring to_net discounts rolled_as "
-        "renewals",
-        hidden="rolled_as renewals",
+        "renewals sourced_as led_source led_last_source led_campaign source_due",
+        hidden="rolled_as renewals sourced_as source_due",
     ),
     Holding(
         "promotion_uses", PromotionUse, their_promotion_uses,

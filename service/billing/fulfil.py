@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.checkouts import checkout_of_session, claim_end, find_checkout
 from service.billing.customers import bind_customer, reader_of_customer
+from service.billing.movement_rows import note_found_checkout
 from service.billing.passes import pass_id, store_pass, take_pass
 from service.billing.promotions import record_pass_promotions
 from service.billing.snapshot import take_snapshot
@@ -97,7 +98,9 @@ async def fulfil(
                 session, checkout, fetched, fetched.customer_id, context.clocks
             )
             stored = await store_snapshot(session, context, snapshot, reader_id=reader_id)
-            checkout.stripe_subscription_id = fetched.subscription_id
+            if checkout.stripe_subscription_id != fetched.subscription_id:
+                checkout.stripe_subscription_id = fetched.subscription_id
+                await note_found_checkout(session, fetched.subscription_id)
             state = _BY_STATUS.get(snapshot.subscription.status, "paid")
             done = _note(checkout, state, reader_id, context.clocks.business())
             await mail_account(session, context, checkout)

@@ -85,6 +85,24 @@ async def put_history(session: AsyncSession, reader_id: str, history: Sequence[M
     await session.flush()
 
 
+async def note_found_checkout(session: AsyncSession, subscription_id: str) -> None:
+    """Let what led to the purchase be looked up again: the subscription's checkout is known now."""
+    row = MovementRow
+    # In the order in which they are added up: neither ends up waiting for the other.
+    locked = (
+        select(row.number)
+        .where(row.subscription_id == subscription_id)
+        .order_by(row.number)
+        .with_for_update()
+    )
+    await session.execute(
+        update(row)
+        .where(row.subscription_id == subscription_id, row.number.in_(locked))
+        .values(source_due=True)
+        .execution_options(synchronize_session=False)
+    )
+
+
 async def is_in_mrr(session: AsyncSession, subscription_id: str) -> bool:
     """Whether the subscription brings something, by its latest movement."""
     plan = await session.scalar(

@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.movements import Kind
 from service.db.keyset import Keyset, Page
 from service.db.tables import Checkout, CheckoutTouches, MovementRow, Offer, Reader, Subscription
+from service.reports import led
 from service.reports.asked import Asked
 from service.reports.movement_sums import DIMENSIONS, KINDS_OF
-from service.reports.queries import touched
 from service.reports.queries.leaving import CAUSES
+from service.reports.queries.movement_rows import led_by
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Kinds = Kind | Literal["joined_or_left", "churn"]
@@ -21,7 +22,7 @@ _OF_SEVERAL: Mapping[str, tuple[str, ...]] = {
     "joined_or_left": tuple(KINDS_OF.values()),
     "churn": ("churn_voluntary", "churn_involuntary"),
 }
-FILTERS = (*DIMENSIONS, *touched.SOURCES)
+FILTERS = (*DIMENSIONS, *led.SOURCES)
 _NEWEST_FIRST = Keyset(MovementRow.at, MovementRow.subscription_id, MovementRow.number)
 
 
@@ -56,12 +57,12 @@ async def list_movements(
         .outerjoin(Offer, Offer.id == Subscription.offer_id)
         .where(row.at >= asked.since, row.at < asked.until, *_charged(asked))
     )
-    by_source = asked.among(touched.SOURCES)
+    by_source = asked.among(led.SOURCES)
     if by_source.chosen:
         statement = (
             statement.outerjoin(Checkout, Checkout.stripe_subscription_id == row.subscription_id)
             .outerjoin(CheckoutTouches, CheckoutTouches.checkout_id == Checkout.id)
-            .where(*by_source.filters(touched.dimensions(CheckoutTouches)))
+            .where(*by_source.filters(led_by()))
         )
     if kind is not None:
         statement = statement.where(row.kind.in_(_OF_SEVERAL.get(kind, (kind,))))

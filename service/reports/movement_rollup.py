@@ -167,20 +167,21 @@ async def _add(session: AsyncSession, change: Sums) -> None:
     rights = [(*key, number) for key, number in change.rights.items() if number]
     edges = [(*key, number) for key, number in change.readers.items() if number]
     cohorts = [(*key, number) for key, number in change.cohorts.items() if number]
-    await _upsert(session, MoneyDay, Money, money, "recurring", "net")
-    await _upsert(session, RightDay, Right, rights, "change")
-    await _upsert(session, EdgeDay, Edge, edges, "readers")
-    await _upsert(session, CohortMonth, Overlap, cohorts, "change")
+    await upsert(session, MoneyDay, Money._fields, money, "recurring", "net")
+    await upsert(session, RightDay, Right._fields, rights, "change")
+    await upsert(session, EdgeDay, Edge._fields, edges, "readers")
+    await upsert(session, CohortMonth, Overlap._fields, cohorts, "change")
 
 
-async def _upsert(
+async def upsert(
     session: AsyncSession,
     table: type[Base],
-    key: type[Money | Right | Edge | Overlap],
+    keys: tuple[str, ...],
     rows: list[tuple[Any, ...]],
     *sums: str,
 ) -> None:
-    keys, name = key._fields, table.__tablename__
+    """Add rows of a rollup to those that are there."""
+    name = table.__tablename__
     added = ", ".join(f"{each} = {name}.{each} + excluded.{each}" for each in sums)
     ending = f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added}"
     connection = await session.connection()

@@ -42,8 +42,8 @@ PRICE_CLASSES = ("full", "half", "quarter", "less")
 """By what is charged of the listed price: all of it, at least a half, at least a quarter, less."""
 TIMES_A_YEAR = {"day": 365, "week": 52, "month": 12, "year": 1}
 DAYS_A_YEAR = 365
-Values = tuple[str, str, str]
-"""Plan, interval charged and currency; empty where a grain doesn't tell them apart."""
+Values = tuple[str, ...]
+"""Plan, interval charged and currency, and what else is told apart; empty where a grain doesn't."""
 
 
 class Money(NamedTuple):
@@ -103,7 +103,7 @@ class Sums:
     cohorts: Counter[Overlap] = field(default_factory=Counter)
 
 
-class _Side(NamedTuple):
+class Side(NamedTuple):
     """What a movement takes away or adds; `gain` is -1 or 1."""
 
     at: datetime
@@ -111,9 +111,15 @@ class _Side(NamedTuple):
     cause: str
     gain: int
     values: Values
+    plan: str
+    interval: str
+    every: int
+    listed: int
+    recurring: int
+    net: int
 
 
-class _Stay(NamedTuple):
+class Stayed(NamedTuple):
     since: datetime
     way_in: str
     until: datetime | None = None
@@ -145,36 +151,44 @@ def _add(to: Sums, rows: Iterable[MovementRow], zone: ZoneInfo, sign: int) -> No
     sides = []
     for row in rows:
         day = row.at.astimezone(zone).date()
-        for gain, plan, interval, every, listed, recurring, net in (
-            (-1, row.from_plan, row.from_interval, row.from_interval_count, row.from_listed,
-             row.from_recurring, row.from_net),
-            (1, row.to_plan, row.to_interval, row.to_interval_count, row.to_listed, row.to_recurring,
-             row.to_net),
-        ):  # fmt: skip
-            if plan is None or interval is None or every is None:
-                continue
-            key = Money(day, row.kind, plan, interval, every, row.currency)
-            to.recurring[key] += sign * gain * recurring
-            to.net[key] += sign * gain * net
-            price = price_class(listed, net, interval, every)
+        for side in sides_of(row):
+            key = Money(day, row.kind, side.plan, side.interval, side.every, row.currency)
+            to.recurring[key] += sign * side.gain * side.recurring
+            to.net[key] += sign * side.gain * side.net
+            price = price_class(side.listed, side.net, side.interval, side.every)
             if price is not None:
-                to.rights[Right(day, plan, row.currency, price)] += sign * gain
-            sides.append(_Side(row.at, row.kind, row.cause, gain, (plan, interval, row.currency)))
+                to.rights[Right(day, side.plan, row.currency, price)] += sign * side.gain
+            sides.append(side)
     sides.sort(key=attrgetter("at"))
     alike = len({each.values for each in sides}) == 1
-    whole = list(_stays(sides))
+    whole = list(stays_of(sides))
     for grain in GRAINS:
-        theirs = [(_told_apart(sides[0].values, grain), whole)] if alike else _by(sides, grain)
+        theirs = [(_told_apart(sides[0].values, grain), whole)] if alike else by_grain(sides, grain)
         for values, stays in theirs:
-            for edge in _edges(",".join(grain), values, stays, zone):
-                to.readers[edge] += sign
+            for day, *rest in edges_of(stays, zone):
+                to.readers[Edge(",".join(grain), day, *values, *rest)] += sign
     if whole:
-        begun = _held_at(whole[0].since, sides)
-        for (cohort, month), number in _overlaps(whole, zone).items():
+        begun = held_at(whole[0].since, sides)
+        for (cohort, month), number in months_of(whole, zone).items():
             to.cohorts[Overlap(cohort, month, *begun)] += sign * number
 
 
-def _held_at(at: datetime, sides: list[_Side]) -> Values:
+def sides_of(row: MovementRow, led: Values = ()) -> Iterator[Side]:
+    """What a movement takes away and what it adds; `led` goes with its values."""
+    for gain, plan, interval, every, listed, recurring, net in (
+        (-1, row.from_plan, row.from_interval, row.from_interval_count, row.from_listed,
+         row.from_recurring, row.from_net),
+        (1, row.to_plan, row.to_interval, row.to_interval_count, row.to_listed, row.to_recurring,
+         row.to_net),
+    ):  # fmt: skip
+        if plan is not None and interval is not None and every is not None:
+            values = (plan, interval, row.currency, *led)
+            yield Side(
+                row.at, row.kind, row.cause, gain, values, plan, interval, every, listed, recurring, net
+            )  # fmt: skip
+
+
+def held_at(at: datetime, sides: list[Side]) -> Values:
     """What they pay for when they begin; of several the first by name."""
     held = Counter[Values]()
     for side in sides:
@@ -183,22 +197,24 @@ def _held_at(at: datetime, sides: list[_Side]) -> Values:
     return min((each for each, number in held.items() if number > 0), default=sides[0].values)
 
 
-def _by(sides: list[_Side], grain: tuple[str, ...]) -> Iterator[tuple[Values, list[_Stay]]]:
-    groups: defaultdict[Values, list[_Side]] = defaultdict(list)
+def by_grain(
+    sides: list[Side], grain: tuple[str, ...], names: tuple[str, ...] = DIMENSIONS
+) -> Iterator[tuple[Values, list[Stayed]]]:
+    """A reader's stays for each of the values that the grain tells apart; `names` are those of all values."""
+    groups: defaultdict[Values, list[Side]] = defaultdict(list)
     for side in sides:
-        groups[_told_apart(side.values, grain)].append(side)
+        groups[_told_apart(side.values, grain, names)].append(side)
     for values, theirs in groups.items():
-        yield values, list(_stays(theirs))
+        yield values, list(stays_of(theirs))
 
 
-def _told_apart(values: Values, grain: tuple[str, ...]) -> Values:
-    plan, interval, currency = (
-        value if name in grain else "" for name, value in zip(DIMENSIONS, values, strict=True)
-    )
-    return plan, interval, currency
+def _told_apart(
+    values: Values, grain: tuple[str, ...], names: tuple[str, ...] = DIMENSIONS
+) -> Values:
+    return tuple(value if name in grain else "" for name, value in zip(names, values, strict=True))
 
 
-def _stays(sides: list[_Side]) -> Iterator[_Stay]:
+def stays_of(sides: list[Side]) -> Iterator[Stayed]:
     """The times as an active subscriber. What begins and ends at one instant cancels out."""
     held, open_since = 0, None
     for at, together in groupby(sides, key=attrgetter("at")):
@@ -206,11 +222,11 @@ def _stays(sides: list[_Side]) -> Iterator[_Stay]:
         after = held + sum(each.gain for each in theirs)
         kinds = {each.kind for each in theirs}
         if held == 0 and after != 0:
-            open_since = _Stay(at, _way(kinds, (NEW, REACTIVATED, RESUMED), CHANGED_IN))
+            open_since = Stayed(at, _way(kinds, (NEW, REACTIVATED, RESUMED), CHANGED_IN))
         elif held != 0 and after == 0 and open_since is not None:
             cause = min((each.cause for each in theirs if each.gain < 0), default="")
             way = _way(kinds, (INVOLUNTARY, VOLUNTARY, PAUSED), CHANGED_OUT)
-            yield _Stay(open_since.since, open_since.way_in, at, way, cause)
+            yield Stayed(open_since.since, open_since.way_in, at, way, cause)
             open_since = None
         held = after
     if open_since is not None:
@@ -221,12 +237,13 @@ def _way(kinds: set[str], ways: tuple[str, ...], otherwise: str) -> str:
     return next((way for way in ways if KINDS_OF[way] in kinds), otherwise)
 
 
-def _edges(grain: str, values: Values, stays: list[_Stay], zone: ZoneInfo) -> Iterator[Edge]:
+def edges_of(stays: list[Stayed], zone: ZoneInfo) -> Iterator[tuple[date, str, str, str]]:
+    """The days on which a reader became active or ceased to be it, with the way, its cause and tenure."""
     for stay in stays:
-        yield Edge(grain, stay.since.astimezone(zone).date(), *values, stay.way_in)
+        yield stay.since.astimezone(zone).date(), stay.way_in, "", ""
         if stay.until is not None:
-            yield Edge(
-                grain, stay.until.astimezone(zone).date(), *values, stay.way_out, stay.cause,
+            yield (
+                stay.until.astimezone(zone).date(), stay.way_out, stay.cause,
                 tenure_of(stay.until - stay.since),
             )  # fmt: skip
 
@@ -244,7 +261,7 @@ def tenure_of(lasted: timedelta) -> str:
     return next((name for name, days in TENURES.items() if lasted <= timedelta(days=days)), LATER)
 
 
-def _overlaps(stays: list[_Stay], zone: ZoneInfo) -> Counter[tuple[date, date]]:
+def months_of(stays: list[Stayed], zone: ZoneInfo) -> Counter[tuple[date, date]]:
     """The months that a reader's stays overlap, with the first, as changes: 1 where they begin to, -1 after the last."""
     months: list[tuple[date, date | None]] = []
     for stay in stays:

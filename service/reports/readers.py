@@ -20,8 +20,8 @@ from service.db.tables import (
     Subscription,
 )
 from service.offers.store import gift_offers
+from service.reports.led import source
 from service.reports.queries.habits import is_asleep
-from service.reports.queries.touched import source
 from service.reports.standing import Standing
 from service.reports.subscriber_list import has_standing, names_reader
 

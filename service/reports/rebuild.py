@@ -33,6 +33,9 @@ from service.db.tables import (
     RolledDay,
     Rollup,
     ScheduledChange,
+    SourceCohortMonth,
+    SourceEdgeDay,
+    SourceMoneyDay,
     Subscription,
 )
 from service.reports.article_sale_rollup import count_article_sales
@@ -44,10 +47,11 @@ from service.reports.promotion_rollup import forget_all_promotions, look_up_prom
 from service.reports.renewal_rollup import count_renewals, forget_renewal_count
 from service.reports.rollups import LATE_ROWS, roll_day
 from service.reports.scheduled_rollup import look_up_scheduled
+from service.reports.source_rollup import begin_sources_anew, roll_up_sources
 from service.reports.trial_rollup import forget_all_trials, look_up_trials
 
-MOVEMENTS, MONEY, RENEWALS, TRIALS, SCHEDULED, PROMOTIONS, LEDGER = PARTS = (
-    "rebuild movements", "rebuild money", "rebuild renewals", "rebuild trials", "rebuild scheduled",
+MOVEMENTS, SOURCES, MONEY, RENEWALS, TRIALS, SCHEDULED, PROMOTIONS, LEDGER = PARTS = (
+    "rebuild movements", "rebuild sources", "rebuild money", "rebuild renewals", "rebuild trials", "rebuild scheduled",
     "rebuild promotions", "rebuild ledger",
 )  # fmt: skip
 """What remembers that the rebuild of a part was begun."""
@@ -59,6 +63,10 @@ _EDGES = (
 _COHORTS = (
     CohortMonth, ("cohort", "month", "plan", "interval", "currency"), ("change",),
 )  # fmt: skip
+_LED = ("source", "last_source", "campaign")
+_SOURCE_MONEY = (SourceMoneyDay, (*_MONEY[1], *_LED), _MONEY[2])
+_SOURCE_EDGES = (SourceEdgeDay, (*_EDGES[1], *_LED), _EDGES[2])
+_SOURCE_COHORTS = (SourceCohortMonth, (*_COHORTS[1], *_LED), _COHORTS[2])
 _ARTICLES = (LedgerDay, ("day", "article_id", "reason", "wall"), ("rows", "counted"))
 _HOLDERS = (
     HolderDay, ("day", "holder"), ("reads", "counted", "subscribe_wall_at", "register_wall_at"),
@@ -115,7 +123,14 @@ class Difference:
 async def rebuild(context: Context, progress: Callable[[str], None]) -> list[Difference]:
     """All rollups anew; `progress` gets a line now and then."""
     begun, _ = await _begun(context, LEDGER)
-    found = await _movements(context, progress)
+    found = await _movements(
+        context, MOVEMENTS, (_MONEY, _RIGHTS, _EDGES, _COHORTS), roll_up_movements, begin_anew,
+        lambda done: progress(f"{done:,} subscribers added up"),
+    )  # fmt: skip
+    found += await _movements(
+        context, SOURCES, (_SOURCE_MONEY, _SOURCE_EDGES, _SOURCE_COHORTS), roll_up_sources,
+        begin_sources_anew, lambda done: progress(f"{done:,} subscribers added up by source"),
+    )  # fmt: skip
     found += await _money(context, progress)
     for part, tables, add_up, forget in _IN_ONE_GO:
         found += await _in_one_go(context, part, tables, add_up, forget)
@@ -136,15 +151,21 @@ async def _begun(context: Context, part: str) -> tuple[datetime, bool]:
         return now, True
 
 
-async def _movements(context: Context, progress: Callable[[str], None]) -> list[Difference]:
+async def _movements(
+    context: Context,
+    part: str,
+    tables: tuple[Table, ...],
+    roll_up: Callable[..., Awaitable[None]],
+    begin: Callable[[Context], Awaitable[None]],
+    progress: Callable[[int], None],
+) -> list[Difference]:
     # What isn't added up yet is no difference.
-    await roll_up_movements(context)
-    tables = (_MONEY, _RIGHTS, _EDGES, _COHORTS)
+    await roll_up(context)
     before = [await _rows(context, table) for table in tables]
-    _, is_new = await _begun(context, MOVEMENTS)
+    _, is_new = await _begun(context, part)
     if is_new:
-        await begin_anew(context)
-    await roll_up_movements(context, lambda done: progress(f"{done:,} subscribers added up"))
+        await begin(context)
+    await roll_up(context, progress)
     return await _changed(context, tables, before)
 
 

@@ -27,6 +27,7 @@ from service.reports.promotion_rollup import look_up_promotions
 from service.reports.registry import FIGURES
 from service.reports.renewal_rollup import count_renewals
 from service.reports.scheduled_rollup import look_up_scheduled
+from service.reports.source_rollup import roll_up_sources
 from service.reports.trial_rollup import look_up_trials
 from service.settings import Settings
 from tests.bench.bare import without_indexes
@@ -85,6 +86,8 @@ async def _add_up(context: Context, say: Say) -> None:
 
     await roll_up_movements(context, some_readers)
     progress("movements added up")
+    await roll_up_sources(context, some_readers)
+    progress("movements added up by source")
     await roll_up_money(context)
     progress("money added up")
     await count_renewals(context)

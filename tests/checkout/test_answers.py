@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.db.tables import CheckoutTouches, Consent, Reader
+from service.db.context import Context
+from service.db.tables import CheckoutTouches, Consent, MovementRow, Reader
+from service.reports.source_rollup import roll_up_sources
 from service.settings import Settings
 from tests.checkout.rows import rows
 from tests.conftest import MovingClocks
@@ -32,6 +34,15 @@ def test_a_sale_keeps_its_source(asking: Installation) -> None:
         "letter", "email", "spring",
     )  # fmt: skip
     assert kept.last_referrer_host is None
+    # The checkout became the subscription's after its movement was recorded.
+    assert [each.source_due for each in rows(asking, MovementRow)] == [True]
+    asking.in_database(
+        lambda database: roll_up_sources(Context(asking.settings, asking.clocks, database))
+    )
+    (moved,) = rows(asking, MovementRow)
+    led = (moved.led_source, moved.led_last_source, moved.led_campaign)
+    assert led == ("search.example", "letter", "no campaign")
+    assert (moved.source_due, moved.sourced_as) == (False, moved.customer)
 
 
 def test_the_page_hands_on_where_its_reader_came_from(asking: Installation) -> None:

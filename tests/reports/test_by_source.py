@@ -1,7 +1,7 @@
 """MRR and subscribers by what led to the purchase, and the stop rate by section: the rows in plain Python."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
+from service.billing.movement_rows import note_found_checkout
 from service.db.base import Base
 from service.db.session import Database
 from service.db.tables import (
@@ -23,14 +24,20 @@ from service.db.tables import (
     Reader,
     ReaderDevice,
     RolledDay,
+    Rollup,
+    SourceCohortMonth,
+    SourceEdgeDay,
+    SourceMoneyDay,
 )
 from service.reports.asked import Asked
 from service.reports.queries.walls import stop_rate
+from service.reports.source_rollup import roll_up_sources
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, values
 from tests.reports.ledger_histories import BEGIN as LEDGER_BEGIN
 from tests.reports.ledger_histories import LINKED, READERS, LedgerOracle, in_zone, ledgers
 from tests.reports.movement_histories import BEGIN, Ledger, Oracle, histories, stays
+from tests.reports.rolled import context_in
 from tests.reports.sampled import sampled
 
 SOME = sampled(6)
@@ -40,7 +47,7 @@ UTC_ZONE = ZoneInfo("UTC")
 SOURCES = ("letter", "gift", "direct or unknown")
 SECTIONS = {"art_1": "News", "art_2": "no section"}
 _TABLES: tuple[type[Base], ...] = (
-    MovementRow, AccessEntry, RolledDay, CheckoutTouches, Checkout, ReaderDevice, Article, Offer, Reader,
+    Rollup, SourceMoneyDay, SourceEdgeDay, SourceCohortMonth, MovementRow, AccessEntry, RolledDay, CheckoutTouches, Checkout, ReaderDevice, Article, Offer, Reader,
 )  # fmt: skip
 
 
@@ -66,18 +73,40 @@ async def emptied(url: str) -> Database:
 
 def test_mrr_and_subscribers_by_source(database_url: str) -> None:
     @SOME
-    @given(history=histories(), start=st.sampled_from([15, 40]), days=st.sampled_from([1, 41]))
-    def play(history: list[MovementRow], start: int, days: int) -> None:
+    @given(
+        history=histories(), start=st.sampled_from([15, 40]), days=st.sampled_from([1, 41]),
+        rolled=st.sampled_from(["no", "before the checkouts", "and again", "all"]),
+    )  # fmt: skip
+    def play(history: list[MovementRow], start: int, days: int, rolled: str) -> None:
         first = BEGIN.date() + start * DAY
         last = first + (days - 1) * DAY
         what = asked(str(first), str(last), "week", now=LATER, zone="UTC", home=UTC_ZONE)
         oracle = Oracle(history, first, last, "week", UTC_ZONE)
-        asyncio.run(_compare_money(database_url, what, oracle))
+        asyncio.run(_compare_money(database_url, what, oracle, rolled))
 
     play()
 
 
-async def _compare_money(url: str, what: Asked, oracle: Oracle) -> None:
+async def _stored(
+    database: Database, rolled: str, of: Sequence[Base], checkouts: Sequence[Base]
+) -> None:
+    """Movements are added up before anybody knows of the checkouts, or after, or never."""
+    context = context_in(database, UTC_ZONE)
+    if rolled in {"no", "all"}:
+        await store(database, *of, *checkouts)
+    else:
+        await store(database, *of)
+        await roll_up_sources(context)
+        await store(database, *checkouts)
+        async with database.transaction() as session:
+            for each in checkouts:
+                if isinstance(each, Checkout) and each.stripe_subscription_id is not None:
+                    await note_found_checkout(session, each.stripe_subscription_id)
+    if rolled in {"and again", "all"}:
+        await roll_up_sources(context)
+
+
+async def _compare_money(url: str, what: Asked, oracle: Oracle, rolled: str) -> None:
     database = await emptied(url)
     try:
         reader, offer = rows.reader(), rows.offer()
@@ -90,8 +119,8 @@ async def _compare_money(url: str, what: Asked, oracle: Oracle) -> None:
         ]  # fmt: skip
         columns = [each.key for each in MovementRow.__table__.columns]
         copies = [MovementRow(**{k: getattr(row, k) for k in columns}) for row in oracle.rows]
-        await store(database, reader, offer, *clicks)
-        await store(database, *touches, *copies)
+        await store(database, reader, offer)
+        await _stored(database, rolled, copies, [*clicks, *touches])
         for slug, ledger_of in LEVELS.items():
             split = await lines_of(database, slug, replace(what, split="source"))
             for source in SOURCES:
@@ -215,3 +244,39 @@ async def _compare_sections(url: str, what: Asked, ledger: list[AccessEntry]) ->
         assert ("sample" in {each.series for each in sampled}) == are_many
     finally:
         await database.dispose()
+
+
+async def test_what_led_to_a_purchase_stays_when_its_reader_is_erased(database: Database) -> None:
+    """Whether the end that the erasure brings is added up yet, and counted from the rows, by days of another zone."""
+    reader, offer = rows.reader(), rows.offer()
+    bought = rows.subscription(reader, offer)
+    click = rows.checkout(reader, offer, rows.NOW, stripe_subscription_id=bought.id)
+    await store(database, reader, offer, bought, click)
+    await store(
+        database, rows.movement(bought, 1, rows.NOW - DAY),
+        CheckoutTouches(
+            checkout_id=click.id, first_at=rows.NOW, last_at=rows.NOW, first_source="letter"
+        ),
+    )  # fmt: skip
+    context = context_in(database, UTC_ZONE)
+    await roll_up_sources(context)
+    async with database.transaction() as session:
+        await session.execute(delete(CheckoutTouches))
+
+    async def ended(zone: str) -> dict[tuple[str, str], int]:
+        what = asked(
+            "2026-03-01", "2026-03-31", "month", now=LATER, zone=zone, home=UTC_ZONE, split="source"
+        )
+        lines = await lines_of(database, "joined-and-left", what)
+        return {
+            (each.series, each.split): int(each.total.value or 0)
+            for each in lines
+            if each.total.value and each.series in {"new", "voluntary"}
+        }
+
+    assert await ended("UTC") == await ended("Europe/Lisbon") == {("new", "letter"): 1}
+    await store(database, rows.ending(bought, 2, rows.NOW))
+    expected = {("new", "letter"): 1, ("voluntary", "letter"): -1}
+    assert await ended("UTC") == expected
+    await roll_up_sources(context)
+    assert await ended("UTC") == await ended("Europe/Lisbon") == expected

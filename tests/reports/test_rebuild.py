@@ -35,7 +35,10 @@ from service.db.tables import (
     Rollup,
     ScheduledChange,
     SignInAsk,
+    SourceCohortMonth,
     SourceDay,
+    SourceEdgeDay,
+    SourceMoneyDay,
     StepDepth,
     Subscription,
 )
@@ -51,6 +54,7 @@ from service.reports.rebuild import rebuild
 from service.reports.renewal_rollup import count_renewals
 from service.reports.rollups import roll_day, roll_up
 from service.reports.scheduled_rollup import look_up_scheduled
+from service.reports.source_rollup import roll_up_sources
 from service.reports.trial_rollup import look_up_trials
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -61,6 +65,9 @@ from tests.reports.money_histories import told
 MIDDAY = datetime(2026, 3, 10, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 ROLLED_UP: dict[type[Any], tuple[str, ...]] = {
+    SourceMoneyDay: ("day", "kind", "source", "campaign", "recurring", "net"),
+    SourceEdgeDay: ("grain", "day", "source", "way", "cause", "tenure", "readers"),
+    SourceCohortMonth: ("cohort", "month", "source", "change"),
     MoneyDay: ("day", "kind", "currency", "recurring", "net"),
     RightDay: ("day", "plan", "price", "change"),
     RenewalDay: ("day", "renewed"),
@@ -133,6 +140,7 @@ async def some_days(context: Context) -> None:
         ),
     )  # fmt: skip
     await roll_up_movements(context)
+    await roll_up_sources(context)
     await roll_up_money(context)
     await count_renewals(context)
     await look_up_trials(context)
@@ -144,6 +152,10 @@ async def some_days(context: Context) -> None:
 
 async def damage(database: Database) -> None:
     async with database.transaction() as session:
+        for table, column in (
+            (SourceMoneyDay, "net"), (SourceEdgeDay, "readers"), (SourceCohortMonth, "change"),
+        ):  # fmt: skip
+            await session.execute(update(table).values({column: 9}))
         await session.execute(update(EdgeDay).values(readers=EdgeDay.readers + 1))
         await session.execute(delete(MoneyDay).where(MoneyDay.kind == "new"))
         about = {"plan": "digital", "interval": "month", "currency": "EUR"}
@@ -215,7 +227,7 @@ async def test_an_interrupted_rebuild_goes_on(
     assert await stored(database) == before
     async with database.reading() as session:
         assert set(await session.scalars(select(Rollup.name))) == {
-            "movements", "money", "promotions", "renewals", "scheduled", "trials",
+            "movements", "movements by source", "money", "promotions", "renewals", "scheduled", "trials",
         }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Text, text
+from sqlalchemy import ForeignKey, Index, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Amount, Base, Json, UtcDateTime
@@ -29,7 +29,7 @@ class Checkout(Base):
     """open, processing (a slow payment method was chosen), completed, failed or expired."""
     stripe_session_id: Mapped[str | None] = mapped_column(unique=True)
     stripe_url: Mapped[str | None]
-    stripe_subscription_id: Mapped[str | None]
+    stripe_subscription_id: Mapped[str | None] = mapped_column(index=True)
     article_id: Mapped[str | None]
     """The one article that a pass of this checkout opens."""
     wall_article_id: Mapped[str | None]
@@ -238,6 +238,14 @@ class MovementRow(Base):
     """Those that it has since, as with the subscription."""
     rolled_as: Mapped[str | None]
     """The customer as whose it is in the reports' rollup; None: it isn't in it yet."""
+    sourced_as: Mapped[str | None]
+    """The same of the rollup by source."""
+    led_source: Mapped[str | None]
+    """What led to the purchase as it is there: the first source, the last one and the first campaign."""
+    led_last_source: Mapped[str | None]
+    led_campaign: Mapped[str | None]
+    source_due: Mapped[bool] = mapped_column(server_default=false())
+    """Whether its checkout was found since then."""
     renewals: Mapped[int | None]
     """Of an end: how often the subscription had been renewed by then; None: to be counted (billing/ends.py)."""
 
@@ -246,6 +254,11 @@ class MovementRow(Base):
             "ix_movements_unrolled", "customer",
             postgresql_where=text("rolled_as IS NULL OR rolled_as <> customer"),
             sqlite_where=text("rolled_as IS NULL OR rolled_as <> customer"),
+        ),
+        Index(
+            "ix_movements_unsourced", "customer",
+            postgresql_where=text("sourced_as IS NULL OR sourced_as <> customer OR source_due"),
+            sqlite_where=text("sourced_as IS NULL OR sourced_as <> customer OR source_due"),
         ),
         # Reports of renewals read nothing else of an end.
         Index(

@@ -233,6 +233,60 @@ class CohortMonth(Base):
     change: Mapped[int]
 
 
+class SourceMoneyDay(Base):
+    """As `MoneyDay`, by what led to the purchase."""
+
+    __tablename__ = "source_money_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    plan: Mapped[str] = mapped_column(primary_key=True)
+    interval: Mapped[str] = mapped_column(primary_key=True)
+    every: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    last_source: Mapped[str] = mapped_column(primary_key=True)
+    campaign: Mapped[str] = mapped_column(primary_key=True)
+    recurring: Mapped[int] = mapped_column(BigInteger)
+    net: Mapped[int] = mapped_column(BigInteger)
+
+
+class SourceEdgeDay(Base):
+    """As `EdgeDay`, by what led to the purchase."""
+
+    __tablename__ = "source_edge_days"
+
+    grain: Mapped[str] = mapped_column(primary_key=True)
+    """`*`: readers of whom all is alike, by all that is told apart; else a source, with or without others."""
+    day: Mapped[date] = mapped_column(primary_key=True)
+    plan: Mapped[str] = mapped_column(primary_key=True)
+    interval: Mapped[str] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    last_source: Mapped[str] = mapped_column(primary_key=True)
+    campaign: Mapped[str] = mapped_column(primary_key=True)
+    way: Mapped[str] = mapped_column(primary_key=True)
+    cause: Mapped[str] = mapped_column(primary_key=True)
+    tenure: Mapped[str] = mapped_column(primary_key=True)
+    readers: Mapped[int]
+
+
+class SourceCohortMonth(Base):
+    """As `CohortMonth`, by what led to the first purchase."""
+
+    __tablename__ = "source_cohort_months"
+
+    cohort: Mapped[date] = mapped_column(primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    plan: Mapped[str] = mapped_column(primary_key=True)
+    interval: Mapped[str] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    last_source: Mapped[str] = mapped_column(primary_key=True)
+    campaign: Mapped[str] = mapped_column(primary_key=True)
+    change: Mapped[int]
+
+
 class SourceDay(Base):
     """How many subscriptions were bought on a day, by what led their buyers here first, and last."""
 

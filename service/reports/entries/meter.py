@@ -2,11 +2,11 @@
 
 from service.reports.entries.parts import HOLDER, HOLDER_BY_DAY, IN_TIME, LEDGER, several
 from service.reports.figure import Figure, Series
+from service.reports.led import SOURCES
 from service.reports.metrics import Definition
 from service.reports.queries import first_walls, walls, what_if
 from service.reports.queries.depths import METER
 from service.reports.queries.met_walls import WALLS
-from service.reports.queries.touched import SOURCES
 from service.reports.returns import DAYS_TO_PAY
 
 _DAYS_TO_PAY = {f"within_{n}": f"Within {n} {'day' if n == 1 else 'days'}" for n in DAYS_TO_PAY}

@@ -2,8 +2,8 @@
 
 from service.reports.cells import Unit
 from service.reports.figure import Series
+from service.reports.led import SOURCES
 from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR
-from service.reports.queries.touched import SOURCES
 
 LEDGER, MOVEMENTS = "the access ledger by day", "movements"
 HOLDER = "A holder is a device, or a reader with the devices that they signed in or bought on."

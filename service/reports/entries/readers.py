@@ -11,9 +11,9 @@ from service.reports.entries.parts import (
     several,
 )
 from service.reports.figure import Figure, Series
+from service.reports.led import SOURCES
 from service.reports.metrics import Definition
 from service.reports.queries import first_walls, habits, sales, wall_funnel, walls
-from service.reports.queries.touched import SOURCES
 
 FIGURES: tuple[Figure, ...] = (
     Figure(

@@ -11,10 +11,10 @@ from service.billing.recurring import GIVEN_BACK
 from service.db.tables import Subscription
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, none, share
+from service.reports.led import SOURCES
 from service.reports.movement_sums import DIMENSIONS, LATER, TENURES
 from service.reports.queries import movements
 from service.reports.queries.counting import Counts, count_by_step
-from service.reports.queries.touched import SOURCES
 
 CAUSES = (
     "voluntary", "payment_failed", "dispute_lost", "refund", "trial_used", "duplicate", "erased",

@@ -9,10 +9,27 @@ from typing import Any
 from sqlalchemy import func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import CohortMonth, EdgeDay, MoneyDay, RightDay
+from service.db.tables import (
+    CohortMonth,
+    EdgeDay,
+    MoneyDay,
+    RightDay,
+    SourceCohortMonth,
+    SourceEdgeDay,
+    SourceMoneyDay,
+)
 from service.reports.asked import Asked, Dimensions
-from service.reports.movement_sums import DIMENSIONS, Edge, Money, Overlap, Right, Sums
+from service.reports.led import SOURCES
+from service.reports.movement_sums import Edge, Money, Overlap, Right, Sums
 from service.reports.queries.movement_rows import Amount, Ended, Joined
+from service.reports.source_sums import (
+    ALIKE,
+    NAMES,
+    SourceEdge,
+    SourceMoney,
+    SourceOverlap,
+    SourceSums,
+)
 from service.reports.tallies import INVOLUNTARY, VOLUNTARY
 
 Change = tuple[str, str, date, int]
@@ -21,10 +38,10 @@ _WAYS = (VOLUNTARY, INVOLUNTARY)
 
 
 async def money(
-    session: AsyncSession, asked: Asked, live: Sums, *, after_discounts: bool
+    session: AsyncSession, asked: Asked, live: Sums | SourceSums, *, after_discounts: bool
 ) -> list[Amount]:
     """What was gained and lost."""
-    row = MoneyDay
+    row = SourceMoneyDay if sources_of(asked) else MoneyDay
     dimensions = _dimensions(row)
     amount = row.net if after_discounts else row.recurring
     columns = (
@@ -56,48 +73,51 @@ async def rights(session: AsyncSession, asked: Asked, live: Sums) -> list[Change
 
 
 async def readers(
-    session: AsyncSession, asked: Asked, live: Sums, *, by_currency: bool
+    session: AsyncSession, asked: Asked, live: Sums | SourceSums, *, by_currency: bool
 ) -> list[Joined]:
     """Who joined and left."""
-    row, grain = EdgeDay, _grain(asked, "currency" if by_currency else "")
+    row = SourceEdgeDay if sources_of(asked) else EdgeDay
+    grains = _grains(asked, "currency" if by_currency else "")
     dimensions = _dimensions(row)
     columns = (
         asked.step_on(row.day.expression), asked.split_of(dimensions),
         row.currency if by_currency else literal(""), row.way,
     )  # fmt: skip
     found = await _summed(
-        session, columns, row.readers, row.grain == grain, row.day <= asked.period.last,
+        session, columns, row.readers, row.grain.in_(grains), row.day <= asked.period.last,
         *asked.filters(dimensions),
     )  # fmt: skip
-    for key in _edges(asked, live, grain):
+    for key, number in _edges(asked, live, grains):
         currency = key.currency if by_currency else ""
         place = (asked.step_of(key.day), _value(asked.split, key), currency, key.way)
-        found[place] += live.readers[key]
+        found[place] += number
     return [(*key, number) for key, number in found.items()]
 
 
-async def ends(session: AsyncSession, asked: Asked, live: Sums) -> list[Ended]:
+async def ends(session: AsyncSession, asked: Asked, live: Sums | SourceSums) -> list[Ended]:
     """Who left in the period, why and after how long."""
-    row, grain = EdgeDay, _grain(asked, "")
+    row, grains = SourceEdgeDay if sources_of(asked) else EdgeDay, _grains(asked, "")
     dimensions = _dimensions(row)
     columns = (
         asked.step_on(row.day.expression), asked.split_of(dimensions), row.cause, row.tenure,
     )  # fmt: skip
     found = await _summed(
-        session, columns, row.readers, row.grain == grain, row.way.in_(_WAYS),
+        session, columns, row.readers, row.grain.in_(grains), row.way.in_(_WAYS),
         row.day >= asked.period.first, row.day <= asked.period.last, *asked.filters(dimensions),
     )  # fmt: skip
-    for key in _edges(asked, live, grain):
+    for key, number in _edges(asked, live, grains):
         if key.way in _WAYS and key.day >= asked.period.first:
             place = (asked.step_of(key.day), _value(asked.split, key), key.cause, key.tenure)
-            found[place] += live.readers[key]
+            found[place] += number
     return [(*key, number) for key, number in found.items()]
 
 
-async def cohorts(session: AsyncSession, asked: Asked, live: Sums) -> dict[int, list[int]]:
+async def cohorts(
+    session: AsyncSession, asked: Asked, live: Sums | SourceSums
+) -> dict[int, list[int]]:
     """By the step of the first payment: how many readers of it had a paid subscription in each step."""
     first, last = asked.period.first, asked.period.last
-    row = CohortMonth
+    row = SourceCohortMonth if sources_of(asked) else CohortMonth
     changes: Counter[tuple[date, date]] = Counter()
     for cohort, month, change in await session.execute(
         select(row.cohort, row.month, func.sum(row.change))
@@ -140,30 +160,42 @@ async def _summed(
     return found
 
 
-def _edges(asked: Asked, live: Sums, grain: str) -> Iterable[Edge]:
+def _edges(
+    asked: Asked, live: Sums | SourceSums, grains: tuple[str, ...]
+) -> Iterable[tuple[Edge | SourceEdge, int]]:
     return (
-        key
-        for key in live.readers
-        if key.grain == grain and key.day <= asked.period.last and _chosen(asked, key)
+        (key, number)
+        for key, number in live.readers.items()
+        if key.grain in grains and key.day <= asked.period.last and _chosen(asked, key)
     )
 
 
-def _dimensions(row: type[MoneyDay | EdgeDay | CohortMonth]) -> Dimensions:
+def sources_of(asked: Asked) -> set[str]:
+    """Which of the sources are told apart by its split and filters."""
+    return {asked.split, *asked.chosen} & {*SOURCES}
+
+
+def _dimensions(row: Any) -> Dimensions:
     return {
         "plan": row.plan.expression, "interval_charged": row.interval.expression,
         "currency": row.currency.expression,
+        **{name: getattr(row, name).expression for name in SOURCES if hasattr(row, name)},
     }  # fmt: skip
 
 
-def _grain(asked: Asked, currency: str) -> str:
+def _grains(asked: Asked, currency: str) -> tuple[str, ...]:
     """What the figure tells apart, by its split and filters."""
     named = {asked.split, currency, *asked.chosen}
-    return ",".join(each for each in DIMENSIONS if each in named)
+    grain = ",".join(each for each in NAMES if each in named)
+    return (ALIKE, grain) if sources_of(asked) else (grain,)
 
 
-def _value(name: str, key: Money | Edge | Right | Overlap) -> str:
+Key = Money | Edge | Right | Overlap | SourceMoney | SourceEdge | SourceOverlap
+
+
+def _value(name: str, key: Key) -> str:
     return str(getattr(key, {"interval_charged": "interval"}.get(name, name))) if name else ""
 
 
-def _chosen(asked: Asked, key: Money | Edge | Right | Overlap) -> bool:
+def _chosen(asked: Asked, key: Key) -> bool:
     return all(_value(name, key) == value for name, value in asked.chosen.items())

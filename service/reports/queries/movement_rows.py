@@ -11,10 +11,10 @@ from sqlalchemy import CompoundSelect, Subquery, case, func, literal, select, un
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import Checkout, CheckoutTouches, MovementRow
+from service.reports import led
 from service.reports.asked import Asked, Dimensions
 from service.reports.movement_sums import KINDS_OF, tenure_of
 from service.reports.period import NotAsked
-from service.reports.queries import touched
 from service.reports.tallies import (
     BEFORE,
     CHANGED_IN,
@@ -147,9 +147,9 @@ def _overlaps(stay: Stay, since: datetime, until: datetime) -> bool:
 def _sides(asked: Asked) -> CompoundSelect[Any]:
     """Each movement as what it takes away and what it adds; with what led to the purchase, where it is asked."""
     row = MovementRow
-    by_source = asked.among(touched.SOURCES)
+    by_source = asked.among(led.SOURCES)
     is_by_source = bool(by_source.split or by_source.chosen)
-    sources = touched.dimensions(CheckoutTouches).items() if is_by_source else ()
+    sources = led_by().items() if is_by_source else ()
     common = (
         row.customer, row.at, row.kind, row.cause, row.currency,
         *(column.label(name) for name, column in sources),
@@ -166,10 +166,27 @@ def _sides(asked: Asked) -> CompoundSelect[Any]:
     if not is_by_source:
         return union_all(out, into)
     bought = Checkout.stripe_subscription_id == row.subscription_id
-    led = CheckoutTouches.checkout_id == Checkout.id
+    touches = CheckoutTouches.checkout_id == Checkout.id
     return union_all(
-        *(each.outerjoin(Checkout, bought).outerjoin(CheckoutTouches, led) for each in (out, into))
+        *(
+            each.outerjoin(Checkout, bought).outerjoin(CheckoutTouches, touches)
+            for each in (out, into)
+        )
     )
+
+
+def led_by() -> Dimensions:
+    """By the checkout; where an erasure deleted that, as the rollup has it."""
+    known = {
+        "source": func.coalesce(MovementRow.led_source, literal(led.UNKNOWN)),
+        "last_source": func.coalesce(MovementRow.led_last_source, literal(led.UNKNOWN)),
+        "campaign": func.coalesce(MovementRow.led_campaign, literal(led.NO_CAMPAIGN)),
+    }
+    is_there = CheckoutTouches.checkout_id.is_not(None)
+    return {
+        name: case((is_there, column), else_=known[name])
+        for name, column in led.dimensions(CheckoutTouches).items()
+    }
 
 
 def _dimensions(sides: Subquery) -> Dimensions:
@@ -177,7 +194,7 @@ def _dimensions(sides: Subquery) -> Dimensions:
         "plan": sides.c.plan,
         "interval_charged": sides.c.interval,
         "currency": sides.c.currency,
-        **{name: sides.c[name] for name in touched.SOURCES if name in sides.c},
+        **{name: sides.c[name] for name in led.SOURCES if name in sides.c},
     }
 
 

@@ -9,7 +9,8 @@ from service.reports.movement_sums import Sums
 from service.reports.queries import movement_days, movement_rows
 from service.reports.queries.movement_days import Change
 from service.reports.queries.movement_rows import Ended
-from service.reports.queries.touched import SOURCES
+from service.reports.source_rollup import not_sourced
+from service.reports.source_sums import SourceSums
 from service.reports.tallies import LEFT, Tallies
 
 
@@ -47,7 +48,9 @@ async def rights(session: AsyncSession, asked: Asked) -> list[Change] | None:
     """How many more subscriptions of each price class there were from a day on, by split, up to the
     period's last; None: it isn't known by day.
     """
-    live = await _rolled(session, asked)
+    if asked.period.zone.key != asked.home.key:
+        return None
+    live = await not_rolled_up(session, asked.home)
     return await movement_days.rights(session, asked, live) if live is not None else None
 
 
@@ -70,9 +73,11 @@ async def cohorts(session: AsyncSession, asked: Asked) -> dict[int, list[int]]:
     return await movement_days.cohorts(session, asked, live)
 
 
-async def _rolled(session: AsyncSession, asked: Asked) -> Sums | None:
-    """What isn't in the rollup; None: it doesn't serve the zone or tell sources apart, or isn't made yet."""
-    by_source = asked.among(SOURCES)
-    if by_source.split or by_source.chosen or asked.period.zone.key != asked.home.key:
+async def _rolled(session: AsyncSession, asked: Asked) -> Sums | SourceSums | None:
+    """What isn't in the rollup; None: it doesn't serve the zone or tell several sources apart, or isn't made yet."""
+    sources = movement_days.sources_of(asked)
+    if len(sources) > 1 or asked.period.zone.key != asked.home.key:
         return None
+    if sources:
+        return await not_sourced(session, asked.home)
     return await not_rolled_up(session, asked.home)

@@ -16,14 +16,15 @@ from service.db.tables import (
 )
 from service.finance.trials import NO_TRIAL, UNKNOWN, trials
 from service.metering.store import READER
+from service.reports import led
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, share
-from service.reports.queries import touched
 from service.reports.queries.article_sales import sold_by_article
 from service.reports.queries.counting import Counts
 from service.reports.queries.holders import NO_SECTION, counted, splits_of
 from service.reports.queries.ledger import by_article
 from service.reports.queries.source_days import sold_by_source
+from service.reports.queries.touched import with_split
 
 MOST_ARTICLES = 30
 
@@ -33,7 +34,7 @@ async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
     row = Subscription
     dimensions: Dimensions = {
         "plan": row.plan.expression, "interval_charged": row.interval.expression,
-        "currency": row.currency.expression, **touched.dimensions(CheckoutTouches),
+        "currency": row.currency.expression, **led.dimensions(CheckoutTouches),
     }  # fmt: skip
     split = asked.split_of(dimensions).label("split")
     known = select(
@@ -43,7 +44,7 @@ async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
     parts = [
         each.where(*asked.filters(dimensions)) for each in (known, trials(UNKNOWN, also=[split]))
     ]
-    by_source = asked.among(touched.SOURCES)
+    by_source = asked.among(led.SOURCES)
     if by_source.split or by_source.chosen:
         bought = Checkout.stripe_subscription_id == row.id
         touches = CheckoutTouches.checkout_id == Checkout.id
@@ -93,7 +94,7 @@ async def registrations(session: AsyncSession, asked: Asked) -> list[Line]:
         .where(verified >= asked.since, verified < asked.until)
         .subquery("verified")
     )
-    split = touched.with_split(known, asked).subquery("split_verified")
+    split = with_split(known, asked).subquery("split_verified")
     rows = select(asked.step_at(split.c.at).label("step"), split.c.split).subquery("rows")
     found = counted()
     for step, value, count in await session.execute(

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import Checkout, CheckoutTouches, RolledDay, SourceDay
+from service.reports import led
 from service.reports.asked import Asked
 from service.reports.period import midnight
-from service.reports.queries import touched
 from service.reports.queries.purchases import is_purchase
 
 TOUCHES = ("first", "last")
@@ -47,7 +47,7 @@ async def sold_on(
     """The rows of `SourceDay` for a day of the zone."""
     found = []
     for touch in TOUCHES:
-        source = touched.source(CheckoutTouches, touch)
+        source = led.source(CheckoutTouches, touch)
         sold = await session.execute(
             select(source, func.count())
             .select_from(Checkout)
@@ -67,7 +67,7 @@ async def _from_rows(
     for touch in TOUCHES if spans else ():
         rows = (
             select(
-                touched.source(CheckoutTouches, touch).label("source"),
+                led.source(CheckoutTouches, touch).label("source"),
                 asked.step_at(at).label("step"),
             )
             .outerjoin(CheckoutTouches, CheckoutTouches.checkout_id == Checkout.id)

@@ -2,29 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, case, func, literal, select
+from sqlalchemy import ColumnElement, Select, Subquery, case, literal, select
 from sqlalchemy.orm import aliased
 
-from service.db.tables import CheckoutTouches, Touches
+from service.db.tables import Touches
 from service.reports.asked import Asked, Dimensions
-
-UNKNOWN, NO_CAMPAIGN = "direct or unknown", "no campaign"
-SOURCES = ("source", "last_source", "campaign")
-
-
-def dimensions(touches: Any) -> Dimensions:
-    """Of `Touches` or `CheckoutTouches`: the campaign's source, else the host that linked here."""
-    return {
-        "source": source(touches, "first"),
-        "last_source": source(touches, "last"),
-        "campaign": func.coalesce(touches.first_campaign, literal(NO_CAMPAIGN)),
-    }
-
-
-def source(touches: type[CheckoutTouches | Touches], name: str) -> ColumnElement[Any]:
-    """The first or the last."""
-    host = getattr(touches, f"{name}_referrer_host")
-    return func.coalesce(getattr(touches, f"{name}_source"), host, literal(UNKNOWN))
+from service.reports.led import SOURCES, dimensions
 
 
 def with_split(rows: Subquery, asked: Asked) -> Select[Any]:
