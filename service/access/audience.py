@@ -29,7 +29,7 @@ from service.metering.window import MeterState
 from service.offers.on_sale import Assortment
 from service.rules import prompts
 from service.rules.in_force import InForce
-from service.rules.prompts import AUDIENCE_WORDS, Occasion, Prompt
+from service.rules.prompts import AUDIENCE_WORDS, HELPED, Occasion, Prompt
 
 Audience = Literal[
     "anonymous", "registered", "subscriber", "wall", "trial_used", "lapsed", "past_due", "seat", "institution", "gift"
@@ -65,7 +65,8 @@ def seen_by(
     """What this audience sees of the article now, as though it were published.
 
     What the meter would count counts as read: it is what the page shows a moment later. With a `prompt` it is
-    this one that they see, though it is for others, where they meet a wall or the article is open.
+    this one that they see, though it is for others, where they meet a wall or the article is open; who is helped at
+    a wall hears what they would hear there.
     """
     settings, now = in_force.settings, context.clocks.business()
     found = article_facts(article, in_force.rules.levels, now)
@@ -85,7 +86,12 @@ def seen_by(
         raise AssertionError("what is visible is open, metered or walled")  # noqa: TRY004 no type is wrong
     state = window if isinstance(window, MeterState) else None
     occasion = _occasion(audience, facts, article, outcome, state)
-    shown = in_force.rules.prompts_for(occasion, now) if prompt is None else (prompt,)
+    is_heard = prompt is not None and (
+        occasion.audience not in HELPED or occasion.audience in prompt.readers
+    )
+    shown = (
+        (prompt,) if prompt is not None and is_heard else in_force.rules.prompts_for(occasion, now)
+    )
     if not isinstance(outcome, Wall):
         beside = [each for each in shown if each.place != "wall"]
         sells, known = audience != "subscriber", occasion.audience in FORMER

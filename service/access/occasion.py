@@ -1,6 +1,6 @@
 """What decides which prompts a reader sees: who they are to the newsroom, the article, how they came."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from service.billing.lifecycle import OWING
@@ -9,7 +9,7 @@ from service.billing.subscriptions import BoughtSubscription
 from service.identity.entry import Entry
 from service.rules.prompts import Audience, audience_of
 
-_SUBSCRIBED = frozenset({"past_due", "subscribed"})
+_SUBSCRIBED: frozenset[Audience] = frozenset({"past_due", "subscribed"})
 FORMER: frozenset[Audience] = frozenset({"lapsed", "trial_used"})
 """Those who subscribed before, and don't any more."""
 
@@ -29,22 +29,21 @@ def audience_of_reader(
 ) -> Audience:
     """`bought` are the reader's subscriptions, those that never started among them."""
     started = [each for each in bought if each.has_started]
-    over = [each for each in started if not each.is_live]
+    held = [each for each in started if each.is_held]
+    over = [each for each in started if not each.is_held]
     return audience_of(
         verified=verified,
-        owes=any(each.row.status in OWING or lacks_card(each.row, each.until) for each in started),
-        subscribes=len(over) < len(started),
+        owes=any(each.row.status in OWING or lacks_card(each.row, each.until) for each in held),
+        subscribes=bool(held),
         paid_before=any(not _only_tried(each) for each in over),
         tried_before=bool(over),
         sources=sources,
     )
 
 
-def may_subscribe(audience: Audience, bought: Sequence[BoughtSubscription]) -> bool:
+def may_subscribe(audience: Audience) -> bool:
     """Whether Checkout would sell them a subscription: not beside one that holds something of ours."""
-    if audience not in _SUBSCRIBED:
-        return True
-    return bool(bought) and not any(each.is_live and each.row.outside != "price" for each in bought)
+    return audience not in _SUBSCRIBED
 
 
 def _only_tried(bought: BoughtSubscription) -> bool:

@@ -112,7 +112,7 @@ class Showing:
                 raise
             return ()
         # A reader by a seat isn't sold what it opens: beside an open article that is nearly all.
-        sells = audience != "seat" and may_subscribe(audience, bought)
+        sells = audience != "seat" and may_subscribe(audience)
         known = any(each.has_started for each in bought)
         return notices_of(fitting, assortment, metered, known=known, sells=sells)
 

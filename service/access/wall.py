@@ -155,7 +155,7 @@ def _made(
 ) -> WallShown:
     """`settings` are those in force."""
     decision = met.decision
-    can_subscribe = may_subscribe(audience, bought)
+    can_subscribe = may_subscribe(audience)
     known = audience in FORMER or any(each.has_started for each in bought)
     offers = _offers(met, prompt, assortment, known=known, can_subscribe=can_subscribe)
     best = recommended(in_currency(offers, settings.currency))

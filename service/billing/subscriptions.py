@@ -56,6 +56,11 @@ class BoughtSubscription:
     def has_started(self) -> bool:
         return self.row.status not in NEVER_STARTED
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it has begun and isn't over. At a price of others it holds nothing of ours any more."""
+        return self.has_started and self.is_live and self.row.outside != "price"
+
 
 async def bought_subscriptions(session: AsyncSession, reader_id: str) -> list[BoughtSubscription]:
     """All of the reader's, those first that aren't over, then the newest."""

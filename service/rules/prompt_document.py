@@ -44,7 +44,8 @@ LanguageTag = Annotated[
 
 class PromptIn(Body):
     """What is said to some readers, at a wall in place of the usual words, or beside an open article; an empty
-    list is everybody or everything.
+    list is everybody or everything. A wall helps readers of `past_due`, `subscribed` and `seat` instead, but for
+    a prompt that names none but these.
     """
 
     name: Name

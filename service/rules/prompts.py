@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from hashlib import sha256
 from typing import Literal
 
@@ -33,6 +34,10 @@ AUDIENCE_WORDS: Mapping[Audience, str] = {
     "institution": "Reading through an institution",
     "gift": "Reading by a gift",
 }
+HELPED: frozenset[Audience] = frozenset({"past_due", "subscribed", "seat"})
+"""Those whose way past a wall isn't another subscription: a wall says how they read again. Only a prompt that
+names none but them has other words.
+"""
 WALL_WORDS: Mapping[WallName, str] = {
     "register": "Where registering opens it",
     "subscribe": "Where a subscription opens it",
@@ -95,7 +100,7 @@ class Occasion:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is said to some readers; where a field is empty, to all, and on every article.
+    """What is said to some readers; where a field is empty, to all (but see HELPED), and on every article.
 
     `offers` are the ids of those that it shows; at a wall, none of them sold to the reader: the usual ones. It
     holds from `starts_at` up to, but not at, `ends_at`, business time; None is no bound on that side.
@@ -127,9 +132,13 @@ class Prompt:
 
     def fits(self, occasion: Occasion, now: datetime) -> bool:
         """Whether it is for this occasion, now."""
-        return self.fits_some(occasion, now) and (
-            not self.audiences or occasion.audience in self.audiences
-        )
+        return self.fits_some(occasion, now) and occasion.audience in self.readers
+
+    @cached_property
+    def readers(self) -> frozenset[Audience]:
+        """All that it is shown to. A wall's offer to everybody isn't one to those who are helped there."""
+        named = self.audiences or frozenset(AUDIENCE_WORDS)
+        return named if self.place != "wall" or named <= HELPED else named - HELPED
 
     def fits_some(self, occasion: Occasion, now: datetime) -> bool:
         """Whether it is for this occasion now, were the reader of another audience."""
@@ -151,7 +160,7 @@ class Prompt:
         return (
             not self.is_draft
             and (self.place == "wall") == (other.place == "wall")
-            and _share(self.audiences, other.audiences)
+            and not self.readers.isdisjoint(other.readers)
             and _share(self.walls, other.walls)
             and _share(self.sections, other.sections)
             and _share(self.entries, other.entries)

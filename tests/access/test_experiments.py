@@ -15,6 +15,7 @@ from service.rules.in_force import RuleBook
 from tests.access.test_one_reading import verified_reader
 from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall, inside
+from tests.reports import rows
 
 pytestmark = on_sqlite
 AGREED = {"Paywall-Consent": "newsletter, experiments"}
@@ -299,3 +300,28 @@ async def test_a_page_that_is_open_at_once_tries_a_notice_too(paywall: Paywall) 
         page = await paywall.client.get("/articles/open", headers=signed)
         assert ("Join us." in page.text) is shown
     assert await variants(paywall) == ["spring/new", "spring/usual"]
+
+
+async def test_a_reader_who_cant_buy_stays_outside_of_words(paywall: Paywall) -> None:
+    await paywall.publish("closed", access={"level": "subscribers", "plans": ["gold"]})
+    words = {"title": "Subscribe now", "text": ""}
+    plan = [{"name": "usual", "share": 50}, {"name": "new", "share": 50, "words": words}]
+    await start(paywall, subject="prompt", variants=plan)
+    new = device_of(paywall, "new")
+    assert (await unlocked(paywall, "closed", new, **AGREED)).json()["wall"]["title"] == (
+        "Subscribe now"
+    )
+    reader_id = await verified_reader(paywall)
+    reader = rows.reader(email=None)
+    reader.id = reader_id
+    offer = rows.offer(plan="silver")
+    async with paywall.database.transaction() as session:
+        await link_device(
+            session, reader_id=reader_id, device=pseudonym(new), now=paywall.clocks.wall()
+        )
+        session.add(offer)
+        await session.flush()
+        session.add(rows.subscription(reader, offer, status="past_due"))
+    met = (await unlocked(paywall, "closed", new, **AGREED)).json()["wall"]
+    assert (met["audience"], met["title"]) == ("past_due", "Your payment is overdue")
+    assert [row.variant for row in await paywall.ledger()] == ["spring/new", None]

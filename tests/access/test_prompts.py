@@ -9,7 +9,7 @@ from service.db.tables import GiftLink, GiftOpening
 from service.identity.devices import DeviceKey, new_device_id, pseudonym
 from service.levels import Span
 from service.rules.meters import MeterRule, Meters
-from service.rules.prompts import Occasion, Prompt, audience_of
+from service.rules.prompts import Audience, Occasion, Prompt, audience_of
 from service.rules.rules import LevelRule, LevelRules, Rules
 from tests.access.test_one_reading import verified_reader
 from tests.databases import on_sqlite
@@ -52,6 +52,24 @@ def prompt(name: str = "p", **fields: Any) -> Prompt:
 def test_a_prompt_is_for_whom_it_says(fields: dict[str, Any], fits: bool) -> None:
     met = Occasion("lapsed", "subscribe", "Sport", "pt-BR", "search")
     assert prompt(**fields).fits(met, NOW) is fits
+
+
+@pytest.mark.parametrize(
+    ("audiences", "fits"),
+    [
+        (set(), False),
+        ({"registered"}, False),
+        ({"past_due", "registered"}, False),
+        ({"past_due", "subscribed"}, True),
+        ({"past_due"}, True),
+    ],
+)
+def test_what_a_wall_says_to_everybody_isnt_for_who_is_helped_there(
+    audiences: set[Audience], fits: bool
+) -> None:
+    met, said = Occasion("past_due", "subscribe"), prompt(audiences=frozenset(audiences))
+    assert said.fits(met, NOW) is fits
+    assert said.meets(prompt(audiences=frozenset({"past_due"}))) is fits
 
 
 @pytest.mark.parametrize(
@@ -174,12 +192,23 @@ async def test_a_prompt_begins_and_ends_by_itself(paywall: Paywall) -> None:
 async def test_a_reader_who_cant_buy_is_helped(paywall: Paywall) -> None:
     await paywall.publish("closed", access={"level": "subscribers", "plans": ["gold"]})
     await sell(paywall, plan="gold")
-    assert [each["rel"] for each in (await wall(paywall))["actions"]] == ["subscribe"]
+    everybody = {"name": "all", "title": "Subscribe now"}
+    some = {
+        "name": "some",
+        "title": "Come back",
+        "audiences": ["past_due", "subscribed", "seat", "lapsed"],
+    }
+    await put(paywall, some, everybody)
+    first = await wall(paywall)
+    assert ([each["rel"] for each in first["actions"]], first["title"]) == (
+        ["subscribe"], "Subscribe now",
+    )  # fmt: skip
     for row, rel, words in [
         ({"status": "past_due"}, "update-payment", "overdue"),
         ({"status": "active"}, "manage", "doesn’t include"),
         ({"status": "active", "access_stop": "trial_used"}, "manage", "is stopped"),
     ]:
+        await put(paywall, some, everybody)
         await subscribed(paywall, **row)
         shown = await wall(paywall)
         assert (shown["offers"], [each["rel"] for each in shown["actions"]]) == ([], [rel])
@@ -188,6 +217,39 @@ async def test_a_reader_who_cant_buy_is_helped(paywall: Paywall) -> None:
         assert ("nothing on sale" in page, 'class="button primary" href="/account"' in page) == (
             False, True,
         )  # fmt: skip
+        named = {"name": "named", "title": "Write to us", "audiences": [shown["audience"]]}
+        await put(paywall, some, everybody, named)
+        assert (await wall(paywall))["title"] == "Write to us"
+    for name in ("some", "all", "named"):
+        preview = await paywall.client.get(
+            f"/articles/closed/preview?as=past_due&prompt={name}", headers=paywall.staff
+        )
+        assert ("is overdue" in preview.text, preview.status_code) == (True, 200)
+
+
+@on_sqlite
+async def test_who_reads_by_a_seat_is_helped_too(paywall: Paywall) -> None:
+    await paywall.publish("closed", access={"level": "subscribers", "plans": ["gold"]})
+    await sell(paywall, plan="gold")
+    await put(paywall, {"name": "all", "title": "Subscribe now"})
+    reader = rows.reader(email=None)
+    reader.id = await verified_reader(paywall)
+    async with paywall.database.transaction() as session:
+        session.add(rows.grant(reader, source="seat", scope="plan:silver"))
+    shown = await wall(paywall)
+    assert (shown["audience"], shown["title"]) == ("seat", "Your seat doesn’t include this article")
+    assert [each["plan"] for each in shown["offers"]] == ["gold"], "another plan can be bought"
+
+
+@on_sqlite
+async def test_a_subscription_at_anothers_price_leaves_room_for_ours(paywall: Paywall) -> None:
+    await paywall.publish("closed", access={"level": "subscribers", "plans": ["gold"]})
+    await sell(paywall, plan="gold")
+    await put(paywall, {"name": "all", "title": "Subscribe now"})
+    await subscribed(paywall, status="past_due", outside="price")
+    shown = await wall(paywall)
+    assert (shown["audience"], shown["title"]) == ("lapsed", "Subscribe now")
+    assert [each["rel"] for each in shown["actions"]] == ["subscribe"]
 
 
 @on_sqlite
