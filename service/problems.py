@@ -198,6 +198,11 @@ CATALOGUE: Mapping[str, ProblemType] = {
         "The reader has a seat already",
         "It opens what this offer does. Leave the seat in your account first, then subscribe.",
     ),
+    "has-access": ProblemType(
+        409,
+        "The reader has this already",
+        "`source` says by what, `until` how long. Ask them, and send `despite_access` if they buy all the same.",
+    ),
     "gift-closed": ProblemType(
         409, "This gift can't be redeemed", "The detail says what became of it, and whom to ask."
     ),

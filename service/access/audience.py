@@ -29,10 +29,11 @@ from service.metering.window import MeterState
 from service.offers.on_sale import Assortment
 from service.rules import prompts
 from service.rules.in_force import InForce
-from service.rules.prompts import AUDIENCE_WORDS, HELPED, Occasion, Prompt
+from service.rules.prompts import AUDIENCE_WORDS, HELPED, NOT_ASKED, Occasion, Prompt
 
 Audience = Literal[
-    "anonymous", "registered", "subscriber", "wall", "trial_used", "lapsed", "past_due", "seat", "institution", "gift"
+    "anonymous", "registered", "subscriber", "wall", "trial_used", "lapsed", "past_due", "seat", "other_access",
+    "institution", "gift"
 ]  # fmt: skip
 AUDIENCES: Mapping[Audience, str] = {
     "anonymous": "A new reader",
@@ -41,12 +42,20 @@ AUDIENCES: Mapping[Audience, str] = {
     "wall": "A reader whose free articles are used up",
     **{
         each: f"At a wall: {AUDIENCE_WORDS[each].lower()}"
-        for each in ("trial_used", "lapsed", "past_due", "seat", "institution", "gift")
+        for each in (
+            "trial_used",
+            "lapsed",
+            "past_due",
+            "seat",
+            "other_access",
+            "institution",
+            "gift",
+        )
     },
 }
 _TO_PROMPTS: Mapping[Audience, prompts.Audience] = {
     "subscriber": "subscribed", "registered": "registered", "trial_used": "trial_used", "lapsed": "lapsed",
-    "past_due": "past_due", "seat": "seat", "institution": "institution", "gift": "gift",
+    "past_due": "past_due", "seat": "seat", "other_access": "other_access", "institution": "institution", "gift": "gift",
 }  # fmt: skip
 """Who they are to prompts; the others: anonymous."""
 NOT_SIGNED_IN: frozenset[Audience] = frozenset({"anonymous", "wall", "gift"})
@@ -94,7 +103,7 @@ def seen_by(
     )
     if not isinstance(outcome, Wall):
         beside = [each for each in shown if each.place != "wall"]
-        sells, known = audience != "subscriber", occasion.audience in FORMER
+        sells, known = occasion.audience not in NOT_ASKED, occasion.audience in FORMER
         return Look(
             outcome, None, state, notices_of(beside, assortment, state, known=known, sells=sells)
         )

@@ -7,14 +7,15 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.access.decision import Evidence
+from service.access.decision import Evidence, HeldGrant
 from service.access.notices import NoticeShown, notices_of
-from service.access.occasion import Arrival, audience_of_reader, may_subscribe
+from service.access.occasion import Arrival, audience_of_reader
 from service.access.wall import Met, WallShown, wall_for
 from service.billing.subscriptions import BoughtSubscription, bought_subscriptions
 from service.content.cache import StoredArticle
 from service.db.context import Context
 from service.grants.gift_links import has_opened_one
+from service.grants.grants import is_broad
 from service.identity.callers import Caller
 from service.identity.devices import pseudonym
 from service.identity.entry import entry_of
@@ -23,12 +24,17 @@ from service.metering.window import MeterState
 from service.offers.on_sale import OnSale
 from service.problems import Problem
 from service.rules.in_force import InForce
-from service.rules.prompts import Audience, Occasion
+from service.rules.prompts import NOT_ASKED, Audience, Occasion
 
 
 def arrival_of(article: StoredArticle, evidence: Evidence, touch: Touch, now: datetime) -> Arrival:
-    live = (each.source for each in evidence.grants if each.is_live(now))
+    live = (each.source for each in evidence.grants if each.is_live(now) and _matters(each))
     return Arrival(article.section, article.language, entry_of(touch), frozenset(live))
+
+
+def _matters(grant: HeldGrant) -> bool:
+    """Whether it says who the reader is to prompts: a single article that was opened for them doesn't."""
+    return grant.source not in {"comp", "external"} or is_broad(grant.scope)
 
 
 @dataclass(frozen=True)
@@ -111,8 +117,7 @@ class Showing:
             if problem.slug != "database-unavailable":
                 raise
             return ()
-        # A reader by a seat isn't sold what it opens: beside an open article that is nearly all.
-        sells = audience != "seat" and may_subscribe(audience)
+        sells = audience not in NOT_ASKED
         known = any(each.has_started for each in bought)
         return notices_of(fitting, assortment, metered, known=known, sells=sells)
 

@@ -41,6 +41,7 @@ async def start(
         body.offer, body.return_to, caller, claim, body.promotion_code, body.article,
         touch_of(body.referrer, body.campaign, context.settings), body.newsletter,
         body.seats, body.gift.wanted() if body.gift is not None else None,
+        body.despite_access,
     )  # fmt: skip
     started = await start_checkout(context, gateway, order)
     remember_claim(response, started.claim, context.settings)

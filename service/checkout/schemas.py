@@ -54,6 +54,8 @@ class CheckoutIn(Body):
     """How many are bought of an offer with `most_seats`; the buyer has one of them."""
     gift: GiftIn | None = None
     """Of an offer of kind gift: to whom it goes, and when."""
+    despite_access: bool = False
+    """Buy what a comp or a subscription elsewhere opens already: else 409 `has-access` says so."""
     newsletter: bool | None = None
     """What the reader answers to the wording in `PAYWALL_NEWSLETTER_WORDING`; absent: not asked.
     A consent once it is paid.

@@ -23,6 +23,7 @@ from service.content.visibility import is_visible
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, Offer
+from service.grants.store import other_access
 from service.identity.callers import Caller
 from service.identity.consents import newsletter_wording
 from service.identity.devices import pseudonym
@@ -72,6 +73,8 @@ class Order:
     """How many are wanted of an offer that is sold by the seat."""
     gift: GiftWanted | None = None
     """Of an offer of kind gift: to whom it goes, and when."""
+    despite_access: bool = False
+    """They know that they have it already, by a comp or a subscription elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ async def start_checkout(context: Context, gateway: Gateway, order: Order) -> St
     """Open a Checkout session for the offer, or the one that the caller has open for it.
 
     Raises the problems `offer-not-found`, `article-not-found`, `invalid-return-address`, for an offer to
-    former subscribers `unauthenticated` and `not-a-former-subscriber`, `already-subscribed` (with `portal`, where the subscription is managed), `stripe-unavailable`,
+    former subscribers `unauthenticated` and `not-a-former-subscriber`, `holds-a-seat`, `has-access`, `already-subscribed` (with `portal`, where the subscription is managed), `stripe-unavailable`,
     and `invalid-request` for an unknown promotion code, one where the price is reduced already, an
     article that is missing, or a newsletter that isn't offered.
     """
@@ -162,6 +165,8 @@ async def _store_click(context: Context, order: Order) -> _Click | None:
             raise _refused("seats", f"can be 1 to {max(1, offer.most_seats)} for this offer")
         if reader_id and takes_room and await has_seat(session, reader_id, offer.plan, now):
             raise Problem("holds-a-seat")
+        if reader_id and takes_room and not order.despite_access:
+            await _check_access(session, reader_id, offer.plan, now)
         price = price_for(price_of(offer), subscribed_before=buyer.has_subscribed)
         if order.promotion_code is not None and price.intro_amount is not None:
             raise _refused("promotion_code", "can't be added where the price is reduced already")
@@ -179,6 +184,16 @@ async def _store_click(context: Context, order: Order) -> _Click | None:
         await _keep_answers(session, checkout, order, context)
     others = [each for each in earlier if each.id != checkout.id]
     return _Click(checkout, offer, others, price, buyer, claim)
+
+
+async def _check_access(session: AsyncSession, reader_id: str, plan: str, now: datetime) -> None:
+    """Raises Problem `has-access` where it was opened for them without being bought here."""
+    held = await other_access(session, reader_id, plan, now)
+    if held is not None:
+        raise Problem(
+            "has-access", source=held.source, scope=held.scope,
+            until=held.ends_at.isoformat() if held.ends_at is not None else None,
+        )  # fmt: skip
 
 
 async def _keep_answers(

@@ -63,6 +63,11 @@ def article_scope(article_id: str) -> str:
     return f"article:{article_id}"
 
 
+def is_broad(scope: str) -> bool:
+    """Whether it opens everything or a plan, rather than a section or one article."""
+    return scope == EVERYTHING or scope.startswith(plan_scope(""))
+
+
 def live(grants: Iterable[GrantFacts], at: datetime) -> tuple[GrantFacts, ...]:
     return tuple(grant for grant in grants if grant.is_live(at))
 

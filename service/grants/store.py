@@ -1,6 +1,6 @@
 """The grants' rows."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.base import new_id
 from service.db.tables import Grant
 from service.db.upsert import insert_for
-from service.grants.grants import GrantFacts, Source
+from service.grants.grants import EVERYTHING, GrantFacts, Source, plan_scope
 from service.grants.history import keep_former
 
 
@@ -94,6 +94,19 @@ async def live_grants_of(session: AsyncSession, reader_id: str, now: datetime) -
         .order_by(Grant.starts_at.desc(), Grant.id)
     )
     return [GrantFacts._make(row) for row in found]
+
+
+async def other_access(
+    session: AsyncSession, reader_id: str, plan: str, now: datetime
+) -> GrantFacts | None:
+    """What opens this plan to the reader though it wasn't bought here: the one that lasts longest."""
+    held = [
+        each
+        for each in await live_grants_of(session, reader_id, now)
+        if each.source in {"comp", "external"} and each.scope in {EVERYTHING, plan_scope(plan)}
+    ]
+    endless = datetime.max.replace(tzinfo=UTC)
+    return max(held, key=lambda each: each.ends_at or endless, default=None)
 
 
 def facts_of(grant: Grant) -> GrantFacts:

@@ -17,6 +17,7 @@ Audience = Literal[
     "past_due",
     "subscribed",
     "seat",
+    "other_access",
     "institution",
     "gift",
 ]
@@ -31,6 +32,7 @@ AUDIENCE_WORDS: Mapping[Audience, str] = {
     "past_due": "Payment failed",
     "subscribed": "Subscribed to other plans",
     "seat": "Reading by a seat",
+    "other_access": "Reading by a comp, or a subscription elsewhere",
     "institution": "Reading through an institution",
     "gift": "Reading by a gift",
 }
@@ -38,6 +40,9 @@ HELPED: frozenset[Audience] = frozenset({"past_due", "subscribed", "seat"})
 """Those whose way past a wall isn't another subscription: a wall says how they read again. Only a prompt that
 names none but them has other words.
 """
+NOT_ASKED = HELPED | {"other_access"}
+"""Those whom no offer is shown beside an open article: they have it, or can't subscribe again."""
+_OTHER_ACCESS = frozenset({"comp", "external"})
 WALL_WORDS: Mapping[WallName, str] = {
     "register": "Where registering opens it",
     "subscribe": "Where a subscription opens it",
@@ -68,6 +73,7 @@ def audience_of(
         (owes, "past_due"),
         (subscribes, "subscribed"),
         ("seat" in sources, "seat"),
+        (not _OTHER_ACCESS.isdisjoint(sources), "other_access"),
         ("institution" in sources, "institution"),
         (paid_before, "lapsed"),
         (tried_before, "trial_used"),
@@ -100,7 +106,7 @@ class Occasion:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is said to some readers; where a field is empty, to all (but see HELPED), and on every article.
+    """What is said to some readers; where a field is empty, to all (but see `readers`), and on every article.
 
     `offers` are the ids of those that it shows; at a wall, none of them sold to the reader: the usual ones. It
     holds from `starts_at` up to, but not at, `ends_at`, business time; None is no bound on that side.
@@ -136,9 +142,10 @@ class Prompt:
 
     @cached_property
     def readers(self) -> frozenset[Audience]:
-        """All that it is shown to. A wall's offer to everybody isn't one to those who are helped there."""
+        """All that it is shown to. What is for everybody isn't for those who would be sold nothing by it."""
         named = self.audiences or frozenset(AUDIENCE_WORDS)
-        return named if self.place != "wall" or named <= HELPED else named - HELPED
+        left_out = HELPED if self.place == "wall" else NOT_ASKED if self.offers else frozenset()
+        return named if named <= left_out else named - left_out
 
     def fits_some(self, occasion: Occasion, now: datetime) -> bool:
         """Whether it is for this occasion now, were the reader of another audience."""

@@ -86,6 +86,8 @@ class AccountView:
     """What happened beside it that the reader has to know."""
     given: list[str]
     """Access that the newsroom gave, in words."""
+    reads_otherwise: bool
+    """Whether that is everything or a plan: then nothing is offered unasked."""
     seats: list[SeatShown]
     """Seats in others' subscriptions."""
     passes: list[str]
@@ -108,7 +110,7 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
     visitor = await visitor_of(session, caller, settings)
     if reader_id is None:
         return AccountView(
-            False, visitor, None, False, None, [], [], [], [], await _offers(session), [], []
+            False, visitor, None, False, None, [], [], False, [], [], await _offers(session), [], []
         )
     reader = await find_reader(session, reader_id)
     bought = await subscriptions_of(session, reader_id)
@@ -129,6 +131,7 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
         is_verified=caller.verified,
         subscription=subscription_shown(first, language, now) if first else None,
         given=[_given(grant, settings.zone) for grant in live if grant.source in _GIVEN],
+        reads_otherwise=any(each.source in _GIVEN and grants.is_broad(each.scope) for each in live),
         seats=[_seat(each, settings.zone) for each in await held_seats(session, reader_id, now)],
         notes=_doubles(bought, first, language, now),
         passes=[
@@ -192,18 +195,23 @@ _GIVEN = ("comp", "external", "institution")
 
 
 def _given(grant: grants.GrantFacts, zone: ZoneInfo) -> str:
-    kind, _, name = grant.scope.partition(":")
+    return given_line(grant.source, grant.scope, grant.ends_at, zone)
+
+
+def given_line(source: str, scope: str, ends_at: datetime | None, zone: ZoneInfo) -> str:
+    """What a grant that wasn't bought here opens, and until when."""
+    kind, _, name = scope.partition(":")
     what = {
         "plan": f"the plan {name}",
         "section": f"the section {name}",
         "article": "one article",
     }.get(kind, "everything")
-    end = f"until {long_day(grant.ends_at, zone)}" if grant.ends_at else "with no end set"
-    if grant.source == "external":
+    end = f"until {long_day(ends_at, zone)}" if ends_at else "with no end set"
+    if source == "external":
         return f"Your subscription elsewhere opens {what} here, {end}."
-    if grant.source == "gift":
+    if source == "gift":
         return f"A gift opens {what} for you, {end}."
-    if grant.source == "institution":
+    if source == "institution":
         return f"Your institution’s subscription opens {what} for you, {end}."
     return f"The newsroom has opened {what} for you, {end}."
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -50,6 +51,7 @@ from service.web import (
     seat_routes,
     sign_in_routes,
 )
+from service.web.account import given_line
 from service.web.article import (
     ArticleRoute,
     article_page,
@@ -231,8 +233,10 @@ async def subscribe(
     referrer: Referrer = "",
     newsletter: Ticked = None,
     seats: Annotated[int, Form(ge=1, le=MOST_SEATS)] = 1,
+    despite_access: Ticked = None,
 ) -> Response:
-    """To Stripe's page for the offer; who has a subscription already goes to the account.
+    """To Stripe's page for the offer; who has a subscription already goes to the account, and who reads it
+    otherwise is asked once more.
 
     `article` is what a pass for one article shall open.
     """
@@ -249,16 +253,36 @@ async def subscribe(
             touch=touch,
             newsletter=newsletter,
             seats=seats,
+            despite_access=bool(despite_access),
         )
         started = await start_checkout(context, gateway, order)
     except Problem as problem:
         if problem.slug == "already-subscribed":
             return see_other("/account")
+        if problem.slug == "has-access":
+            return _ask_once_more(request, order, referrer, problem, context.settings.zone)
         needs_sign_in = problem.slug == "unauthenticated"
         return problem_page(request, problem, link=None if needs_sign_in else return_to)
     response = see_other(started.url)
     remember_claim(response, started.claim, context.settings)
     return response
+
+
+def _ask_once_more(
+    request: Request, order: Order, referrer: str, problem: Problem, zone: ZoneInfo
+) -> Response:
+    """What the reader has already, with the same order to be confirmed."""
+    until = problem.members["until"]
+    ends_at = datetime.fromisoformat(until) if until is not None else None
+    held = given_line(problem.members["source"], problem.members["scope"], ends_at, zone)
+    again = {
+        "offer": order.offer_id, "return_to": order.return_to, "seats": order.seats,
+        "referrer": referrer, "despite_access": "true",
+    }  # fmt: skip
+    if order.newsletter:
+        again["newsletter"] = "true"
+    status = problem.type.status
+    return page(request, "has_access.html", status_code=status, held=held, order=again)
 
 
 @router.api_route("/problems", methods=GET, dependencies=[PUBLIC])

@@ -108,13 +108,16 @@ def test_those_that_fit_come_in_the_editors_order() -> None:
         ({"paid_before"}, "lapsed"),
         ({"verified", "institution", "paid_before"}, "institution"),
         ({"verified", "seat", "institution", "paid_before"}, "seat"),
+        ({"verified", "seat", "comp"}, "seat"),
+        ({"verified", "comp", "institution", "paid_before"}, "other_access"),
+        ({"verified", "external", "gift"}, "other_access"),
         ({"subscribes", "seat"}, "subscribed"),
         ({"verified", "subscribes", "institution"}, "subscribed"),
         ({"subscribes", "owes", "paid_before"}, "past_due"),
     ],
 )
 def test_a_reader_has_one_audience(facts: set[str], audience: str) -> None:
-    sources = facts & {"gift", "institution", "seat"}
+    sources = facts & {"gift", "institution", "seat", "comp", "external"}
     names = ("verified", "owes", "subscribes", "paid_before", "tried_before")
     assert audience_of(sources=sources, **{each: each in facts for each in names}) == audience
 
@@ -279,6 +282,42 @@ async def test_the_countdown_and_notices_come_with_the_article(paywall: Paywall)
         paywall.clocks.travel(days * DAY)
         page = await paywall.client.get("/articles/one")
         assert ('id="notice"' in page.text) is shows, days
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("source", "scope", "audience"),
+    [
+        ("comp", "everything", "other_access"), ("external", "plan:digital", "other_access"),
+        ("comp", "article:{}", "registered"), ("seat", "plan:digital", "seat"),
+    ],
+)  # fmt: skip
+async def test_nobody_is_asked_to_buy_what_they_have(
+    paywall: Paywall, source: str, scope: str, audience: str
+) -> None:
+    await paywall.publish("open", access={"level": "subscribers"})
+    article = (await paywall.client.get("/v1/articles/open")).json()["id"]
+    offer = rows.offer()
+    async with paywall.database.transaction() as session:
+        session.add(offer)
+    asked = {"place": "notice", "offers": [offer.id]}
+    await put(
+        paywall,
+        {"name": "all", "title": "Buy", **asked},
+        {"name": "some", "title": "Buy it", "audiences": ["registered", "other_access"], **asked},
+        {"name": "news", "title": "News", "place": "notice"},
+        {"name": "own", "title": "Thanks", "audiences": [audience], **asked},
+    )
+    reader = rows.reader(email=None)
+    reader.id = await verified_reader(paywall)
+    async with paywall.database.transaction() as session:
+        session.add(rows.grant(reader, source=source, scope=scope.format(article)))
+    read = await paywall.unlock("open")
+    shown = [(each["title"], bool(each["offers"])) for each in read.json()["notices"]]
+    if audience == "registered":
+        assert shown == [("Buy", True), ("Buy it", True), ("News", False), ("Thanks", True)]
+    else:
+        assert shown == [("News", False), ("Thanks", False)]
 
 
 async def sell(paywall: Paywall, plan: str) -> None:

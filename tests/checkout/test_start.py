@@ -1,6 +1,8 @@
 """From a click on an offer to Stripe's page: once, at our price, and back to us only."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 import httpx2
@@ -8,6 +10,8 @@ import pytest
 
 from service.db.session import Database
 from service.db.tables import Checkout, Customer, Reader
+from service.grants.grants import Source
+from service.grants.store import put_grant
 from service.offers.store import archive_offer
 from tests.checkout.rows import DAY, rows, sell, sessions, sign_in
 from tests.databases import on_sqlite
@@ -140,6 +144,43 @@ def test_a_live_subscription_is_managed_and_not_bought_again(site: Installation)
     with site.new_browser() as stranger:
         answer = stranger.post("/v1/portal", json={"return_to": "/"})
         refused(answer, 401, "unauthenticated")
+
+
+@on_sqlite
+@pytest.mark.parametrize(("source", "words"), [("comp", "newsroom"), ("external", "elsewhere")])
+def test_what_a_reader_has_otherwise_is_sold_once_they_know(
+    site: Installation, source: Source, words: str
+) -> None:
+    reader = sign_in(site)
+    start, end = site.clocks.business(), site.clocks.business() + 7 * DAY
+
+    async def give(database: Database) -> None:
+        async with database.transaction() as session:
+            for reference, scope, ends_at in [
+                ("a", "everything", start + DAY), ("b", "plan:digital", end),
+                ("c", "plan:gold", None), ("d", "article:art_1", None),
+            ]:  # fmt: skip
+                await put_grant(
+                    session, source=source, reference=reference, reader_id=reader.id, scope=scope,
+                    starts_at=start, ends_at=ends_at, now=start,
+                )  # fmt: skip
+
+    site.in_database(give)
+    problem = refused(site.start_checkout("monthly"), 409, "has-access")
+    assert (problem["source"], problem["scope"]) == (source, "plan:digital")
+    assert datetime.fromisoformat(problem["until"]) == end
+    account = site.browser.get("/account").text
+    assert ("Subscribe all the same" in account, "Choose an offer" in account) == (True, False)
+    form = {"offer": site.offers["monthly"], "return_to": "/articles/a"}
+    asked = site.browser.post("/subscribe", data=form)
+    assert (asked.status_code, words in asked.text) == (409, True)
+    sent = dict(re.findall(r'type="hidden" name="(.*?)" value="(.*?)"', asked.text))
+    assert (sent["offer"], sent["return_to"]) == (form["offer"], "/articles/a")
+    assert site.browser.post("/subscribe", data=sent).status_code == 303
+    body = {**form, "despite_access": True}
+    assert site.browser.post("/v1/checkout", json=body).status_code == 201
+    site.travel(8 * DAY)
+    assert site.start_checkout("yearly").status_code == 201
 
 
 @on_sqlite

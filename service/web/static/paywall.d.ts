@@ -77,6 +77,7 @@ export type Audience =
   | "past_due"
   | "subscribed"
   | "seat"
+  | "other_access"
   | "institution"
   | "gift";
 
@@ -322,6 +323,8 @@ export interface PaywallClient {
       gift?: { email?: string; send_at?: string };
       /** Of an offer with `most_seats`: how many readers it is for. */
       seats?: number;
+      /** Buy what a comp or a subscription elsewhere opens already, rather than get 409 `has-access`. */
+      despiteAccess?: boolean;
     },
   ): Promise<Checkout>;
   complete(sessionId: string, claim?: string): Promise<void>;

@@ -159,11 +159,12 @@ export function Paywall({ api = "", page, fetch, storage, session, locks, consen
      * Opens a Checkout session; send the reader to `url`. They come back to `returnTo`.
      * A pass for one article needs that article's slug as `article`; other offers ignore it. `gift` goes with
      * an offer of that kind: `{email, send_at}`. `seats` goes with an offer that has `most_seats`.
+     * 409 `has-access`: a comp or a subscription elsewhere opens it already; `despiteAccess` buys all the same.
      */
-    checkout(offer, returnTo, { article: slug, promotionCode, newsletter, referrer, campaign, gift, seats } = {}) {
+    checkout(offer, returnTo, { article: slug, promotionCode, newsletter, referrer, campaign, gift, seats, despiteAccess } = {}) {
       return call("POST", "/v1/checkout", {
         offer, return_to: returnTo, article: slug, promotion_code: promotionCode, newsletter, referrer,
-        gift, seats,
+        gift, seats, despite_access: despiteAccess,
         campaign: campaign ?? campaignOf(address()),
       });
     },
