@@ -24,7 +24,7 @@ from service.offers.on_sale import Assortment
 from service.offers.schemas import OfferItem
 from service.problems import Problem
 from service.rules.in_force import InForce
-from service.rules.prompts import Audience, Occasion, Prompt
+from service.rules.prompts import HELPED, Audience, Occasion, Prompt
 from service.settings import Settings
 
 MOST_REMEMBERED = 2_000
@@ -33,10 +33,11 @@ MOST_REMEMBERED = 2_000
 
 class WallAction(BaseModel):
     """Something the reader can do. `sign-in` registers too, and confirms an address; `update-payment` and
-    `manage` lead to the customer portal, for a reader whose subscription leaves no room for another.
+    `manage` lead to the customer portal, for a reader whose subscription leaves no room for another; `claim`
+    is for a reader who subscribes elsewhere, such as in print, once they are signed in.
     """
 
-    rel: Literal["sign-in", "subscribe", "update-payment", "manage"]
+    rel: Literal["sign-in", "subscribe", "update-payment", "manage", "claim"]
     method: str
     href: str
 
@@ -70,6 +71,11 @@ class WallShown(BaseModel):
         """The action of a reader who can't subscribe again; empty: they can."""
         helping = (each.rel for each in self.actions if each.rel in {"update-payment", "manage"})
         return next(helping, "")
+
+    @cached_property
+    def takes_claims(self) -> bool:
+        """Whether it asks if the reader subscribes elsewhere."""
+        return any(each.rel == "claim" for each in self.actions)
 
     @cached_property
     def problem(self) -> bytes:
@@ -170,6 +176,9 @@ def _made(
         actions.append(WallAction(rel=helps, method="POST", href="/v1/portal"))
     if offers:
         actions.append(WallAction(rel="subscribe", method="POST", href="/v1/checkout"))
+    can_claim = met.verified or settings.readers_can_sign_in
+    if settings.rights_by_account and can_claim and audience not in HELPED:
+        actions.append(WallAction(rel="claim", method="POST", href="/v1/me/entitlements"))
     return WallShown(
         kind=decision.kind,
         audience=audience,

@@ -13,6 +13,7 @@ from service.checkout.portal import open_portal
 from service.checkout.schemas import Short
 from service.db.context import AppContext
 from service.db.session import WriteSession
+from service.grants.places import InstitutionNetworks
 from service.html.redirect import see_other
 from service.identity.callers import CurrentReader, IsPrefetch, RecentReader, SignedInReader
 from service.identity.cookies import read_cookie
@@ -59,6 +60,7 @@ async def show_account(
         request, "account.html",
         account=account, thanks=thanks, offers=offers, has_ended=has_ended,
         limits=view.settings, limits_of_their_own=bool(view.rules.meters.own),
+        joins_institutions=bool(running_of(request).get(InstitutionNetworks)),
     )  # fmt: skip
     if has_ended:
         clear_session_cookie(response, context.settings)  # what is left of a session that has ended

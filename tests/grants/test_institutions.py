@@ -19,6 +19,7 @@ from service.grants import institutions
 from service.grants.domains import checked_domain, domain_of
 from service.grants.institutions import end_institution, facts_of, find_institution, terms_of
 from service.grants.networks import checked_network, is_in
+from service.grants.places import InstitutionNetworks
 from service.grants.store import live_grants_of
 from service.identity.email import email_key
 from service.identity.meanwhile import etag_of
@@ -348,6 +349,9 @@ async def test_the_readers_page(paywall: Paywall) -> None:
     assert "Sign in first" in stranger.text
     await paywall.sign_in()
     assert "Read with my institution" in (await paywall.client.get("/account/institution")).text
+    async with paywall.database.reading() as session:
+        await paywall.app.running.get(InstitutionNetworks).refresh(session, paywall.clocks)
+    assert 'href="/account/institution"' in (await paywall.client.get("/account")).text
     away = await paywall.client.post("/account/institution")
     assert (away.status_code, "network of an institution" in away.text) == (404, True)
     headers = {"X-Forwarded-For": "192.0.2.9"}

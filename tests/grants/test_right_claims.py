@@ -22,6 +22,7 @@ from tests.inside import Paywall, inside
 from tests.statements import statements
 
 CLAIM = "/v1/me/entitlements"
+LINK = '<a href="/account/elsewhere">I already subscribe'
 MINE = {"account_number": "kd 4711", "postcode": "1000 001"}
 
 
@@ -334,6 +335,11 @@ async def test_a_newsroom_that_does_not_allow_it(
         browser = await arrive(paywall, "ana")
         assert (await browser.post(CLAIM, json=MINE)).status_code == 404
         assert (await browser.get("/account/elsewhere")).status_code == 404
+        await paywall.publish("closed", access={"level": "subscribers"})
+        met = (await browser.post("/v1/articles/closed/unlock")).json()["wall"]["actions"]
+        assert "claim" not in {each["rel"] for each in met}
+        page = (await browser.get("/articles/closed")).text
+        assert ("wall-title" in page, "/account/elsewhere" in page) == (True, False)
 
 
 @on_sqlite
@@ -350,3 +356,22 @@ async def test_the_form_without_javascript(paywall: Paywall) -> None:
     assert 'value="&lt;b&gt;"' in again.text
     stranger = paywall.new_client()
     assert "Sign in and confirm" in (await stranger.get("/account/elsewhere")).text
+    await paywall.publish("closed", access={"level": "subscribers", "plans": ["gold"]})
+    other = await arrive(paywall, "bea")
+    met = (await other.post("/v1/articles/closed/unlock")).json()["wall"]["actions"]
+    assert {"rel": "claim", "method": "POST", "href": CLAIM} in met
+    assert LINK in (await other.get("/articles/closed")).text
+    # Nobody signs in by mail here.
+    assert LINK not in (await stranger.get("/articles/closed")).text
+
+
+@on_sqlite
+async def test_a_stranger_is_led_to_the_form_from_the_wall(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    mailing = {"rights_by_account": True, "mail_from": "Gazette <hello@gazette.example.org>"}
+    async with inside(database, settings.model_copy(update=mailing), clocks) as paywall:
+        await paywall.publish("premium", access={"level": "subscribers"})
+        stranger = paywall.new_client()
+        for path in ("/articles/premium", "/account"):
+            assert LINK in (await stranger.get(path)).text, path

@@ -96,8 +96,14 @@ export interface Wall {
   offers: Offer[];
   /** The id of the offer to show first: in the publication's currency, the one that saves most. */
   recommended: string | null;
-  /** `update-payment` and `manage` (portal()): a subscription leaves no room for another. */
-  actions: { rel: "sign-in" | "subscribe" | "update-payment" | "manage"; method: string; href: string }[];
+  /** `update-payment` and `manage` (portal()): a subscription leaves no room for another. `claim`: a reader who
+   * subscribes elsewhere, such as in print, says so once they are signed in.
+   */
+  actions: {
+    rel: "sign-in" | "subscribe" | "update-payment" | "manage" | "claim";
+    method: string;
+    href: string;
+  }[];
 }
 
 /** Something to say beside an open article; notice() chooses the one that is due. */
