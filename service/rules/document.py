@@ -10,7 +10,7 @@ from service.identity.entry import ENTRY_WORDS, Entry
 from service.levels import Level, Span, WindowKind
 from service.rules.crawler_document import CrawlersIn
 from service.rules.meters import EntryLimits, MeterRule, Meters
-from service.rules.prompt_document import MOST_NAMED, MOST_PROMPTS, Name, PromptIn
+from service.rules.prompt_document import MOST_NAMED, MOST_PROMPTS, STORED, Name, PromptIn
 from service.rules.rules import UNSCHEDULED, LevelRule, LevelRules, Rules, Schedule
 from service.settings import MOST_DAYS, Settings
 from service.texts import is_slug, storable
@@ -285,7 +285,7 @@ def read_stored(document: Mapping[str, Any]) -> RulesIn:
 
     Raises ValidationError for values that this release can't read.
     """
-    return RulesIn.model_validate(document, extra="ignore")
+    return RulesIn.model_validate(document, extra="ignore", context=STORED)
 
 
 def of_settings(settings: Settings) -> RulesIn:

@@ -1,15 +1,24 @@
 """Prompts as an editor writes them."""
 
 from datetime import datetime
-from typing import Annotated, Self, get_args
+from typing import Annotated, Final, Self, get_args
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 
 from service.bodies import Body
 from service.identity.entry import Entry
 from service.rules.prompts import Audience, Place, Prompt, WallName
 from service.texts import storable
 
+STORED: Final = {"stored": True}
+"""The context of what is read from the database."""
 MOST_NAMED, MOST_PROMPTS = 500, 100
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 
@@ -42,6 +51,10 @@ LanguageTag = Annotated[
 ]
 
 
+def _counts(*texts: str) -> bool:
+    return any(figure in each for each in texts for figure in ("{left}", "{limit}"))
+
+
 class PromptIn(Body):
     """What is said to some readers, at a wall in place of the usual words, or beside an open article; an empty
     list is everybody or everything. A wall helps readers of `past_due`, `subscribed` and `seat` instead, but for
@@ -55,7 +68,7 @@ class PromptIn(Body):
         StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
         AfterValidator(storable),
     ]
-    """In a countdown `{left}` and `{limit}` stand for the reader's free articles, in `text` too."""
+    """In a countdown `{left}` and `{limit}` stand for the reader's free articles, in `text` too; elsewhere they are refused."""
     text: Annotated[str, Field(max_length=1000), AfterValidator(storable)] = ""
     place: Place = "wall"
     """countdown: beside an article that the meter opened; notice: beside any that is open."""
@@ -98,6 +111,19 @@ class PromptIn(Body):
             )
         if self.left_at_most is not None and self.place != "countdown":
             raise ValueError('left_at_most needs the place "countdown"')
+        return self
+
+    @model_validator(mode="after")
+    def _counts_where_there_is_a_count(self, info: ValidationInfo) -> Self:
+        # Of what was stored before this was refused, one prompt would make all rules unreadable.
+        if (
+            info.context is not STORED
+            and self.place != "countdown"
+            and _counts(self.title, self.text)
+        ):
+            raise ValueError(
+                '{left} and {limit} need the place "countdown": elsewhere they stay as they are'
+            )
         return self
 
     def as_rule(self) -> Prompt:
