@@ -23,7 +23,7 @@ from service.access.notices import notices_of
 from service.access.occasion import FORMER
 from service.access.read import Look
 from service.access.wall import Met, wall_of
-from service.content.cache import StoredArticle
+from service.content.article import ListedArticle
 from service.db.context import Context
 from service.metering.window import MeterState
 from service.offers.on_sale import Assortment
@@ -63,9 +63,18 @@ _OPEN_TO = frozenset({"anonymous", "registered", "subscriber"})
 _EVERYTHING = HeldGrant("subscription", "everything")
 
 
+def audiences_for(prompt: Prompt) -> list[Audience]:
+    """All, those first whose prompt it is."""
+    return sorted(AUDIENCES, key=lambda each: _to_prompts(each) not in prompt.readers)
+
+
+def _to_prompts(audience: Audience) -> prompts.Audience:
+    return _TO_PROMPTS.get(audience, "anonymous")
+
+
 def seen_by(
     audience: Audience,
-    article: StoredArticle,
+    article: ListedArticle,
     assortment: Assortment,
     context: Context,
     in_force: InForce,
@@ -74,8 +83,8 @@ def seen_by(
     """What this audience sees of the article now, as though it were published.
 
     What the meter would count counts as read: it is what the page shows a moment later. With a `prompt` it is
-    this one that they see, though it is for others, where they meet a wall or the article is open; who is helped at
-    a wall hears what they would hear there.
+    this one that they see at its place, though it is for others; who is helped at a wall hears what they would hear
+    there.
     """
     settings, now = in_force.settings, context.clocks.business()
     found = article_facts(article, in_force.rules.levels, now)
@@ -95,8 +104,10 @@ def seen_by(
         raise AssertionError("what is visible is open, metered or walled")  # noqa: TRY004 no type is wrong
     state = window if isinstance(window, MeterState) else None
     occasion = _occasion(audience, facts, article, outcome, state)
-    is_heard = prompt is not None and (
-        occasion.audience not in HELPED or occasion.audience in prompt.readers
+    is_heard = (
+        prompt is not None
+        and prompt.place in occasion.places
+        and (occasion.audience not in HELPED or occasion.audience in prompt.readers)
     )
     shown = (
         (prompt,) if prompt is not None and is_heard else in_force.rules.prompts_for(occasion, now)
@@ -117,13 +128,13 @@ def seen_by(
 def _occasion(
     audience: Audience,
     facts: ArticleFacts,
-    article: StoredArticle,
+    article: ListedArticle,
     outcome: Allow | Meter | Wall,
     state: MeterState | None,
 ) -> Occasion:
     left = state.remaining if state is not None and isinstance(outcome, Meter) else None
     return Occasion(
-        audience=_TO_PROMPTS.get(audience, "anonymous"),
+        audience=_to_prompts(audience),
         wall=outcome.kind if isinstance(outcome, Wall) else None,
         section=facts.section,
         language=article.language,
@@ -133,7 +144,7 @@ def _occasion(
 
 def _window(
     audience: Audience,
-    article: StoredArticle,
+    article: ListedArticle,
     facts: ArticleFacts,
     context: Context,
     in_force: InForce,

@@ -156,10 +156,15 @@ class Prompt:
             and (self.starts_at is None or self.starts_at <= now)
             and (self.ends_at is None or now < self.ends_at)
             and (not self.walls or occasion.wall in self.walls)
-            and (not self.sections or occasion.section in self.sections)
-            and (not self.languages or _is_among(occasion.language, self.languages))
+            and self.is_about(occasion.section, occasion.language)
             and (not self.entries or occasion.entry in self.entries)
             and (self.left_at_most is None or left is None or left <= self.left_at_most)
+        )
+
+    def is_about(self, section: str | None, language: str | None) -> bool:
+        """Whether it is for articles of this section and language."""
+        return (not self.sections or section in self.sections) and (
+            not self.languages or _is_among(language, self.languages)
         )
 
     def meets(self, other: "Prompt") -> bool:

@@ -1,10 +1,12 @@
 """The rules over the API and on their page: what an editor saves holds for the next reader."""
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import unquote_plus
 
 import httpx2
 
@@ -12,6 +14,7 @@ from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall
 from tests.operators.conftest import csrf_in
+from tests.reports import rows
 
 pytestmark = on_sqlite
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
@@ -225,13 +228,14 @@ async def test_the_page_saves_what_its_form_shows(signed_in: SignedIn, paywall: 
     at = shown["name"].index("Long Reads")
     # And prompts, whatever else the API has set of them.
     shown["prompt"], shown["title"] = ["Spring"], ["A <new> spring"]
-    shown["audiences"], shown["ends_at"] = ["lapsed, past_due"], ["2026-05-01T00:00"]
+    shown["audiences"], shown["ends_at"] = ["0:lapsed", "0:past_due"], ["2026-05-01T00:00"]
     await browser.post("/admin/rules", data=shown)
     shown = fields((await browser.get("/admin/rules")).text)
     assert (shown["prompt"], shown["title"]) == (["Spring", ""], ["A <new> spring", ""])
-    assert (shown["audiences"][0], shown["ends_at"][0]) == ("lapsed, past_due", "2026-05-01T00:00")
+    assert shown["audiences"] == ["0:lapsed", "0:past_due"]
+    assert shown["ends_at"][0] == "2026-05-01T00:00"
     await paywall.publish("derby")
-    assert "preview?as=wall&amp;prompt=Spring" in (await browser.get("/admin/rules")).text
+    assert "preview?as=lapsed&amp;prompt=Spring" in (await browser.get("/admin/rules")).text
     at = shown["name"].index("Long Reads")
     # An emptied name takes the row away.
     shown["name"][at] = " "
@@ -243,6 +247,68 @@ async def test_the_page_saves_what_its_form_shows(signed_in: SignedIn, paywall: 
     assert fields(past.text)["version"] == ["4"]
     await browser.post("/admin/rules", data=fields(past.text))
     assert "Long Reads" in fields((await browser.get("/admin/rules")).text)["name"]
+
+
+async def test_prompts_are_put_in_order_and_name_several_of_each(
+    signed_in: SignedIn, paywall: Paywall
+) -> None:
+    async with paywall.database.transaction() as session:
+        archived, sold = rows.offer(name="Autumn"), rows.offer(name="Spring")
+        archived.archived_at = paywall.clocks.business()
+        session.add_all([archived, sold])
+    told: list[dict[str, Any]] = [{"name": name, "title": name} for name in ("First", "Second")]
+    told[0] |= {
+        "offers": [archived.id],
+        "audiences": ["lapsed", "gift"],
+        "entries": ["search", "social"],
+    }
+    body = (await paywall.client.get(RULES, headers=paywall.staff)).json()["rules"]
+    assert (await change(paywall, {**body, "prompts": told})).status_code == 200
+    browser = await signed_in("editor")
+    page = (await browser.get("/admin/rules")).text
+    assert "Autumn: " in page
+    assert "not sold any more" in page
+    sent = fields(page)
+    assert (sent["order"], sent["offers"]) == (["1", "2", ""], [f"0:{archived.id}"])
+    sent["order"] = ["2", "1", "0"]
+    sent["prompt"][2] = sent["title"][2] = "Third"
+    sent["offers"] += [f"0:{sold.id}", f"2:{sold.id}"]
+    assert (await browser.post("/admin/rules", data=sent)).status_code == 303
+    saved = (await paywall.client.get(RULES, headers=paywall.staff)).json()["rules"]["prompts"]
+    assert [(each["name"], each["offers"]) for each in saved] == [
+        ("Third", [sold.id]), ("Second", []), ("First", [archived.id, sold.id]),
+    ]  # fmt: skip
+    assert (saved[2]["audiences"], saved[2]["entries"]) == (
+        ["lapsed", "gift"],
+        ["search", "social"],
+    )
+
+
+async def test_each_prompt_leads_to_an_article_that_shows_it(
+    signed_in: SignedIn, paywall: Paywall
+) -> None:
+    await paywall.publish("derby", section="Sport", access={"level": "subscribers"})
+    await paywall.publish("ferry", section="News")
+    await paywall.publish("free", section="News", access={"level": "free"})
+    said: dict[str, dict[str, Any]] = {
+        "Wall": {}, "Sport": {"sections": ["Gone", "Sport"]}, "Owing": {"audiences": ["past_due"], "sections": ["News"]},
+        "Count": {"place": "countdown"}, "Count lapsed": {"place": "countdown", "audiences": ["lapsed"]},
+        "Beside": {"place": "notice", "sections": ["Sport"]}, "Nowhere": {"sections": ["Gone"]},
+        "Counts nothing": {"place": "countdown", "sections": ["Sport"]},
+    }  # fmt: skip
+    body = (await paywall.client.get(RULES, headers=paywall.staff)).json()["rules"]
+    body["prompts"] = [{"name": name, "title": f"!{name}!", **each} for name, each in said.items()]
+    assert (await change(paywall, body)).status_code == 200
+    browser = await signed_in("editor")
+    page = unescape((await browser.get("/admin/rules")).text)
+    links = re.findall(r'href="/articles/(.*?)/preview\?as=(.*?)&prompt=(.*?)"', page)
+    # A reader at the end of their free articles sees no countdown, so another one does there.
+    assert {unquote_plus(name): (slug, audience) for slug, audience, name in links} == {
+        "Wall": ("derby", "anonymous"), "Sport": ("derby", "anonymous"), "Owing": ("ferry", "past_due"),
+        "Count": ("ferry", "anonymous"), "Count lapsed": ("ferry", "anonymous"),
+        "Beside": ("derby", "subscriber"),
+    }  # fmt: skip
+    assert page.count("None of the newest articles shows it.") == 2
 
 
 async def test_what_cannot_be_is_told_and_stays_in_the_form(signed_in: SignedIn) -> None:
@@ -275,7 +341,11 @@ async def test_what_cannot_be_is_told_and_stays_in_the_form(signed_in: SignedIn)
         assert (refused.status_code, words in unescape(refused.text)) == (422, True), refused.text
     for prompt, words in [
         ({"title": ""}, "Prompt Spring, title"),
-        ({"audiences": "everybody"}, "Prompt Spring, audiences"),
+        ({"audiences": "0:everybody"}, "Prompt Spring, audiences"),
+        ({"audiences": "7:lapsed"}, "Some of the form is missing"),
+        ({"order": "first"}, "Prompt Spring, order"),
+        ({"text": "{left} of {limit}"}, "need the place"),
+        ({"title": "{limit} a month", "place": "notice"}, "need the place"),
         ({"starts_at": "soon"}, "Prompt Spring, starts at"),
         ({"languages": "em português"}, "Prompt Spring, languages"),
         ({"every_days": "7"}, "a wall always shows"),

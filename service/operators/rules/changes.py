@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context, context_in
 from service.db.keyset import Keyset, Page
-from service.db.tables import Article, RulesVersion
+from service.db.tables import RulesVersion
 from service.html.list_query import ListQuery
 from service.identity.callers import Actor
 from service.operators.rules.schemas import RulesOut
@@ -74,10 +74,3 @@ async def list_versions(session: AsyncSession, asked: ListQuery) -> Page[RulesVe
     """The newest first. Raises Problem `invalid-request` for a cursor that isn't ours."""
     every = select(RulesVersion)
     return await _HISTORY.page(session, every, cursor=asked.cursor, limit=asked.limit)
-
-
-async def newest_slug(session: AsyncSession) -> str | None:
-    """Of the article that was published last, for previews; None: there is none."""
-    newest = select(Article.slug).where(Article.status == "published")
-    found: str | None = await session.scalar(newest.order_by(Article.published_at.desc()).limit(1))
-    return found

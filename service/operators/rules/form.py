@@ -19,6 +19,7 @@ from service.operators.rules.meters_form import (
 from service.operators.rules.prompt_rows import (
     Column,
     PromptRow,
+    in_order,
     one_kind_of_line_end,
     prompts_of,
     rows_in,
@@ -163,7 +164,7 @@ def rules_in(entries: Entries, zone: ZoneInfo) -> RulesIn:
     document["meter"]["entries"] = entries_in(words.values)
     meters = [*named_meters(entries.meters)]
     document["meters"] = [each.document() for each in meters]
-    shown = [each for each in entries.prompts if each.prompt.strip()]
+    shown = in_order(entries.prompts)
     document["prompts"] = [each.document(zone) for each in shown]
     try:
         return RulesIn.model_validate(document)

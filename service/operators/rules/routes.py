@@ -4,14 +4,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.context import context_in
 from service.db.session import AppDatabase, ReportSession
+from service.db.tables import Offer
 from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
 from service.identity.entry import ENTRY_WORDS
 from service.identity.permissions import Permission
 from service.levels import LEVELS
+from service.offers.on_sale import OnSale
 from service.offers.pricing import price_text
 from service.offers.store import live_offers, price_of
 from service.operators.frame.names import names_of
@@ -21,7 +25,6 @@ from service.operators.rules.changes import (
     AppRuleChanges,
     current_rules,
     list_versions,
-    newest_slug,
     rules_of_version,
     shown,
 )
@@ -35,10 +38,13 @@ from service.operators.rules.form import (
     sent_words,
 )
 from service.operators.rules.meters_form import MeterRow, sent_meters
+from service.operators.rules.preview_links import PreviewLinks
 from service.operators.rules.prompt_rows import PromptRow, sent_prompts
 from service.operators.rules.schemas import RulesOut, VersionNumber
 from service.problems import Problem
+from service.rules.in_force import RuleBook
 from service.rules.prompts import AUDIENCE_WORDS, PLACE_WORDS, WALL_WORDS
+from service.running import running_of
 from service.settings import AppSettings
 
 router = APIRouter(prefix="/rules", route_class=PageRoute, include_in_schema=False)
@@ -128,13 +134,9 @@ async def _rules_page(
         audiences=AUDIENCE_WORDS,
         walls=WALL_WORDS,
         places=PLACE_WORDS,
-        entries=ENTRY_WORDS,
-        example=await newest_slug(session),
-        sold={
-            each.id: f"{each.name}: {price_text(price_of(each))}"
-            + (", for former subscribers" if each.sold_to == "former" else "")
-            for each in await live_offers(session)
-        },
+        came_by=ENTRY_WORDS,
+        previews=[] if refusal or then else await _previews(request, session, current),
+        sold=await _sold(session, entries.prompts),
         then=then,
         levels=LEVELS,
         versions=versions,
@@ -142,3 +144,25 @@ async def _rules_page(
         asked=asked,
         refusal=refusal,
     )
+
+
+async def _previews(request: Request, session: AsyncSession, current: RulesOut) -> list[str | None]:
+    """Where each prompt can be looked at."""
+    running = running_of(request)
+    assortment = await running.get(OnSale).assortment(session)
+    in_force = running.get(RuleBook).in_force
+    links = PreviewLinks(session, assortment, context_in(running), in_force)
+    return [await links.of(each.as_rule()) for each in current.rules.prompts]
+
+
+async def _sold(session: AsyncSession, prompts: list[PromptRow]) -> dict[str, str]:
+    """The offers on sale by their ids, in words, and those that a prompt names though they aren't sold any more."""
+    sold = {each.id: _offer_words(each) for each in await live_offers(session)}
+    named = {each for row in prompts for each in row.offers} - sold.keys()
+    found = await session.scalars(select(Offer).where(Offer.id.in_(named)))
+    return sold | {each.id: f"{_offer_words(each)}, not sold any more" for each in found}
+
+
+def _offer_words(offer: Offer) -> str:
+    former = ", for former subscribers" if offer.sold_to == "former" else ""
+    return f"{offer.name}: {price_text(price_of(offer))}{former}"
