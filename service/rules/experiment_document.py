@@ -3,12 +3,20 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, model_validator
 
 from service.bodies import Body
 from service.identity.entry import Entry
 from service.rules.experiments import ALL_SHARES, Experiment, Goal, Limits, Subject, Variant
-from service.rules.prompt_document import MOST_NAMED, EveryDays, Instant, LanguageTag, Name
+from service.rules.prompt_document import (
+    MOST_NAMED,
+    STORED,
+    EveryDays,
+    Instant,
+    LanguageTag,
+    Name,
+    check_figures,
+)
 from service.rules.prompts import Audience, Place, Prompt, WallName
 from service.texts import is_slug, storable
 
@@ -120,6 +128,14 @@ class ExperimentIn(Body):
             )
         return self
 
+    @model_validator(mode="after")
+    def _counts_where_there_is_a_count(self, info: ValidationInfo) -> Self:
+        if info.context is not STORED:
+            for each in self.variants:
+                if each.words is not None:
+                    check_figures(self.place, each.words.title, each.words.text)
+        return self
+
     def as_rule(self, started_at: Instant) -> Experiment:
         """The experiment, started then."""
         scope = self._prompt("", WordsIn(title="-"))
@@ -145,7 +161,7 @@ class ExperimentIn(Body):
             offers=frozenset(words.offers), audiences=frozenset(self.audiences),
             walls=frozenset(self.walls), sections=frozenset(self.sections),
             languages=frozenset(self.languages), entries=frozenset(self.entries),
-            place=self.place, every_days=self.every_days,
+            place=self.place, every_days=self.every_days, is_tried=True,
         )  # fmt: skip
 
 
@@ -154,4 +170,4 @@ def read_plan(document: Mapping[str, Any]) -> ExperimentIn:
 
     Raises ValidationError for values that this release can't read.
     """
-    return ExperimentIn.model_validate(document, extra="ignore")
+    return ExperimentIn.model_validate(document, extra="ignore", context=STORED)

@@ -51,8 +51,13 @@ LanguageTag = Annotated[
 ]
 
 
-def _counts(*texts: str) -> bool:
-    return any(figure in each for each in texts for figure in ("{left}", "{limit}"))
+def check_figures(place: Place, *texts: str) -> None:
+    """Raises ValueError where nothing would be put in their place."""
+    has_figures = any(figure in each for each in texts for figure in ("{left}", "{limit}"))
+    if has_figures and place != "countdown":
+        raise ValueError(
+            '{left} and {limit} need the place "countdown": elsewhere they stay as they are'
+        )
 
 
 class PromptIn(Body):
@@ -116,14 +121,8 @@ class PromptIn(Body):
     @model_validator(mode="after")
     def _counts_where_there_is_a_count(self, info: ValidationInfo) -> Self:
         # Of what was stored before this was refused, one prompt would make all rules unreadable.
-        if (
-            info.context is not STORED
-            and self.place != "countdown"
-            and _counts(self.title, self.text)
-        ):
-            raise ValueError(
-                '{left} and {limit} need the place "countdown": elsewhere they stay as they are'
-            )
+        if info.context is not STORED:
+            check_figures(self.place, self.title, self.text)
         return self
 
     def as_rule(self) -> Prompt:

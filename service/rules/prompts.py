@@ -130,6 +130,8 @@ class Prompt:
     """In a countdown: shown once no more free articles than these are left."""
     every_days: int | None = None
     """Beside an article: shown to a device once in this number of days; None: each time."""
+    is_tried: bool = False
+    """Of an experiment, in which those who can't begin to pay take no part."""
 
     @property
     def key(self) -> str:
@@ -144,7 +146,8 @@ class Prompt:
     def readers(self) -> frozenset[Audience]:
         """All that it is shown to. What is for everybody isn't for those who would be sold nothing by it."""
         named = self.audiences or frozenset(AUDIENCE_WORDS)
-        left_out = HELPED if self.place == "wall" else NOT_ASKED if self.offers else frozenset()
+        asks = self.offers or self.is_tried
+        left_out = HELPED if self.place == "wall" else NOT_ASKED if asks else frozenset()
         return named if named <= left_out else named - left_out
 
     def fits_some(self, occasion: Occasion, now: datetime) -> bool:

@@ -236,7 +236,8 @@ async def test_words_are_tried_at_the_walls_that_they_are_for(paywall: Paywall) 
 
 def beside(place: str, **fields: Any) -> dict[str, Any]:
     """A plan on what is said beside open articles."""
-    words = {"title": "Only {left} left", "text": "Join us."}
+    title = "Only {left} left" if place == "countdown" else "The harbour needs you"
+    words = {"title": title, "text": "Join us."}
     return {
         "subject": "prompt", "place": place,
         "variants": [{"name": "usual", "share": 50}, {"name": "new", "share": 50, "words": words}],
@@ -311,17 +312,25 @@ async def test_a_reader_who_cant_buy_stays_outside_of_words(paywall: Paywall) ->
     assert (await unlocked(paywall, "closed", new, **AGREED)).json()["wall"]["title"] == (
         "Subscribe now"
     )
-    reader_id = await verified_reader(paywall)
     reader = rows.reader(email=None)
-    reader.id = reader_id
+    reader.id = await signed_in_on(paywall, new)
     offer = rows.offer(plan="silver")
     async with paywall.database.transaction() as session:
-        await link_device(
-            session, reader_id=reader_id, device=pseudonym(new), now=paywall.clocks.wall()
-        )
         session.add(offer)
         await session.flush()
         session.add(rows.subscription(reader, offer, status="past_due"))
     met = (await unlocked(paywall, "closed", new, **AGREED)).json()["wall"]
     assert (met["audience"], met["title"]) == ("past_due", "Your payment is overdue")
     assert [row.variant for row in await paywall.ledger()] == ["spring/new", None]
+
+
+async def test_who_has_access_otherwise_stays_outside_of_notices(paywall: Paywall) -> None:
+    await start(paywall, **beside("notice"))
+    new = device_of(paywall, "new")
+    reader = rows.reader(email=None)
+    reader.id = await signed_in_on(paywall, new)
+    assert len(await said(paywall, "a", new)) == 1
+    async with paywall.database.transaction() as session:
+        session.add(rows.grant(reader, source="external", scope="plan:digital"))
+    assert await said(paywall, "b", new) == []
+    assert await variants(paywall) == ["spring/new", None]

@@ -93,6 +93,8 @@ LIMITS = {"anonymous": 1, "registered": 3}
         ({"variants": [plan()["variants"][0], {"name": "b", "share": 5, "limits": LIMITS}]}, "don't go with"),
         ({"place": "notice", "walls": ["register"]}, "need the place"),
         ({"every_days": 7}, "every_days needs the place"),
+        ({"variants": [plan()["variants"][0], {"name": "b", "share": 5, "words": {"title": "{left}"}}]},
+         "need the place"),
         ({"size": 10}, "greater than or equal"),
         ({"within_days": 91}, "less than or equal"),
         ({"ends_at": "2026-06-01T00:00:00"}, "timezone"),
