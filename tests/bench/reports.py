@@ -2,19 +2,29 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from resource import RUSAGE_SELF, getrusage
 from statistics import median
 from time import perf_counter
 
-from sqlalchemy import text
+from sqlalchemy import delete, select, text
 
 from service.clock import Clocks
 from service.db import migrate
 from service.db.context import Context
+from service.db.load import load
 from service.db.session import Database
+from service.db.tables import (
+    ArticleSaleDay,
+    HabitDay,
+    HolderReturn,
+    RolledDay,
+    SourceDay,
+    StepDepth,
+)
 from service.demo.multitude import Multitude
-from service.demo.multitude_fill import fill
 from service.problems import Problem
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.asked import Asked
@@ -39,14 +49,21 @@ PATIENCE = 3_600.0
 """Seconds: an index of twenty million rows takes its time."""
 TOO_LONG = float("inf")
 _MANY_READERS = 100_000
+_COUNTS = (RolledDay, HolderReturn, StepDepth, HabitDay, SourceDay, ArticleSaleDay)
 Say = Callable[[str], None]
 Asking = tuple[str, str]
 """Figure and split."""
 Times = dict[Asking, float]
 
 
-async def measured(url: str, subscribers: int, rounds: int, say: Say) -> Times:
-    """The median milliseconds of each figure, in a database that is filled and added up first."""
+async def measured(
+    url: str, subscribers: int, rounds: int, say: Say, *, counted: str | None = None
+) -> Times:
+    """The median milliseconds of each figure, in a database that is filled and added up first.
+
+    The counts of holders' days are those of the smaller database `counted`, where there is one: to count takes by
+    far the longest, and there are hardly more of them, by day and day before.
+    """
     settings = Settings(_env_file=None, database_url=url, time_zone="UTC")
     await migrate.prepare(url)
     database, clocks = Database(url, patience=PATIENCE), Clocks()
@@ -54,9 +71,10 @@ async def measured(url: str, subscribers: int, rounds: int, say: Say) -> Times:
         began = perf_counter()
         of = Multitude(subscribers, clocks.business().date())
         async with without_indexes(database):
-            await fill(database, of, lambda line: say(f"{perf_counter() - began:6.0f} s  {line}"))
+            await _fill(url, of, say)
+            say(f"{perf_counter() - began:6.0f} s  filled")
         say(f"{perf_counter() - began:6.0f} s  indexed, with {_memory():,} MB of memory")
-        await _add_up(Context(settings, clocks, database), say)
+        await _add_up(Context(settings, clocks, database), say, counted)
     finally:
         await database.dispose()
     # As the service asks: what takes longer than it waits is ended.
@@ -73,7 +91,31 @@ async def measured(url: str, subscribers: int, rounds: int, say: Say) -> Times:
         await database.dispose()
 
 
-async def _add_up(context: Context, say: Say) -> None:
+async def _fill(url: str, of: Multitude, say: Say) -> None:
+    """In two processes, a half of the tables each."""
+    loop = asyncio.get_running_loop()
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        await asyncio.gather(
+            *(loop.run_in_executor(pool, _fill_half, url, of, half, say) for half in (0, 1))
+        )
+
+
+def _fill_half(url: str, of: Multitude, half: int, say: Say) -> None:
+    async def run() -> None:
+        database = Database(url, patience=PATIENCE)
+        for number, (table, columns, rows) in enumerate(of.tables()):
+            if number % 2 == half:
+                began, count = perf_counter(), 0
+                async for done in load(database, table, columns, rows):
+                    count = done
+                took = perf_counter() - began
+                say(f"         {table.__tablename__}: {count:,} rows in {took:.0f} s")
+        await database.dispose()
+
+    asyncio.run(run())
+
+
+async def _add_up(context: Context, say: Say, counted: str | None) -> None:
     """As the background tasks do, from nothing."""
     began = perf_counter()
 
@@ -84,26 +126,49 @@ async def _add_up(context: Context, say: Say) -> None:
         if done % _MANY_READERS == 0:
             progress(f"movements of {done:,} readers added up")
 
-    await roll_up_movements(context, some_readers)
-    progress("movements added up")
-    await roll_up_sources(context, some_readers)
-    progress("movements added up by source")
-    await roll_up_money(context)
-    progress("money added up")
-    await count_renewals(context)
-    progress("renewals counted")
-    await look_up_trials(context)
-    progress("trials looked up")
-    await look_up_promotions(context)
-    progress("promotion codes looked up")
-    await look_up_scheduled(context)
-    progress("scheduled ends looked up")
-    await count_days(context, lambda day: progress(f"{day} counted") if day.day == 1 else None)
-    progress("days counted")
-    await count_article_sales(context)
-    progress("sales of articles counted")
+    async def movements() -> None:
+        await roll_up_movements(context, some_readers)
+        progress("movements added up")
+        await roll_up_sources(context, some_readers)
+        progress("movements added up by source")
+
+    async def books() -> None:
+        await roll_up_money(context)
+        progress("money added up")
+        await look_up_trials(context)
+        progress("trials looked up")
+        await look_up_promotions(context)
+        progress("promotion codes looked up")
+        await look_up_scheduled(context)
+        progress("scheduled ends looked up")
+
     async with context.database.transaction() as session:
         await session.execute(text("ANALYZE"))
+    await asyncio.gather(movements(), books())
+    await count_renewals(context)
+    progress("renewals counted")
+    if counted is None:
+        await count_days(context, lambda day: progress(f"{day} counted") if day.day == 1 else None)
+        await count_article_sales(context)
+    else:
+        await _take_counts(context.database, counted)
+    progress("days and sales of articles counted")
+    async with context.database.transaction() as session:
+        await session.execute(text("ANALYZE"))
+
+
+async def _take_counts(database: Database, counted: str) -> None:
+    """Those of another database in place of its own."""
+    other = Database(counted)
+    for table in _COUNTS:
+        columns = [each.key for each in table.__table__.columns]
+        async with other.reading() as session:
+            rows = [tuple(row) for row in await session.execute(select(table.__table__))]
+        async with database.transaction() as session:
+            await session.execute(delete(table))
+        async for _ in load(database, table, columns, rows):
+            pass
+    await other.dispose()
 
 
 async def _time(database: Database, figure: Figure, asked: Asked, rounds: int) -> float:
@@ -129,8 +194,11 @@ def _memory() -> int:
 
 def bench(make: Callable[[str], str], scale: int, rounds: int, say: Say) -> None:
     """A table of all figures at both scales."""
-    one = asyncio.run(measured(make("PostgreSQL"), SUBSCRIBERS, rounds, say))
-    many = asyncio.run(measured(make("PostgreSQL"), SUBSCRIBERS * scale, rounds, say))
+    small = make("PostgreSQL")
+    one = asyncio.run(measured(small, SUBSCRIBERS, rounds, say))
+    large = make("PostgreSQL")
+    many = asyncio.run(measured(large, SUBSCRIBERS * scale, rounds, say, counted=small))
+    say(f"Counts of holders' days are those of {SUBSCRIBERS:,} subscribers at both scales.")
     for line in table(one, many, scale):
         say(line)
 
