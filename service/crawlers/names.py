@@ -120,7 +120,8 @@ class ConfirmedNames:
             self._asking[address] = asking
             asking.add_done_callback(lambda _: self._asking.pop(address, None))
         try:
-            return await asyncio.wait_for(asyncio.shield(asking), self._patience)
+            async with asyncio.timeout(self._patience):
+                return await asyncio.shield(asking)
         except TimeoutError:
             # Where the answer still comes, it counts from then on.
             self._pause(_network(address, _STRANGERS_BITS))

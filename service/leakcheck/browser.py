@@ -24,7 +24,9 @@ async def rendered(chromium: str, url: str) -> bytes | None:
         except OSError:
             return None
         try:
-            out, _ = await asyncio.wait_for(process.communicate(), _PATIENCE_SECONDS)
+            # Not wait_for: on Python 3.11 it may swallow a cancellation.
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                out, _ = await process.communicate()
         except TimeoutError:
             return None
         finally:
