@@ -37,9 +37,8 @@ def test_a_pure_module_neither_reads_a_clock_nor_opens_a_file() -> None:
     """Both need no import that the contract could see: `datetime.now` and `open`."""
     found = {
         (name, called)
-        for name, tree in modules()
-        if name in PURE
-        for node in ast.walk(tree)
+        for name in PURE
+        for node in ast.walk(ast.parse((ROOT / f"{name.replace('.', '/')}.py").read_text("utf-8")))
         if isinstance(node, ast.Call)
         for called in [getattr(node.func, "attr", getattr(node.func, "id", ""))]
         if called in {"now", "utcnow", "today", "open", "print", "input"}

@@ -10,6 +10,8 @@ ASKING = {"get", "post", "put", "patch", "delete", "head", "options", "request",
 
 def impatient(code: str) -> Iterator[int]:
     """Lines that ask by httpx2 with its own limit of five seconds."""
+    if "httpx2." not in code:
+        return
     for node in ast.walk(ast.parse(code)):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
