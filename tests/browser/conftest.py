@@ -68,7 +68,16 @@ PRINTED = """() => {
     (each) => each.value && each.type !== "hidden" && !each.closest("fieldset:has(> legend + .field > [value=''])"));
   const printed = (each) => each.checkVisibility() && each.scrollWidth <= each.clientWidth + 1 && each.scrollHeight <= each.clientHeight + 1;
   const wide = shown("table, svg, .panel, .drawn").filter((each) => each.getBoundingClientRect().right > root.clientWidth + 1);
+  const words = (text) => [...text.data.matchAll(/\\p{L}+/gu)].map((word) => {
+    const range = document.createRange();
+    range.setStart(text, word.index);
+    range.setEnd(text, word.index + word[0].length);
+    return range;
+  });
+  const texts = (each) => [...each.childNodes].flatMap((node) => (node.nodeType === 3 ? [node] : texts(node)));
+  const many = shown(".cards:has(thead th:nth-child(7)) :is(th, td)").flatMap(texts).flatMap(words);
   return {
+    broken: many.filter((each) => each.getClientRects().length > 1).map(String),
     pressed: shown("nav, main button, .button, [type=password], [type=file], [name=sure]").map((each) => each.outerHTML.slice(0, 90)),
     lost: values.filter((each) => !each.closest("tr:has(> th > :placeholder-shown)") && !printed(each)).map((each) => each.outerHTML.slice(0, 90)),
     cut: wide.map((each) => each.outerHTML.slice(0, 90)),
@@ -82,7 +91,8 @@ UPRIGHT, TURNED = 718, 1047
 
 
 def look_at_paper(page: "Page", name: str) -> None:
-    """Printed by somebody whose screen is dark: nothing to press, all that is set, no column cut, black on white."""
+    """Printed by somebody whose screen is dark: nothing to press, all that is set, no column cut, no word of a wide
+    table broken, black on white."""
     size, is_dark = page.viewport_size, page.evaluate(DARK)
     page.emulate_media(media="print", color_scheme="dark")
     page.set_viewport_size({"width": UPRIGHT, "height": 1000})
@@ -90,6 +100,7 @@ def look_at_paper(page: "Page", name: str) -> None:
         page.set_viewport_size({"width": TURNED, "height": 700})
     found = page.evaluate(PRINTED)
     assert (found["pressed"], found["lost"], found["cut"]) == ([], [], []), name
+    assert found["broken"] == [], name
     assert found["paper"] == "rgb(29, 32, 35)", name
     page.emulate_media(media="null", color_scheme="dark" if is_dark else "light")
     if size is not None:
