@@ -1,10 +1,13 @@
 """What JSON bodies have in common."""
 
 from collections.abc import Sequence
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Annotated, Any, Final, Generic, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+from pydantic_core import PydanticKnownError
 
+TYPED: Final = "typed"
+"""The validation context of a form: what was typed there is text, numbers too."""
 Item = TypeVar("Item")
 Shown_co = TypeVar("Shown_co", covariant=True)
 
@@ -13,6 +16,16 @@ class Body(BaseModel):
     """A body as a caller sends it: unknown fields are refused, and nothing changes it later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _is_number(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, bool | float) or (isinstance(value, str) and info.context != TYPED):
+        raise PydanticKnownError("int_type")
+    return value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_is_number)]
+"""A whole number in a body: pydantic alone takes `true` for 1, and "3" and 3.0 for 3."""
 
 
 class PageOf(Protocol[Shown_co]):

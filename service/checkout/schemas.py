@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from service.billing.gift_subscriptions import GiftWanted
-from service.bodies import Body
+from service.bodies import Body, WholeNumber
 from service.clock import in_utc
 from service.identity.email import checked_address
 from service.identity.touches import LONGEST_REFERRER, Campaign
@@ -50,7 +50,7 @@ class CheckoutIn(Body):
     """Where the reader came from (`document.referrer`); only its host is kept."""
     campaign: Campaign | None = None
     """Kept with what led the reader here before, for reports of where sales come from."""
-    seats: Annotated[int, Field(ge=1, le=MOST_SEATS)] = 1
+    seats: Annotated[WholeNumber, Field(ge=1, le=MOST_SEATS)] = 1
     """How many are bought of an offer with `most_seats`; the buyer has one of them."""
     gift: GiftIn | None = None
     """Of an offer of kind gift: to whom it goes, and when."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
 
-from service.bodies import Body, ListOut
+from service.bodies import Body, ListOut, WholeNumber
 from service.clock import in_utc
 from service.db.tables import Right
 from service.grants.right_lists import MOST_ENDED_PERCENT
@@ -91,7 +91,7 @@ class RightFile(Body):
     csv: Annotated[str, Field(min_length=1)]
     dry_run: bool = False
     """Say what would happen, change nothing."""
-    most_ended_percent: Annotated[int, Field(ge=0, le=100)] = MOST_ENDED_PERCENT
+    most_ended_percent: Annotated[WholeNumber, Field(ge=0, le=100)] = MOST_ENDED_PERCENT
     """The share of the rights that run that the list may end; it may always end 5."""
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from service.bodies import Body
+from service.bodies import Body, WholeNumber
 from service.identity.entry import ENTRY_WORDS, Entry
 from service.levels import Level, Span, WindowKind
 from service.rules.crawler_document import CrawlersIn
@@ -41,11 +41,11 @@ Plan = Annotated[str, AfterValidator(_plan)]
 class ScheduleIn(Body):
     """How the level changes by itself, counted from `published_at`; a day is 24 hours."""
 
-    free_hours: Annotated[int, Field(ge=1, le=_LONGEST_HOURS)] | None = None
+    free_hours: Annotated[WholeNumber, Field(ge=1, le=_LONGEST_HOURS)] | None = None
     """Free for this long at first."""
-    subscribers_after_days: Annotated[int, Field(ge=1, le=_LONGEST_DAYS)] | None = None
+    subscribers_after_days: Annotated[WholeNumber, Field(ge=1, le=_LONGEST_DAYS)] | None = None
     """For subscribers alone after this."""
-    free_after_days: Annotated[int, Field(ge=1, le=_LONGEST_DAYS)] | None = None
+    free_after_days: Annotated[WholeNumber, Field(ge=1, le=_LONGEST_DAYS)] | None = None
     """Free after this."""
 
     @model_validator(mode="after")
@@ -108,8 +108,8 @@ class LevelsIn(Body):
         return LevelRules(self.default.as_rule(), _by_name(self.sections), _by_name(self.tags))
 
 
-_Limit = Annotated[int, Field(ge=0, le=1000)]
-_Days = Annotated[int, Field(ge=1, le=MOST_DAYS)]
+_Limit = Annotated[WholeNumber, Field(ge=0, le=1000)]
+_Days = Annotated[WholeNumber, Field(ge=1, le=MOST_DAYS)]
 
 
 class EntryLimitsIn(Body):

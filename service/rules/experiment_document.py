@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, model_validator
 
-from service.bodies import Body
+from service.bodies import Body, WholeNumber
 from service.identity.entry import Entry
 from service.rules.experiments import ALL_SHARES, Experiment, Goal, Limits, Subject, Variant
 from service.rules.prompt_document import (
@@ -36,8 +36,8 @@ Slug = Annotated[str, Field(max_length=60), AfterValidator(_slug)]
 class LimitsIn(Body):
     """Free articles of a window."""
 
-    anonymous: Annotated[int, Field(ge=0, le=1000)]
-    registered: Annotated[int, Field(ge=0, le=1000)]
+    anonymous: Annotated[WholeNumber, Field(ge=0, le=1000)]
+    registered: Annotated[WholeNumber, Field(ge=0, le=1000)]
 
 
 class WordsIn(Body):
@@ -57,7 +57,7 @@ class VariantIn(Body):
     """`limits` and `words` null: what everybody else has."""
 
     name: Slug
-    share: Annotated[int, Field(ge=1, le=ALL_SHARES)]
+    share: Annotated[WholeNumber, Field(ge=1, le=ALL_SHARES)]
     """Of a hundred readers. What the shares leave of the hundred takes no part."""
     limits: LimitsIn | None = None
     words: WordsIn | None = None
@@ -91,9 +91,9 @@ class ExperimentIn(Body):
     """Beside an article: words that are tried are shown once in this number of days on a device; null: each time."""
     goal: Goal
     """The one figure that it is decided by: paid: began to pay; registered: confirmed an address."""
-    within_days: Annotated[int, Field(ge=1, le=90)] = 7
+    within_days: Annotated[WholeNumber, Field(ge=1, le=90)] = 7
     """So soon after first taking part."""
-    size: Annotated[int, Field(ge=_FEWEST, le=_MOST)]
+    size: Annotated[WholeNumber, Field(ge=_FEWEST, le=_MOST)]
     """Holders, of all variants together, below which it says nothing."""
     ends_at: Instant
     """Exclusive."""

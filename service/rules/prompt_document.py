@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from service.bodies import Body
+from service.bodies import Body, WholeNumber
 from service.identity.entry import Entry
 from service.rules.prompts import Audience, Place, Prompt, WallName
 from service.texts import storable
@@ -38,7 +38,7 @@ def _in_calendars(value: datetime) -> datetime:
     return value
 
 
-EveryDays = Annotated[int, Field(ge=1, le=365)]
+EveryDays = Annotated[WholeNumber, Field(ge=1, le=365)]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_calendars)]
 LanguageTag = Annotated[
     str,
@@ -86,7 +86,7 @@ class PromptIn(Body):
     """By what the reader came to the article."""
     offers: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
     """Ids of the offers that it shows; at a wall, where none of them is sold to the reader, all are shown."""
-    left_at_most: Annotated[int, Field(ge=0, le=1000)] | None = None
+    left_at_most: Annotated[WholeNumber, Field(ge=0, le=1000)] | None = None
     """In a countdown: once no more free articles than these are left."""
     every_days: EveryDays | None = None
     """Beside an article: once in this number of days on a device; null: each time."""

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.audience import AUDIENCES
+from service.bodies import TYPED
 from service.content.admin_view import admin_article
 from service.content.cache import AppArticles
 from service.content.change import ArticleChange, change_stored
@@ -149,7 +150,7 @@ def _wanted(
         "level": level or None, "plans": plans.replace(",", " ").split(), "schedule": schedule,
     }  # fmt: skip
     try:
-        return ArticleChange(access=AccessIn.model_validate(sent))
+        return ArticleChange(access=AccessIn.model_validate(sent, context=TYPED))
     except ValidationError as error:
         wrong = error.errors()[0]
         field = ".".join(str(part) for part in wrong["loc"]) or "access"

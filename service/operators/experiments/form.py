@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Form
 from pydantic import ValidationError
 
+from service.bodies import TYPED
 from service.problems import Problem
 from service.reports.schemas import Storable
 from service.rules.experiment_document import ExperimentIn, VariantIn
@@ -107,7 +108,7 @@ class PlanTyped:
             "place": self.place, "every_days": self.every_days.strip() or None, "variants": [each.document() for each in named],
         }  # fmt: skip
         try:
-            return ExperimentIn.model_validate(document)
+            return ExperimentIn.model_validate(document, context=TYPED)
         except ValidationError as error:
             raise Problem("invalid-request", " ".join(_sentences(error, named))) from error
 

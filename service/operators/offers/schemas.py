@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import Path
 from pydantic import BaseModel, Field
 
-from service.bodies import Body
+from service.bodies import Body, WholeNumber
 from service.offers.catalogue import LAST_PLACE
 from service.offers.pricing import Interval, SoldTo
 from service.offers.store import LONGEST_NAME, LONGEST_PLAN
@@ -25,15 +25,15 @@ class OfferIn(Body):
     """article: of a pass that opens the one article that it is bought for."""
     plan: Annotated[str, Storable, Field(max_length=LONGEST_PLAN)] = ""
     """What it opens, such as digital; empty where a single article is sold."""
-    amount: Annotated[int, Field(ge=1, le=_LARGEST)]
+    amount: Annotated[WholeNumber, Field(ge=1, le=_LARGEST)]
     currency: Annotated[str, Field(pattern=r"^[A-Za-z]{3}$")]
     interval: Interval
-    interval_count: Annotated[int, Field(ge=1, le=1000)] = 1
-    trial_days: Annotated[int, Field(ge=0, le=1000)] = 0
-    intro_amount: Annotated[int, Field(ge=1, le=_LARGEST)] | None = None
+    interval_count: Annotated[WholeNumber, Field(ge=1, le=1000)] = 1
+    trial_days: Annotated[WholeNumber, Field(ge=0, le=1000)] = 0
+    intro_amount: Annotated[WholeNumber, Field(ge=1, le=_LARGEST)] | None = None
     """What each of the first `intro_periods` costs a new subscriber."""
-    intro_periods: Annotated[int, Field(ge=0, le=1000)] = 0
-    most_seats: Annotated[int, Field(ge=0, le=1000)] = 0
+    intro_periods: Annotated[WholeNumber, Field(ge=0, le=1000)] = 0
+    most_seats: Annotated[WholeNumber, Field(ge=0, le=1000)] = 0
     """Sold by the seat, up to this number; 0: not by the seat."""
     sold_to: SoldTo = "everybody"
     """former: a win-back. Only a prompt shows it, and checkout sells it only to readers who subscribed before."""
@@ -45,7 +45,7 @@ class OfferChangeIn(Body):
     name: _Name | None = None
     shown: bool | None = None
     """`false` ends it: nobody can buy it, and who has it keeps it."""
-    position: Annotated[int, Field(ge=0, le=LAST_PLACE)] | None = None
+    position: Annotated[WholeNumber, Field(ge=0, le=LAST_PLACE)] | None = None
     """Smaller is shown first."""
 
 

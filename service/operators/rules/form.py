@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from pydantic import ValidationError
 
+from service.bodies import TYPED
 from service.operators.rules.meters_form import (
     ENTRY_FIELDS,
     MeterRow,
@@ -167,7 +168,7 @@ def rules_in(entries: Entries, zone: ZoneInfo) -> RulesIn:
     shown = in_order(entries.prompts)
     document["prompts"] = [each.document(zone) for each in shown]
     try:
-        return RulesIn.model_validate(document)
+        return RulesIn.model_validate(document, context=TYPED)
     except ValidationError as error:
         names = {
             "prompts": [each.prompt.strip() for each in shown],

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
-from service.bodies import Body, ListOut
+from service.bodies import Body, ListOut, WholeNumber
 from service.operators.stripe_figures.entries import Entered
 from service.reports.agreement import Churn, Counted, Discounts, Start
 
@@ -29,7 +29,7 @@ class StripeFigureIn(Body):
     currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
     at: AwareDatetime | None = None
     """The instant that Stripe's figure is of; null: now."""
-    value: Annotated[int, Field(ge=0, le=MOST)]
+    value: Annotated[WholeNumber, Field(ge=0, le=MOST)]
     settings: StripeSettingsIn = StripeSettingsIn()
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from service.account.address import change_by_operator
 from service.billing.inbox import INBOX_TASK
 from service.billing.refunds import RefundAsked, refund_latest
 from service.billing.resync import Looked, resync_reader
-from service.bodies import Body
+from service.bodies import Body, WholeNumber
 from service.db.context import AppContext
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
@@ -35,7 +35,7 @@ class RefundIn(Body):
     """
 
     subscription: Annotated[str, Storable, Field(min_length=1, max_length=255)]
-    amount: Annotated[int, Field(ge=1, le=MOST_MINOR_UNITS)] | None = None
+    amount: Annotated[WholeNumber, Field(ge=1, le=MOST_MINOR_UNITS)] | None = None
     access: Literal["keep", "end_access", "cancel"]
     key: Annotated[str, Field(min_length=8, max_length=100, pattern=r"^[A-Za-z0-9_-]+$")]
     """Yours, such as a random word: the same once more gives nothing back twice."""
