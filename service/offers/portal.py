@@ -149,11 +149,13 @@ async def wanted_portals(
     return {publication: portal_features(prices), for_seats(publication): seat_features(prices)}
 
 
-async def listed_seat_prices(session: AsyncSession) -> set[str | None]:
-    """The prices of which Stripe's portal lets owners change the number of seats."""
+def listed_prices(offers: Iterable[Offer], *, by_seat: bool) -> set[str | None]:
+    """The prices among which Stripe's portal lets readers switch; `by_seat`: of which it lets owners change the
+    number of seats. `offers` are those for everybody, in the catalogue's order.
+    """
     firsts: dict[tuple[str, str, int], Offer] = {}
-    for offer in await _mirrored(session):
-        if offer.most_seats:
+    for offer in filter(_is_mirrored, offers):
+        if bool(offer.most_seats) is by_seat:
             firsts.setdefault(_rhythm(offer), offer)
     return {offer.stripe_price_id for offer in firsts.values()}
 
@@ -203,4 +205,8 @@ class PortalMirror:
 
 async def _mirrored(session: AsyncSession) -> list[Offer]:
     offers = await offers_for_everybody(session)
-    return [each for each in offers if each.kind == "subscription" and each.stripe_price_id]
+    return [each for each in offers if _is_mirrored(each)]
+
+
+def _is_mirrored(offer: Offer) -> bool:
+    return offer.kind == "subscription" and bool(offer.stripe_price_id)

@@ -12,6 +12,7 @@ from service.account.take_over import offered_purchases
 from service.billing.checkouts import processing_checkouts
 from service.billing.language import as_pages_are
 from service.billing.seats import HeldSeat, held_seats
+from service.billing.subscriptions import seat_prices_of
 from service.billing.words import Language, on_its_way
 from service.db.context import Context
 from service.grants import grants
@@ -19,6 +20,7 @@ from service.grants.store import live_grants_of
 from service.identity.callers import Caller
 from service.identity.readers import find_reader
 from service.identity.sessions import live_sessions
+from service.offers.portal import listed_prices
 from service.offers.schemas import OfferItem
 from service.offers.store import offers_for_everybody
 from service.reports.bought import SubscriptionFacts
@@ -93,6 +95,8 @@ class AccountView:
     passes: list[str]
     """What runs or is to begin, and what was bought and waits for its money."""
     offers: list[OfferItem]
+    not_in_portal: list[OfferItem]
+    """Other subscriptions on sale in the reader's currency that Stripe's portal doesn't let them switch to."""
     devices: list[DeviceShown]
     purchases: list[PurchaseShown]
     """What somebody bought with the reader's address."""
@@ -110,7 +114,20 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
     visitor = await visitor_of(session, caller, settings)
     if reader_id is None:
         return AccountView(
-            False, visitor, None, False, None, [], [], False, [], [], await _offers(session), [], []
+            False,
+            visitor,
+            None,
+            False,
+            None,
+            [],
+            [],
+            False,
+            [],
+            [],
+            await _offers(session),
+            [],
+            [],
+            [],
         )
     reader = await find_reader(session, reader_id)
     bought = await subscriptions_of(session, reader_id)
@@ -148,6 +165,7 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
         else await _offers(
             session, subscribed_before=any(each.standing != "incomplete" for each in bought)
         ),
+        not_in_portal=await _not_in_portal(session, first) if first is not None and runs else [],
         devices=await _devices(session, context, reader_id, caller),
         purchases=[
             PurchaseShown(each.id, each.name, long_day(each.bought_at, settings.zone))
@@ -251,6 +269,22 @@ def _doubles(
         if each is not first
         and each.access_stop == "duplicate"
         and (each.access_stopped_at or each.since) > now - _DOUBLES_SHOWN
+    ]
+
+
+async def _not_in_portal(session: AsyncSession, first: SubscriptionFacts) -> list[OfferItem]:
+    """Owners of seats can't switch at all there."""
+    offers = await offers_for_everybody(session)
+    listed = listed_prices(offers, by_seat=False)
+    if len(listed) == 1 or await seat_prices_of(session, first.reader_id):
+        listed = set()  # one alone is none to switch to
+    return [
+        OfferItem.of(offer, subscribed_before=True)
+        for offer in offers
+        if offer.kind == "subscription"
+        and offer.currency == first.currency
+        and offer.id != first.offer_id
+        and offer.stripe_price_id not in listed
     ]
 
 

@@ -17,7 +17,8 @@ from service.html.list_query import ListQuery
 from service.html.redirect import see_other
 from service.identity.callers import ConfirmedReader, CurrentReader, SignedInReader
 from service.jobs.runner import AppWakes
-from service.offers.portal import listed_seat_prices
+from service.offers.portal import listed_prices
+from service.offers.store import offers_for_everybody
 from service.outbox.mails import MAIL_TASK
 from service.web.pages import GET, PageRoute, page
 from service.web.sign_in import visitor_of
@@ -40,7 +41,8 @@ async def show_seats(
     now = context.clocks.business()
     shown = owned.page.map(lambda row: SeatOut.of(row[0], row[1], context.settings, now))
     prices = await seat_prices_of(session, caller.reader_id)
-    can_change = bool(prices) and not prices.isdisjoint(await listed_seat_prices(session))
+    sold = await offers_for_everybody(session) if prices else []
+    can_change = not prices.isdisjoint(listed_prices(sold, by_seat=True))
     return page(
         request, "seats.html", shared=owned.shared, owns=bool(prices), shown=shown, asked=asked, path=SEATS,
         can_change=can_change,
@@ -66,10 +68,12 @@ async def send_remove(
     caller: SignedInReader,
     session: WriteSession,
     context: AppContext,
+    wakes: AppWakes,
     seat: Annotated[Short, Form()],
 ) -> Response:
     """Remove a reader, or take an invitation back."""
     await end_seat(session, context, seat, reader_id=caller.reader_id)
+    wakes.wake(MAIL_TASK)
     return see_other(SEATS)
 
 

@@ -42,7 +42,7 @@ BY_DEVICE = {"/v1/me/export": MANY}
 MOST: Mapping[str, int] = {
     "/": 5,
     "/.well-known/jwks.json": 0,
-    "/account": 11,
+    "/account": 13,
     "/account/address": 0,
     "/account/elsewhere": 2,
     "/account/erase": 3,

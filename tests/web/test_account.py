@@ -110,6 +110,27 @@ async def test_an_article_says_why_reading_ended_or_thanks(
     assert (wall or "") in note
 
 
+async def test_offers_that_the_portal_leaves_out_are_named(newspaper: Newspaper) -> None:
+    """It takes the first of each plan and interval, and none by the seat."""
+    await newspaper.subscriber()
+    assert "let you switch" not in await words(newspaper), "nothing else is sold"
+    sold: dict[str, dict[str, Any]] = {
+        "Year": {"interval": "year"},
+        "Quarter": {"interval_count": 3},
+        "Cheaper": {"interval": "year"},
+        "Team": {"most_seats": 5},
+        "Dollars": {"currency": "USD", "interval": "week"},
+        "Gone": {"archived_at": NOW},
+    }
+    for place, (name, values) in enumerate(sold.items(), start=1):
+        await newspaper.store(
+            rows.offer(name=name, position=place, stripe_price_id=f"price_{name}", **values)
+        )
+    shown = await words(newspaper)
+    assert "let you switch to Cheaper (€9.00 a year) or Team (" in shown
+    assert "once this subscription has ended" in shown
+
+
 async def test_access_that_the_newsroom_gave(newspaper: Newspaper) -> None:
     reader = rows.reader()
     await newspaper.store(
