@@ -1,10 +1,11 @@
 """What gift links give to the device that comes by one, and to the devices that came before.
 
-Of articles that nobody has opened by a link, no database is asked: each process remembers which were.
+Of articles that nobody has opened by a link, no database is asked: each process remembers which were. Until it has
+read them all, it asks of each.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import Depends
@@ -33,6 +34,8 @@ from service.running import part
 
 _OVERLAP = timedelta(minutes=1)
 """So much before the last look we look again: an opening is committed later than it is dated."""
+_AT_ONCE = 5_000
+"""Articles read in one statement: it ends soon, however many links there are."""
 _ANEW_AFTER = timedelta(hours=1)
 """Articles whose links have ended are forgotten then."""
 GIFT = "gift"
@@ -71,17 +74,15 @@ class Gifts:
         self._opened: frozenset[str] = frozenset()
         self._opened_since: frozenset[str] = frozenset()
         """Learnt since all of them were read last, or are being read."""
-        self._looked_at = datetime.min.replace(tzinfo=UTC)
+        self._looked_at: datetime | None = None
+        """None: nothing was read yet."""
         self._read_all_at: datetime | None = None
 
     async def refresh(self, session: AsyncSession) -> None:
-        """Learn which articles were opened by links, in this process or any other, since the last look; at the
-        first look all of them.
-        """
-        if self._read_all_at is None:
-            await self.read_all(session)
-            return
+        """Learn which articles were opened by links, in this process or any other, since the last look."""
         now = self._context.clocks.business()
+        if self._looked_at is None:
+            return
         found = await articles_opened_since(session, self._looked_at - _OVERLAP)
         self._opened_since |= found  # what was opened here meanwhile is there already
         self._looked_at = now
@@ -94,13 +95,24 @@ class Gifts:
     async def read_all(self, session: AsyncSession) -> None:
         """Learn all of them, and forget those whose links have ended. It may take long where there are many."""
         now = self._context.clocks.business()
+        if self._looked_at is None:
+            self._looked_at = now  # meanwhile each look finds what is opened since
         self._opened |= self._opened_since
         self._opened_since = frozenset()  # what is opened meanwhile may not be found
-        self._opened = await opened_articles(session, now)
-        self._read_all_at, self._looked_at = now, max(now, self._looked_at)
+        found, after = set[str](), ""
+        while True:
+            some = await opened_articles(session, now, after=after, most=_AT_ONCE)
+            found.update(some)
+            if len(some) < _AT_ONCE:
+                break
+            after = some[-1]
+        self._opened = frozenset(found)
+        self._read_all_at = now
 
     def opened(self, article_id: str) -> bool:
         """Whether a device may have opened the article by a link: the database knows which."""
+        if self._read_all_at is None:
+            return True
         return article_id in self._opened or article_id in self._opened_since
 
     async def look(

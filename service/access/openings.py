@@ -65,14 +65,18 @@ class Openings:
     async def refresh(self) -> None:
         """Learn what was opened elsewhere; the background runner calls it every interval.
 
-        Raises the Problem of a database that is away.
+        Raises the Problem of a database that is away. Where only the articles of all gift links can't be read, the
+        database is asked of each until the next time.
         """
         problem = await asyncio.shield(self._ask())
         if problem is not None:
             raise problem
         if self._gifts.are_old():
-            async with self._context.database.reading() as session:
-                await self._gifts.read_all(session)
+            try:
+                async with self._context.database.reading() as session:
+                    await self._gifts.read_all(session)
+            except Problem as unread:
+                log.warning("gifts.unread", problem=unread.slug)
 
     async def close(self) -> None:
         """Ask no more: the database is about to be left."""

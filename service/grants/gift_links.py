@@ -7,7 +7,7 @@ one conditional update, or the row goes again.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import and_, delete, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import UtcDateTime, new_id
@@ -213,14 +213,20 @@ def grant_of(link: GiftLink, opened_at: datetime) -> GrantFacts:
     )
 
 
-async def opened_articles(session: AsyncSession, now: datetime) -> frozenset[str]:
-    """Ids of articles of which some device holds the grant of a link."""
+async def opened_articles(
+    session: AsyncSession, now: datetime, *, after: str, most: int
+) -> list[str]:
+    """Ids of articles of which some device holds the grant of a link: the next ones after this id."""
     found = await session.scalars(
         select(GiftLink.article_id)
-        .where(GiftLink.ended_at.is_(None), GiftLink.ends_at > now, GiftLink.readers > 0)
+        # As the index says it: a bound 0 wouldn't be found in it.
+        .where(GiftLink.ended_at.is_(None), GiftLink.readers > literal_column("0"))
+        .where(GiftLink.ends_at > now, GiftLink.article_id > after)
         .distinct()
+        .order_by(GiftLink.article_id)
+        .limit(most)
     )
-    return frozenset(found)
+    return list(found)
 
 
 async def articles_opened_since(session: AsyncSession, since: datetime) -> frozenset[str]:

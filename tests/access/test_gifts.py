@@ -9,10 +9,11 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from service.access import giving
+from service.access import gifts, giving
 from service.access.gifts import Gifts
 from service.access.openings import Openings
 from service.access.revocations import Revocations
+from service.db.failures import database_unavailable
 from service.db.tables import GiftLink, GiftOpening, Touches
 from service.grants.gift_links import open_link
 from service.grants.gift_terms import GiftTerms, may_give
@@ -21,11 +22,31 @@ from service.grants.link_tokens import LinkKey
 from service.identity.cookies import cookie_name
 from service.levels import Level
 from tests.conftest import START, MovingClocks
-from tests.inside import CANARY, Paywall
+from tests.inside import CANARY, Paywall, inside
 from tests.interleaving import amid, meanwhile
 from tests.reports import rows
 
 ADMIN = "/v1/admin/gift-links"
+
+
+async def test_a_start_waits_for_no_reading_of_all_links(
+    paywall: Paywall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until they are read, each article may have been opened by one, so the database is asked."""
+
+    async def takes_too_long(*_: object, **__: object) -> list[str]:
+        raise database_unavailable()
+
+    async with inside(paywall.database, paywall.settings, paywall.clocks) as plain:
+        assert not plain.app.running.get(Gifts).opened("art_none")
+    monkeypatch.setattr(gifts, "opened_articles", takes_too_long)
+    async with inside(paywall.database, paywall.settings, paywall.clocks) as started:
+        asked = started.app.running.get(Gifts)
+        assert asked.opened("art_none")
+        monkeypatch.undo()
+        await started.app.running.get(Openings).refresh()
+        assert not asked.opened("art_none")
+
 
 GIVING: list[tuple[Level, set[Source], int, bool, int, tuple[str, int]]] = [
     ("metered", {"subscription"}, 0, False, 10, ("may_give", 9)),
