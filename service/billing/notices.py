@@ -167,6 +167,12 @@ def seats_closed(subscription_id: str, name: str, day: str, *, seats: int, close
     return Notice("seats-closed", f"seats-closed:{subscription_id}:{seats}:{closed}:{day}", values)
 
 
+def seat_lost(seat_id: str, name: str, at: datetime, *, removed: bool) -> Notice:
+    """A reader lost a seat that they read by: somebody `removed` them, or there are fewer seats."""
+    values: dict[str, Value] = {"name": name, "removed": "yes" if removed else ""}
+    return Notice("seat-lost", f"seat-lost:{seat_id}:{at.isoformat()}", values)
+
+
 _CLAIMED_WITHIN = timedelta(minutes=10)
 
 

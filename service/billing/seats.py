@@ -216,7 +216,8 @@ async def end_seat(
     now = context.clocks.business()
     seat.ended_at, seat.email = now, None
     await session.flush()
-    await arrange_seats(session, context, owner)
+    by_themselves = [seat.reader_id] if seat.reader_id == reader_id else []
+    await arrange_seats(session, context, owner, leaving=by_themselves)
     if actor is not None:
         await record(
             session, actor=actor, action="seat.end", target=seat.id,
@@ -265,13 +266,19 @@ async def leave_seats(session: AsyncSession, context: Context, reader_ids: Colle
             )
             .values(ended_at=context.clocks.business())
         )  # fmt: skip
-        await arrange_seats(session, context, owner)
+        await arrange_seats(session, context, owner, leaving=reader_ids)
 
 
-async def arrange_seats(session: AsyncSession, context: Context, owner: Subscription) -> None:
+async def arrange_seats(
+    session: AsyncSession,
+    context: Context,
+    owner: Subscription,
+    *,
+    leaving: Collection[str | None] = (),
+) -> None:
     """Give each seat that is open what its subscription gives, and end the others' access.
 
-    Call it while this transaction holds the subscription's row: by `_hold`, or because it has changed it.
+    Who loses a seat while the subscription runs is mailed, but for readers who are `leaving` by themselves. Call it while this transaction holds the subscription's row: by `_hold`, or because it has changed it.
     """
     now = context.clocks.business()
     rows = list(
@@ -289,7 +296,7 @@ async def arrange_seats(session: AsyncSession, context: Context, owner: Subscrip
     is_late = bought is not None and bought.in_grace
     joined = [JoinedSeat(row.id, row.joined_at or now) for row in rows if row.ended_at is None]
     open_seats = seated(joined, owner.seats)
-    newly_closed = False
+    lost = []
     for row in rows:
         if row.id in open_seats and until > now:
             row.asked_at = None
@@ -297,13 +304,19 @@ async def arrange_seats(session: AsyncSession, context: Context, owner: Subscrip
             session, row, owner, until if row.id in open_seats else min(now, until), now,
             in_grace=is_late,
         )  # fmt: skip
-        newly_closed |= was_closed and row.ended_at is None
-    if newly_closed and until > now:
-        name = await session.scalar(select(Offer.name).where(Offer.id == owner.offer_id))
+        if was_closed and until > now:
+            lost.append(row)
+    if not lost:
+        return
+    name = str(await session.scalar(select(Offer.name).where(Offer.id == owner.offer_id)))
+    for row in lost:
+        if row.reader_id is not None and row.reader_id not in leaving:
+            notice = notices.seat_lost(row.id, name, now, removed=row.ended_at is not None)
+            await mail_reader(session, context, row.reader_id, notice)
+    if any(row.ended_at is None for row in lost):
         notice = notices.seats_closed(
-            owner.id, str(name), _day(context), seats=owner.seats,
-            closed=len(joined) - len(open_seats),
-        )  # fmt: skip
+            owner.id, name, _day(context), seats=owner.seats, closed=len(joined) - len(open_seats)
+        )
         await mail_reader(session, context, owner.reader_id, notice)
 
 

@@ -51,10 +51,15 @@ async def make_seat(
     "/me/seats/{seat_id}", status_code=204, summary="Remove a reader from a seat, or leave it"
 )
 async def remove_seat(
-    seat_id: SeatId, caller: SignedInReader, session: WriteSession, context: AppContext
+    seat_id: SeatId,
+    caller: SignedInReader,
+    session: WriteSession,
+    context: AppContext,
+    wakes: AppWakes,
 ) -> None:
     """For its owner, who takes an invitation back so too, and for who has taken it. Repeating it changes nothing."""
     await end_seat(session, context, seat_id, reader_id=caller.reader_id)
+    wakes.wake(MAIL_TASK)
 
 
 @router.post("/me/seats/{seat_id}/ask", status_code=204, summary="Ask for more seats")

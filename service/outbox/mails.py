@@ -39,6 +39,7 @@ Kind = Literal[
     "gift-bought",
     "seat",
     "seats-closed",
+    "seat-lost",
     "seat-asked",
     "purchase-waiting",
     "weekly",

@@ -71,6 +71,12 @@ def set_number(site: Installation, number: int) -> None:
     site.settle()
 
 
+def lost_by(site: Installation) -> list[str]:
+    """Whom a mail told that they lost their seat, in the order of the mails."""
+    found = [each for each in rows(site, Mail) if each.kind == "seat-lost"]
+    return [each.recipient for each in sorted(found, key=lambda mail: mail.created_at)]
+
+
 def test_seats_are_given_taken_lowered_and_end_with_the_subscription(site: Installation) -> None:
     (subscription,) = rows(site, Subscription)
     assert (subscription.seats, subscription.amount) == (3, 1500)
@@ -101,6 +107,7 @@ def test_seats_are_given_taken_lowered_and_end_with_the_subscription(site: Insta
     assert [each.recipient for each in rows(site, Mail) if each.kind == "seats-closed"] == [
         "ana@example.org"
     ]
+    assert lost_by(site) == ["cleo@example.org"]
     set_number(site, 3)
     assert reason(site, cleo) == "seat"
 
@@ -110,6 +117,7 @@ def test_seats_are_given_taken_lowered_and_end_with_the_subscription(site: Insta
         set_number(site, 2)
         site.clocks.travel(timedelta(days=1))
     assert len([each for each in rows(site, Mail) if each.kind == "seats-closed"]) == 2
+    assert lost_by(site) == ["cleo@example.org"] * 2
     set_number(site, 3)
     assert reason(site, cleo) == "seat"
 
@@ -117,6 +125,13 @@ def test_seats_are_given_taken_lowered_and_end_with_the_subscription(site: Insta
     site.browser.delete(f"/v1/me/seats/{first.json()['id']}")
     assert (reason(site, bea), reason(site, cleo)) == ("subscribers_only", "seat")
     assert seats(site)["room"] == 1
+    assert lost_by(site)[2:] == ["bea@example.org"]
+    (told,) = [
+        each
+        for each in rows(site, Mail)
+        if each.kind == "seat-lost" and each.recipient == "bea@example.org"
+    ]
+    assert "You were removed" in told.text
     with sdk(site.stripe_url) as stripe:
         stripe.subscriptions.cancel(subscription.id)
     site.settle()
@@ -209,7 +224,9 @@ def test_who_has_a_seat_asks_for_more_leaves_it_and_may_buy_again(site: Installa
     set_number(site, 3)
     assert reason(site, bea) == "seat"
     assert seats(site)["items"][0]["asked_at"] is None
+    told = lost_by(site)
     left = bea.post("/account/seats/leave", data=leave)
+    assert lost_by(site) == told, "they know"
     assert (left.status_code, left.headers["Location"]) == (303, "/account")
     assert reason(site, bea) == "subscribers_only"
     assert seats(site)["room"] == 2
@@ -273,6 +290,7 @@ def test_an_owner_is_sent_to_the_portal_only_where_it_changes_the_number(
 
     sell(site, "larger", **{**TEAM, "most_seats": 50})
     site.in_database(put_another_first)
+    assert "Larger (" in site.browser.get("/account").text
     assert shown() == (False, True), "of two offers of one interval the portal takes the first"
 
     async def archive(database: Database) -> None:

@@ -10,7 +10,9 @@ from service.db.context import AppContext
 from service.db.session import ReportSession, WriteSession
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
+from service.jobs.runner import AppWakes
 from service.operators.seats.lists import AnySeats, SeatItems, list_seats
+from service.outbox.mails import MAIL_TASK
 
 router = APIRouter(prefix="/seats", tags=["operators"])
 
@@ -29,7 +31,12 @@ async def read_seats(
 
 @router.delete("/{seat_id}", status_code=204, summary="Remove a seat")
 async def remove(
-    seat_id: SeatId, actor: ChangesSubscribers, session: WriteSession, context: AppContext
+    seat_id: SeatId,
+    actor: ChangesSubscribers,
+    session: WriteSession,
+    context: AppContext,
+    wakes: AppWakes,
 ) -> None:
     """As its owner could; repeating it changes nothing. Needs the permission subscribers:write."""
     await end_seat(session, context, seat_id, reader_id=None, actor=actor.label)
+    wakes.wake(MAIL_TASK)

@@ -11,10 +11,12 @@ from service.db.context import AppContext
 from service.db.session import ReportSession, WriteSession
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
+from service.jobs.runner import AppWakes
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.seats.lists import AnySeats, list_seats
+from service.outbox.mails import MAIL_TASK
 
 router = APIRouter(prefix="/seats", route_class=PageRoute, include_in_schema=False)
 
@@ -42,8 +44,10 @@ async def send_remove(
     visit: ChangesSubscribers,
     session: WriteSession,
     context: AppContext,
+    wakes: AppWakes,
     seat: Annotated[str, Form(max_length=100, pattern=r"^[a-z0-9_]+$")],
 ) -> Response:
     """Remove a seat."""
     await end_seat(session, context, seat, reader_id=None, actor=visit.operator.label)
+    wakes.wake(MAIL_TASK)
     return see_other("/admin/seats")
