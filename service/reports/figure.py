@@ -44,6 +44,14 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """Series that don't overlap, so that a chart may stack them. `of`: the series of their sum, if there is one."""
+
+    keys: tuple[str, ...]
+    of: str = ""
+
+
+@dataclass(frozen=True)
 class Figure:
     """One figure. `version` grows when its definition changes."""
 
@@ -67,6 +75,10 @@ class Figure:
     """Whether its currencies may be added up, once they are converted."""
     is_ranked: bool = False
     """Whether the query puts its splits in order, the first the most important."""
+    parts: tuple[Parts, ...] = ()
+    """Which of its series add up to something. Any other may be a part of another, or of another whole."""
+    overlapping: tuple[str, ...] = ()
+    """Splits in whose values the same thing counts more than once."""
 
     @property
     def unit(self) -> Unit:

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from service.db.session import Database
 from service.operators.reports import shown
+from service.operators.reports.drawn import Drawn, drawings
 from service.reports.cells import Cell, Line, Unit
 from service.reports.figure import Figure
 from service.reports.in_time import in_time_and_turn
@@ -80,9 +81,8 @@ class Card:
     tiles: list[shown.Tile]
     totals: list[tuple[str, shown.Shown]]
     """Over all currencies."""
-    drawings: list[shown.Drawn]
+    drawings: list[Drawn]
     table: shown.Table
-    kind: shown.ChartKind
     steps: tuple[str, ...]
     behind: tuple[str, ...]
     """By step: the address of its report in smaller steps."""
@@ -138,9 +138,8 @@ def _card(report: Report, query: ReportQuery, not_by: list[str]) -> Card:
 
     is_drawn = len(period.steps) > 1 and not figure.is_ranked
     return Card(
-        report, query.address(here), _tiles(report), shown.totals(report), shown.drawings(report, behind) if is_drawn else [],
-        _ranking(report) if figure.is_ranked else shown.table(report), shown.kind_of(figure),
-        shown.step_names(period), tuple(behind(None, each) for each in period.steps), not_by,
+        report, query.address(here), _tiles(report), shown.totals(report), drawings(report, behind) if is_drawn else [],
+        _ranking(report) if figure.is_ranked else shown.table(report), shown.step_names(period), tuple(behind(None, each) for each in period.steps), not_by,
     )  # fmt: skip
 
 

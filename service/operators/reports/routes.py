@@ -12,6 +12,7 @@ from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, page_requires
 from service.operators.reports import shown
 from service.operators.reports.behind import answers_behind, rows_behind
+from service.operators.reports.drawn import drawings
 from service.reports import choices
 from service.reports.cells import Line
 from service.reports.figure import OVER_TIME_WORDS, Figure, Subject
@@ -64,8 +65,7 @@ async def show_report(
         over_time=OVER_TIME_WORDS[report.figure.over_time],
         tiles=shown.tiles(report),
         totals=shown.totals(report),
-        drawings=shown.drawings(report, behind),
-        kind=shown.kind_of(report.figure),
+        drawings=drawings(report, behind),
         table=shown.table(report, behind),
         reasons=shown.reasons(report),
         tick=shown.tick_text,

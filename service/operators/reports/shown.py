@@ -1,24 +1,16 @@
-"""A report as a page shows it: words for its values, charts by currency, and the table behind them."""
+"""A report as a page shows it: words for its values, and the table of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from fractions import Fraction
-from typing import Literal
 
 from service.offers.pricing import amount_text
-from service.operators.reports.charts import NARROW, WIDE, Chart, bar_chart, line_chart
 from service.reports.cells import Cell, Line, Unit, shown
 from service.reports.figure import Figure
 from service.reports.period import Interval, Period, Step
 from service.reports.report_schemas import Report
 
-MOST_DRAWN = 8
-"""As many lines as colours can be told apart; the table has all."""
 DASH, _MINUS = "—", "−"
-_EDGES = ("start", "end")
-"""Series that are levels beside changes: the table has them, a chart of changes doesn't."""
-ChartKind = Literal["lines", "bars"]
 Behind = Callable[[Line, Step], str]
 """Where the rows of a line and step are; empty: nowhere."""
 
@@ -44,21 +36,6 @@ class Tile:
         """Of whom the value is, why there is none, and what it is made of."""
         made_of = f"{self.of}, likely {self.interval}" if self.interval else self.of
         return [each for each in (self.among, self.why, made_of) if each]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """One currency's chart, or the only one, in two sizes. `left_out`: lines that aren't drawn.
-
-    `behind`: by line and step, the address of its rows, or nothing.
-    """
-
-    currency: str
-    charts: tuple[Chart, Chart]
-    names: tuple[str, ...]
-    unit: Unit
-    left_out: int
-    behind: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -179,23 +156,6 @@ def totals(report: Report) -> list[tuple[str, Shown]]:
     ]
 
 
-def drawings(report: Report, behind: Behind) -> list[Drawn]:
-    """A chart for each currency and unit, where it has something to show: no scale mixes them."""
-    figure = report.figure
-    if figure.is_heat_map:
-        return []
-    groups: dict[tuple[str, Unit], list[Line]] = {}
-    for line in report.lines:
-        if figure.over_time == "mixed" and line.series in _EDGES:
-            continue
-        groups.setdefault((line.currency, figure.series_of(line).unit), []).append(line)
-    return [
-        _drawn(report, currency, unit, lines, behind)
-        for (currency, unit), lines in groups.items()
-        if any(cell.value is not None for line in lines for cell in line.cells)
-    ]
-
-
 def table(report: Report, behind: Behind = _nowhere) -> Table:
     """Every value; the shorter side across."""
     figure = report.figure
@@ -228,34 +188,6 @@ def reasons(report: Report) -> list[str]:
     """Why there are dashes, each reason once."""
     found = [cell.why for line in report.lines for cell in (*line.cells, line.total) if cell.why]
     return list(dict.fromkeys(found))
-
-
-def kind_of(figure: Figure) -> ChartKind:
-    """Changes and counts by series are stacked; levels and shares are lines."""
-    counts = figure.unit in {"readers", "count"} and len(figure.series) > 1
-    return "bars" if figure.over_time in {"sum", "mixed"} or counts else "lines"
-
-
-def _drawn(
-    report: Report, currency: str, unit: Unit, lines: Sequence[Line], behind: Behind
-) -> Drawn:
-    largest = sorted(lines, key=lambda each: abs(Fraction(each.total.value or 0)), reverse=True)[
-        :MOST_DRAWN
-    ]
-    chosen = [each for each in lines if each in largest]
-    values = [[None if c.value is None else float(c.value) for c in each.cells] for each in chosen]
-    asked = report.asked
-    over = [each.until <= asked.now for each in asked.period.steps]
-    running = over.index(False) if False in over else None
-    wide, narrow = (
-        bar_chart(values, size)
-        if kind_of(report.figure) == "bars"
-        else line_chart(values, size, running=running)
-        for size in (WIDE, NARROW)
-    )
-    names = tuple(name_of(report.figure, each) for each in chosen)
-    addresses = tuple(tuple(behind(line, step) for step in asked.period.steps) for line in chosen)
-    return Drawn(currency, (wide, narrow), names, unit, len(lines) - len(chosen), addresses)
 
 
 def _of(cell: Cell, unit: Unit) -> str:

@@ -6,10 +6,12 @@ from service.reports.entries.parts import (
     MOVEMENTS,
     OF_READERS,
     one,
+    parts,
     several,
 )
 from service.reports.figure import Figure, Series
 from service.reports.metrics import Definition
+from service.reports.movement_sums import LATER, TENURES
 from service.reports.queries import leaving, renewals, subscribers
 
 _TRIALS_PAID = (
@@ -60,7 +62,7 @@ FIGURES: tuple[Figure, ...] = (
             "readers", day_1="1 day", day_7="2 to 7 days", day_30="8 to 30 days",
             day_100="31 to 100 days", later="Longer",
         ),
-        "sum", BY_PRICE_AND_SOURCE, leaving.tenure, MOVEMENTS,
+        "sum", BY_PRICE_AND_SOURCE, leaving.tenure, MOVEMENTS, parts=parts(*TENURES, LATER),
     ),
     Figure(
         "reasons", "Leaving",
@@ -76,6 +78,7 @@ FIGURES: tuple[Figure, ...] = (
             duplicate="Bought twice", erased="Account erased", other="Other",
         ),
         "sum", (*BY_PRICE_AND_SOURCE, "tenure"), leaving.reasons, MOVEMENTS,
+        parts=parts(*leaving.CAUSES),
     ),
     Figure(
         "feedback", "Leaving",
@@ -93,7 +96,7 @@ FIGURES: tuple[Figure, ...] = (
             customer_service="Customer service", other="Other", none="No answer",
         ),
         "sum", (*BY_PRICE, "tenure"), leaving.feedback, "subscriptions",
-        version=2,
+        version=2, parts=parts(*leaving.FEEDBACK),
     ),
     Figure(
         "cohort-retention", "Leaving",
@@ -135,5 +138,6 @@ FIGURES: tuple[Figure, ...] = (
             for name in (*renewals.RENEWALS, renewals.MORE)
         ),
         "sum", BY_PRICE, renewals.ends_by_renewals, "movements and domain events", version=2,
+        parts=parts(*renewals.RENEWALS, renewals.MORE),
     ),
 )  # fmt: skip

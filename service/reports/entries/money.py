@@ -1,5 +1,8 @@
 """Figures of money."""
 
+from typing import get_args
+
+from service.billing.movements import Kind
 from service.reports.entries.parts import (
     BY_PRICE,
     BY_PRICE_AND_SOURCE,
@@ -7,6 +10,7 @@ from service.reports.entries.parts import (
     MOVEMENTS,
     OF_MONEY,
     one,
+    parts,
     several,
 )
 from service.reports.figure import Figure, Series
@@ -45,6 +49,7 @@ FIGURES: tuple[Figure, ...] = (
             pause="Pause", end="At the end",
         ),
         "mixed", BY_PRICE_AND_SOURCE, subscribers.mrr_movements, MOVEMENTS,
+        parts=parts(*get_args(Kind)),
     ),
     Figure(
         "arr", "Money",
@@ -124,6 +129,7 @@ FIGURES: tuple[Figure, ...] = (
             disputed="Disputed", fees="Fees", fee_tax="Tax on fees", net="Net", tax="Tax",
         ),
         "sum", BY_SALE, money.revenue, "balance entries and invoices", version=3,
+        parts=parts("subscriptions", "passes", "gifts"),
         is_sum_of_money=True,
     ),
     Figure(
@@ -180,7 +186,7 @@ FIGURES: tuple[Figure, ...] = (
             "you sell.",
             OF_MONEY,
         ),
-        one("money"), "sum", (), money.payouts, "payouts", filters=("currency",),
+        one("money"), "sum", (), money.payouts, "payouts", filters=("currency",), parts=parts(),
         is_sum_of_money=True,
     ),
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """What the entries of the registry have in common."""
 
 from service.reports.cells import Unit
-from service.reports.figure import Series
+from service.reports.figure import Parts, Series
 from service.reports.led import SOURCES
 from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR
 
@@ -21,6 +21,11 @@ OF_MONEY, OF_READERS = MRR.denominator, ACTIVE_SUBSCRIBERS.denominator
 def one(unit: Unit, words: str = "All") -> tuple[Series, ...]:
     """The only series of a figure."""
     return (Series("all", words, unit),)
+
+
+def parts(*keys: str, of: str = "") -> tuple[Parts, ...]:
+    """Series that add up; without keys the only one of a figure, whose splits do."""
+    return (Parts(keys or ("all",), of),)
 
 
 def several(unit: Unit, **words: str) -> tuple[Series, ...]:

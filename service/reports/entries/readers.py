@@ -8,6 +8,7 @@ from service.reports.entries.parts import (
     LEDGER,
     OF_READERS,
     one,
+    parts,
     several,
 )
 from service.reports.figure import Figure, Series
@@ -58,7 +59,7 @@ FIGURES: tuple[Figure, ...] = (
             "registration. Readers who were erased since aren't known any more.",
             OF_READERS,
         ),
-        one("readers"), "sum", SOURCES, sales.registrations, "readers", version=2,
+        one("readers"), "sum", SOURCES, sales.registrations, "readers", version=2, parts=parts(),
     ),
     Figure(
         "sources", "Readers",
@@ -72,7 +73,7 @@ FIGURES: tuple[Figure, ...] = (
         ),
         several("count", first="First", last="Last"),
         "sum", (), sales.sources, "checkouts, their touches and subscriptions",
-        version=3,
+        version=3, parts=(*parts("first"), *parts("last")),
     ),
     Figure(
         "funnel", "Readers",

@@ -5,11 +5,14 @@ from service.reports.entries.parts import (
     MOVEMENTS,
     OF_READERS,
     one,
+    parts,
     several,
 )
 from service.reports.figure import Figure, Series
 from service.reports.metrics import ACTIVE_SUBSCRIBERS, Definition
+from service.reports.movement_sums import PRICE_CLASSES
 from service.reports.queries import sales, subscribers, usage_rights
+from service.reports.tallies import JOINED, LEFT
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
@@ -35,6 +38,7 @@ FIGURES: tuple[Figure, ...] = (
             paused="Paused", changed_out="Changed, left", end="At the end",
         ),
         "mixed", BY_PRICE_AND_SOURCE, subscribers.joined_and_left, MOVEMENTS,
+        parts=parts(*JOINED, *LEFT),
     ),
     Figure(
         "trial-conversion", "Subscribers",
@@ -53,6 +57,7 @@ FIGURES: tuple[Figure, ...] = (
         ),
         "own", BY_PRICE_AND_SOURCE, sales.trial_conversion,
         "subscriptions, movements, domain events, invoices and checkouts' touches", version=2,
+        parts=parts("paid", "lost", "pending", of="ended"),
     ),
     Figure(
         "usage-rights", "Subscribers",
@@ -71,5 +76,9 @@ FIGURES: tuple[Figure, ...] = (
             quarter="At a quarter or more", less="At less than a quarter",
         ),
         "own", ("plan", "currency"), usage_rights.usage_rights, "movements and passes",
+        parts=(
+            *parts("subscriptions", usage_rights.SINGLE, of="all"),
+            *parts(*PRICE_CLASSES, of="subscriptions"),
+        ),
     ),
 )  # fmt: skip
