@@ -52,6 +52,8 @@ class Line:
     total: Cell
     split: str = ""
     currency: str = ""
+    article: str = ""
+    """The slug of the article that `split` names, if it is one."""
 
 
 def none(why: str) -> Cell:
@@ -105,6 +107,9 @@ def line_of(
     *,
     split: str = "",
     currency: str = "",
+    article: str = "",
 ) -> Line:
     """A line whose cells `make` gives: for each step by its number, and for the whole by None."""
-    return Line(series, tuple(make(each) for each in range(steps)), make(None), split, currency)
+    return Line(
+        series, tuple(make(each) for each in range(steps)), make(None), split, currency, article
+    )

@@ -110,3 +110,20 @@ async def test_a_card_says_why_there_is_a_dash_and_what_a_share_is_made_of(
 async def test_what_cannot_be_asked_is_refused(signed_in: SignedIn, name: str, value: str) -> None:
     browser = await signed_in("viewer")
     assert (await browser.get("/admin", params={name: value})).status_code == 422
+
+
+async def test_articles_lead_to_their_pages_here_and_in_the_report(
+    signed_in: SignedIn, database: Database, clocks: MovingClocks
+) -> None:
+    article, at = rows.article("flood", "The flood"), clocks.business() - timedelta(days=5)
+    await store(database, article, rows.read(article, at, holder="device:1", wall="subscribe"))
+    browser = await signed_in("viewer")
+    link = '<a href="/admin/articles/flood">The flood</a>'
+    page = await shown(browser)
+    card = page[page.index('id="card-articles"') :]
+    assert link in card[: card.index("</section>")]
+    report = unescape((await browser.get("/admin/reports/articles")).text)
+    whole = report[report.index('id="whole"') : report.index("</section>")]
+    assert link in whole
+    assert "<dl" not in whole
+    assert (await browser.get("/admin/articles/flood")).status_code == 200

@@ -13,7 +13,7 @@ from pydantic import Field
 from service.db.session import Database
 from service.operators.reports import shown
 from service.operators.reports.drawn import Drawn, drawings
-from service.reports.cells import Cell, Line, Unit
+from service.reports.cells import Line
 from service.reports.figure import Figure
 from service.reports.in_time import in_time_and_turn
 from service.reports.period import Step
@@ -33,7 +33,7 @@ _CHARTS = (
 """In the page's order."""
 _RANKED = 10
 _DAYS = 30
-_MOST_TILES = 6
+_MANY_TILES = 6
 _PATIENCE = 15.0
 """Seconds: browsers and what is before us wait for a page about a minute."""
 _Text = Annotated[str, Storable, Field(max_length=200)]
@@ -87,6 +87,8 @@ class Card:
     behind: tuple[str, ...]
     """By step: the address of its report in smaller steps."""
     not_by: list[str]
+    articles: Mapping[str, str]
+    """Of those that the table names: the slug."""
     is_late: ClassVar = False
 
     @property
@@ -138,40 +140,21 @@ def _card(report: Report, query: ReportQuery, not_by: list[str]) -> Card:
 
     is_drawn = len(period.steps) > 1 and not figure.is_ranked
     return Card(
-        report, query.address(here), _tiles(report), shown.totals(report), drawings(report, behind) if is_drawn else [],
-        _ranking(report) if figure.is_ranked else shown.table(report), shown.step_names(period), tuple(behind(None, each) for each in period.steps), not_by,
+        report, query.address(here), all_tiles(report), shown.totals(report), drawings(report, behind) if is_drawn else [],
+        shown.summary(report, _RANKED) if figure.is_ranked else shown.table(report), shown.step_names(period), tuple(behind(None, each) for each in period.steps),
+        not_by, shown.articles(report),
     )  # fmt: skip
 
 
-def _tiles(report: Report) -> list[shown.Tile]:
-    """Of many series those that have something to say."""
+def all_tiles(report: Report) -> list[shown.Tile]:
+    """Of many those that aren't 0."""
     if report.figure.is_ranked:
         return []
     found = shown.tiles(report)
-    if len(found) <= _MOST_TILES:
+    if len(found) <= _MANY_TILES:
         return found
     pairs = zip(found, report.lines, strict=True)
-    return [tile for tile, line in pairs if line.total.value][:_MOST_TILES]
-
-
-def _ranking(report: Report) -> shown.Table:
-    """The first ones over the whole period: the report itself has all, and their steps."""
-    figure = report.figure
-    first = list(dict.fromkeys(each.split for each in report.lines))[:_RANKED]
-    totals = {(each.split, each.series): each for each in report.lines}
-    return shown.Table(
-        tuple(each.words for each in figure.series),
-        tuple(
-            (split, tuple(_whole(totals.get((split, each.key)), each.unit) for each in figure.series))
-            for split in first
-        ),
-        by_step=False,
-    )  # fmt: skip
-
-
-def _whole(line: Line | None, unit: Unit) -> shown.Shown:
-    cell = line.total if line is not None else Cell(None)
-    return shown.Shown(shown.value_text(cell, unit, ""), cell.why)
+    return [tile for tile, line in pairs if line.total.value]
 
 
 def _since(span: Span, today: date) -> tuple[str, str]:

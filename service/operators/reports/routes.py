@@ -52,6 +52,8 @@ async def show_report(
     period = report.asked.period
     sees_readers = Permission.SUBSCRIBERS_READ in visit.operator.permissions
 
+    tells_apart = any(each.split for each in report.lines)
+
     def behind(line: Line | None, step: Step) -> str:
         return rows_behind(report, line, step) if sees_readers else ""
 
@@ -63,7 +65,9 @@ async def show_report(
         period=period,
         query=query,
         over_time=OVER_TIME_WORDS[report.figure.over_time],
-        tiles=shown.tiles(report),
+        tiles=[] if tells_apart else shown.tiles(report),
+        summary=shown.summary(report) if tells_apart and not report.figure.is_heat_map else None,
+        articles=shown.articles(report),
         totals=shown.totals(report),
         drawings=drawings(report, behind),
         table=shown.table(report, behind),

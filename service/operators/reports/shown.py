@@ -1,7 +1,7 @@
 """A report as a page shows it: words for its values, and the table of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from service.offers.pricing import amount_text
@@ -49,6 +49,8 @@ class Shown:
     note: str
     heat: int | None = None
     behind: str = ""
+    before: str = ""
+    """What it was in the period that it is compared with."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,12 @@ def step_names(period: Period) -> tuple[str, ...]:
     )
 
 
+def _names_currencies(report: Report) -> bool:
+    """Whether a line's name says its currency: where there are several series or currencies."""
+    several = len({each.currency for each in report.lines if each.currency}) > 1
+    return several or len(report.figure.series) > 1
+
+
 def name_of(figure: Figure, line: Line, *, with_currency: bool = False) -> str:
     """What tells the line from the figure's others."""
     words = figure.series_of(line).words if len(figure.series) > 1 else ""
@@ -122,7 +130,7 @@ def name_of(figure: Figure, line: Line, *, with_currency: bool = False) -> str:
 
 def tiles(report: Report) -> list[Tile]:
     """The period as a whole, a tile a line."""
-    figure = report.figure
+    figure, with_currency = report.figure, _names_currencies(report)
     earlier = {(each.series, each.split, each.currency): each for each in report.lines_before}
     found: list[Tile] = []
     for line in report.lines:
@@ -130,7 +138,7 @@ def tiles(report: Report) -> list[Tile]:
         before = earlier.get((line.series, line.split, line.currency))
         found.append(
             Tile(
-                words=name_of(figure, line, with_currency=len(figure.series) > 1),
+                words=name_of(figure, line, with_currency=with_currency),
                 value=value_text(cell, unit, line.currency),
                 why=cell.why,
                 of=_of(cell, unit),
@@ -140,6 +148,48 @@ def tiles(report: Report) -> list[Tile]:
             )
         )
     return found
+
+
+def summary(report: Report, most: int | None = None) -> Table:
+    """The whole period by what is told apart, a row each, and what is counted of it across."""
+    figure = report.figure
+    columns = list(dict.fromkeys((each.series, each.currency) for each in report.lines))
+    splits = list(dict.fromkeys(each.split for each in report.lines))[:most]
+    found = {(each.split, each.series, each.currency): each for each in report.lines}
+    before = {(each.split, each.series, each.currency): each for each in report.lines_before}
+    several = _names_currencies(report)
+    headings = {
+        (each.series, each.currency): name_of(
+            figure, replace(each, split=""), with_currency=several
+        )
+        for each in report.lines
+    }
+    return Table(
+        tuple(headings[each] for each in columns),
+        tuple(
+            (split, tuple(_whole(figure, found.get((split, *each)), before.get((split, *each))) for each in columns))
+            for split in splits
+        ),
+        by_step=False,
+    )  # fmt: skip
+
+
+def articles(report: Report) -> dict[str, str]:
+    """The slugs of the articles that it tells apart, by what it calls them."""
+    return {each.split: each.article for each in report.lines if each.article}
+
+
+def _whole(figure: Figure, line: Line | None, before: Line | None) -> Shown:
+    if line is None:
+        return Shown(DASH, "")
+    unit = figure.series_of(line).unit
+    return Shown(
+        value_text(line.total, unit, line.currency),
+        " ".join(
+            each for each in (line.total.among, line.total.why, _of(line.total, unit)) if each
+        ),
+        before=value_text(before.total, unit, line.currency) if before else "",
+    )
 
 
 def totals(report: Report) -> list[tuple[str, Shown]]:

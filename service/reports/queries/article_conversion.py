@@ -14,7 +14,7 @@ from service.reports.queries import kept_rows
 from service.reports.queries.article_sales import sold_by_article
 from service.reports.queries.counting import WHOLE, Counts
 from service.reports.queries.ledger import by_article, with_whose
-from service.reports.queries.sales import MOST_ARTICLES, of_section, titles_of
+from service.reports.queries.sales import MOST_ARTICLES, named_articles, of_section
 
 MOST_ROWS = 200_000
 """Of the ledger, from which distinct holders are counted; of more it is a sample's number, enlarged."""
@@ -35,7 +35,7 @@ async def article_conversion(
     gone = await kept_rows.gone_before(session, first, last)
     digits = await kept_rows.sample(session, first, last, most)
     holders = await _holders(session, asked, largest, digits)
-    titles = await titles_of(session, largest)
+    named = await named_articles(session, largest)
 
     def rate(article: str) -> Callable[[int | None], Cell]:
         return lambda at: (
@@ -51,7 +51,7 @@ async def article_conversion(
         return count(holders[article]) if gone is None else lambda _: kept_rows.deleted(gone)
 
     lines = [
-        line_of(make, asked.steps, name, split=titles.get(each, each))
+        line_of(make, asked.steps, name, **named[each])
         for each in largest
         for name, make in (
             ("rate", rate(each)),

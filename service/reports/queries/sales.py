@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
+from typing import TypedDict
 
 from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -144,9 +145,9 @@ async def articles(session: AsyncSession, asked: Asked) -> list[Line]:
     largest = sorted(
         wanted, key=lambda each: (-seen[each]["sales"][None], -seen[each]["walls"][None], each)
     )[:MOST_ARTICLES]
-    titles = await titles_of(session, largest)
+    named = await named_articles(session, largest)
     return [
-        line_of(_number(seen[each][name]), asked.steps, name, split=titles.get(each, each))
+        line_of(_number(seen[each][name]), asked.steps, name, **named[each])
         for each in largest
         for name in ("sales", "gifts", "walls", "reads")
     ]
@@ -164,13 +165,25 @@ async def of_section(
     )
 
 
-async def titles_of(session: AsyncSession, ids: Collection[str]) -> dict[str, str]:
-    """The articles' titles; of two with the same one, with their slugs."""
+class NamedArticle(TypedDict):
+    """A line's `split` and `article`."""
+
+    split: str
+    article: str
+
+
+async def named_articles(session: AsyncSession, ids: Collection[str]) -> dict[str, NamedArticle]:
+    """The articles' titles, of two with the same one with their slugs; deleted ones by their ids."""
     found = select(Article.id, Article.title, Article.slug).where(Article.id.in_(ids))
     named = list(await session.execute(found))
     often = Counter(row.title for row in named)
-    return {
+    titles = {
         row.id: row.title if often[row.title] == 1 else f"{row.title} ({row.slug})" for row in named
+    }
+    slugs = {row.id: row.slug for row in named}
+    return {
+        each: NamedArticle(split=titles.get(each, each), article=slugs.get(each, ""))
+        for each in ids
     }
 
 
