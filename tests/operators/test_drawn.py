@@ -134,6 +134,12 @@ def test_what_counts_in_several_values_of_a_split_is_never_stacked() -> None:
     assert all(each.is_stack for each in groups(figure, of_each(figure, "a", "b"), "source"))
 
 
+def test_what_is_ranked_has_a_chart_for_each_series_without_being_asked() -> None:
+    figure = BY_SLUG["articles"]
+    found = groups(figure, of_each(figure, "a", "b"), "")
+    assert [each.title for each in found] == ["Sales", "Gifts", "Walls", "Reads"]
+
+
 def test_currencies_never_share_a_chart() -> None:
     figure = BY_SLUG["revenue"]
     both = [line_of(lambda _: Cell(1), 2, "net", currency=currency) for currency in ("EUR", "USD")]

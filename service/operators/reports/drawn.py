@@ -70,7 +70,7 @@ def groups(figure: Figure, lines: Iterable[Line], split: str) -> list[Group]:
         if key == SAMPLE or key in sums or is_edge:
             continue
         stack = next((each for each in stacks if key in each.keys), None)
-        apart = stack or (key if split else "")
+        apart = stack or (key if line.split else "")
         of = (apart, line.currency, figure.series_of(line).unit)
         found.setdefault(of, []).append(line)
     return [_group(figure, stacks, of) for of in found.values()]
