@@ -1,6 +1,6 @@
 """What decides which prompts a reader sees: who they are to the newsroom, the article, how they came."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from service.billing.lifecycle import OWING
@@ -16,12 +16,19 @@ FORMER: frozenset[Audience] = frozenset({"lapsed", "trial_used"})
 
 @dataclass(frozen=True)
 class Arrival:
-    """The article's section and language, how the reader came to it, and the sources of their live grants."""
+    """The article's section and language, how the reader came to it, and the sources of their live grants.
+
+    `held` finds the sources: most reads never ask.
+    """
 
     section: str | None = None
     language: str | None = None
     entry: Entry = "direct"
-    sources: frozenset[str] = frozenset()
+    held: Callable[[], frozenset[str]] = frozenset
+
+    @property
+    def sources(self) -> frozenset[str]:
+        return self.held()
 
 
 def audience_of_reader(

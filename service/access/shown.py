@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,8 +29,14 @@ from service.rules.prompts import NOT_ASKED, Audience, Occasion
 
 
 def arrival_of(article: StoredArticle, evidence: Evidence, touch: Touch, now: datetime) -> Arrival:
-    live = (each.source for each in evidence.grants if each.is_live(now) and _matters(each))
-    return Arrival(article.section, article.language, entry_of(touch), frozenset(live))
+    held = partial(_sources, evidence, now)
+    return Arrival(article.section, article.language, entry_of(touch), held)
+
+
+def _sources(evidence: Evidence, now: datetime) -> frozenset[str]:
+    return frozenset(
+        each.source for each in evidence.grants if each.is_live(now) and _matters(each)
+    )
 
 
 def _matters(grant: HeldGrant) -> bool:
@@ -130,7 +137,7 @@ class Showing:
             return arrival
         async with self._asking(session) as asked:
             came = await has_opened_one(asked, pseudonym(caller.device_id))
-        return replace(arrival, sources=arrival.sources | {"gift"}) if came else arrival
+        return replace(arrival, held=lambda: arrival.sources | {"gift"}) if came else arrival
 
     async def _bought(
         self, caller: Caller, session: AsyncSession | None

@@ -52,7 +52,7 @@ def is_beside(case: Case, arrival: Arrival, view: InForce) -> bool:
 
     Whom it is for is still to be found out.
     """
-    if view.variant is None or view.experiment is None:
+    if view.variant is None or view.experiment is None or view.tries_limits:
         return False
     return view.experiment.is_beside(_beside(case, arrival, Hearer("anonymous")))
 

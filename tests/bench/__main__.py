@@ -274,6 +274,8 @@ if __name__ == "__main__":
         reads(replace(given, seconds=asked.seconds or 1, rounds=asked.rounds or 1))
     elif asked.part == "decision":
         asyncio.run(deciding(rounds))
+        with databases() as (_, make):
+            decision.over_http(make, given, say)
     elif asked.part == "others":
         asyncio.run(beside_bare(rounds, asked.pairs))
     elif asked.part != "times":

@@ -1,23 +1,34 @@
-"""The decision by itself, and unlocking with more to decide on beside a plain one: CPU time of one process."""
+"""The decision by itself, and unlocking with more to decide on beside a plain one: CPU time, then over HTTP."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
+
+import httpx2
 
 from service.access.decision import ArticleFacts, Evidence, HeldGrant, MeterSeen, NoMeter, decide
 from service.access.read import ReadRequest
 from service.access.unlock import Unlocking
+from service.clock import Clocks
 from service.content.store import get_article
+from service.db.session import Database
 from service.grants.grants import GrantFacts
 from service.identity.callers import Caller
 from service.identity.devices import new_device_id
+from service.identity.experiment_consent import HEADER, PURPOSE
+from service.identity.permissions import SCOPES
 from service.identity.touches import Touch
 from service.levels import Span
 from service.metering.window import MeterState, window_at
+from service.settings import Settings
+from tests.bench.load import Figures, Request, load
 from tests.bench.ratios import repeatable
+from tests.bench.reads import UNLOCK, Given, Readers, port_of, serving
 from tests.inside import Paywall
+from tests.keys import create_api_key
 
 AT_ONCE, TEN = 200, 10
 EXPERIMENTS = "/v1/admin/experiments"
@@ -59,10 +70,11 @@ async def unlocks(plain: Paywall, loaded: Paywall, rounds: int, say: Say) -> Non
     usual = await _reading(plain, [])
     one, other = await _alternating(usual, await _reading(plain, _grants(plain)), rounds)
     say(f"unlock again, ten grants ÷ plain: {other / one:.3f} ({one * 1e6:.0f} µs)")
-    await _rules(loaded)
+    newsroom = _newsroom(loaded)
+    await _rules(newsroom)
     one, other = await _alternating(usual, await _reading(loaded, []), rounds)
     say(f"unlock again, ten rules ÷ plain: {other / one:.3f}")
-    await _experiment(loaded)
+    await _experiment(newsroom, loaded.clocks.business())
     one, other = await _alternating(usual, await _reading(loaded, _grants(loaded)), rounds)
     say(f"unlock again, ten grants, ten rules and an experiment ÷ plain: {other / one:.3f}")
 
@@ -107,28 +119,80 @@ async def _once(doing: Read) -> float:
     return (time.process_time() - began) / AT_ONCE
 
 
-async def _rules(paywall: Paywall) -> None:
-    rules: dict[str, Any] = (
-        await paywall.client.get("/v1/admin/rules", headers=paywall.staff)
-    ).json()["rules"]
+def over_http(make: Callable[[str], str], given: Given, say: Say) -> None:
+    """The last of these over HTTP: re-reads by a signed-in reader, of two services in turn."""
+    with serving(make("SQLite")) as plain, serving(make("SQLite")) as loaded:
+        asyncio.run(_load(loaded[0]))
+        ones, others = list[Figures](), list[Figures]()
+        sides = [
+            (port_of(settings), leader, _again(Readers(settings), scopes), figures)
+            for (settings, leader), scopes, figures in (
+                (plain, [], ones), (loaded, [f"article:{n}" for n in range(TEN)], others),
+            )
+        ]  # fmt: skip
+        for _ in range(given.rounds):
+            for port, leader, request, figures in sides:
+                figures.append(
+                    load(
+                        port, leader, [request],
+                        seconds=given.seconds, connections=given.connections,
+                    )
+                )  # fmt: skip
+    rate = median(one.rate / other.rate for one, other in zip(ones, others, strict=True))
+    cpu = median(other.cpu / one.cpu for one, other in zip(ones, others, strict=True))
+    say(
+        "unlock with ten grants, ten rules, an experiment ÷ the plain one, over HTTP: "
+        f"{cpu:.3f} by CPU, {rate:.3f} by time"
+    )
+
+
+def _again(readers: Readers, scopes: Sequence[str]) -> Request:
+    """What a reader with these grants sends, who has read the article, and takes part in experiments."""
+    headers = (*readers.signed_in("pass", scopes), (HEADER, PURPOSE))
+    request = Request("POST", UNLOCK, headers, "{}")
+    for _ in "ab":
+        assert readers.send(request).json()["reason"] == "meter"
+    return request
+
+
+async def _load(settings: Settings) -> None:
+    """Rules and an experiment for a service that runs."""
+    clocks, database = Clocks(), Database(settings.database_url)
+    async with database.transaction() as session:
+        key = await create_api_key(session, label="bench", scopes=sorted(SCOPES), now=clocks.wall())
+    await database.dispose()
+    staff = {"Authorization": f"Bearer {key}"}
+    async with httpx2.AsyncClient(base_url=settings.public_url, headers=staff) as newsroom:
+        await _rules(newsroom)
+        await _experiment(newsroom, clocks.business())
+
+
+def _newsroom(paywall: Paywall) -> httpx2.AsyncClient:
+    newsroom = paywall.new_client()
+    newsroom.headers.update(paywall.staff)
+    return newsroom
+
+
+async def _rules(newsroom: httpx2.AsyncClient) -> None:
+    rules: dict[str, Any] = (await newsroom.get("/v1/admin/rules")).json()["rules"]
     rules["levels"]["tags"] = [{"name": f"tag {n}", "level": "free"} for n in range(TEN)]
     rules["prompts"] = [
         {"name": f"prompt {n}", "title": "Read on", "sections": [f"Section {n}"]}
         for n in range(TEN)
     ]
-    saved = await paywall.client.put("/v1/admin/rules", json=rules, headers=paywall.staff)
+    saved = await newsroom.put("/v1/admin/rules", json=rules)
     assert saved.status_code == 200, saved.text
 
 
-async def _experiment(paywall: Paywall) -> None:
+async def _experiment(newsroom: httpx2.AsyncClient, now: datetime) -> None:
     limits = {"anonymous": 3, "registered": 5}
     plan = {
         "slug": "bench", "question": "What does it cost?", "subject": "limit", "goal": "paid", "size": 1000,
-        "ends_at": (paywall.clocks.business() + timedelta(days=30)).isoformat(),
+        "ends_at": (now + timedelta(days=30)).isoformat(),
         "variants": [{"name": "usual", "share": 50}, {"name": "other", "share": 50, "limits": limits}],
     }  # fmt: skip
     at = f"{EXPERIMENTS}/bench"
-    planned = await paywall.client.put(at, json=plan, headers=paywall.staff)
+    planned = await newsroom.put(at, json=plan)
     assert planned.status_code == 200, planned.text
-    started = await paywall.client.post(f"{at}/start", headers=paywall.staff)
+    started = await newsroom.post(f"{at}/start")
     assert started.status_code == 204, started.text

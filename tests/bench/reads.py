@@ -21,6 +21,7 @@ from service.content.publish import prepare, store_prepared
 from service.content.schemas import ArticleIn
 from service.db import migrate
 from service.db.session import Database
+from service.grants.grants import Source
 from service.grants.store import put_grant
 from service.identity.cookies import cookie_name
 from service.identity.devices import HEADER, device_key, new_device_id
@@ -101,15 +102,16 @@ async def furnish(settings: Settings) -> None:
     await database.dispose()
 
 
-async def subscribe(settings: Settings) -> str:
-    """A reader with a subscription, signed in; the session's token."""
+async def sign_in(settings: Settings, source: Source, scopes: Sequence[str]) -> str:
+    """A reader with grants of these scopes, signed in; the session's token."""
     database, clocks = Database(settings.database_url), Clocks()
     async with database.transaction() as session:
         reader = await create_reader(session, email=None, clocks=clocks)
-        await put_grant(
-            session, source="subscription", reference=reader.id, reader_id=reader.id,
-            scope="everything", starts_at=clocks.business(), ends_at=None, now=clocks.business(),
-        )  # fmt: skip
+        for scope in scopes:
+            await put_grant(
+                session, source=source, reference=f"{reader.id}/{scope}", reader_id=reader.id, scope=scope,
+                starts_at=clocks.business(), ends_at=None, now=clocks.business(),
+            )  # fmt: skip
         opened = await open_session(
             session, reader_id=reader.id, now=clocks.wall(), settings=settings
         )
@@ -150,8 +152,12 @@ class Readers:
 
     def subscriber(self) -> tuple[tuple[str, str], ...]:
         """What a new subscriber's browser sends."""
-        name, token = cookie_name("session", self._settings), asyncio.run(subscribe(self._settings))
-        return self.device(), ("Cookie", f"{name}={token}")
+        return self.signed_in("subscription", ["everything"])
+
+    def signed_in(self, source: Source, scopes: Sequence[str]) -> tuple[tuple[str, str], ...]:
+        """The same of a reader with grants of these scopes."""
+        token = asyncio.run(sign_in(self._settings, source, scopes))
+        return self.device(), ("Cookie", f"{cookie_name('session', self._settings)}={token}")
 
     def device(self) -> tuple[str, str]:
         return HEADER, self._key.sign(new_device_id(Clocks().wall()))
