@@ -13,9 +13,13 @@ _NOT_AFTERWARDS = ("/admin/sign-in", "/admin/sign-out", "/admin/static")
 
 def checked_next(value: str) -> str:
     """`value` where it is a path of the back office to come back to, else its first page."""
-    if len(value) > LONGEST or not _PAGE.fullmatch(value) or value.startswith(_NOT_AFTERWARDS):
-        return HOME
-    return value
+    return value if is_page(value) else HOME
+
+
+def is_page(value: str) -> bool:
+    """Whether it is a path of the back office, but for those of signing in and out."""
+    is_short = len(value) <= LONGEST and _PAGE.fullmatch(value) is not None
+    return is_short and not value.startswith(_NOT_AFTERWARDS)
 
 
 def sign_in_address(next_page: str) -> str:

@@ -21,6 +21,7 @@ from service.identity.permissions import PERMISSION_WORDS
 from service.levels import LEVEL_WORDS
 from service.offers.pricing import amount_text, price_text
 from service.offers.store import price_of
+from service.operators.frame.kept_form import kept_in
 from service.operators.frame.next_page import HOME, sign_in_address
 from service.operators.frame.places import navigation
 from service.operators.frame.stylesheet import STYLESHEET
@@ -138,7 +139,7 @@ class PageRoute(APIRoute):
             try:
                 return await answer(request)
             except SignInNeeded:
-                return see_other(sign_in_address(_wanted(request)))
+                return await _to_sign_in(request)
             except RequestValidationError as error:
                 fields = ", ".join(sorted({_field(item["loc"]) for item in error.errors()}))
                 what = "looked up" if request.method == "GET" else "saved"
@@ -151,6 +152,17 @@ class PageRoute(APIRoute):
 def _field(place: Sequence[str | int]) -> str:
     """Its name, without the number that a value has in a list."""
     return [str(part) for part in place if not isinstance(part, int)][-1]
+
+
+async def _to_sign_in(request: Request) -> Response:
+    """The way to the sign-in page; or that page, where something was typed that it keeps."""
+    running = running_of(request)
+    kept = await kept_in(request, running.get(Settings), running.get(Clocks).wall())
+    if not kept:
+        return see_other(sign_in_address(_wanted(request)))
+    return page(
+        request, "sign_in.html", status_code=401, next_page=HOME, email="", refusal=None, kept=kept
+    )
 
 
 def _wanted(request: Request) -> str:

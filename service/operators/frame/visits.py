@@ -22,8 +22,10 @@ from service.settings import AppSettings, Settings
 Seen = Annotated[str, Form(max_length=8_000)]
 """What the form's hidden field says was seen of the thing that it changes (identity/meanwhile.py). It must say so."""
 
-_OWN = frozenset({"csrf", "seen", "version", "sure", "key", "change", "code"})
+OWN_FIELDS = frozenset({"csrf", "seen", "version", "sure", "key", "change", "code"})
 """Fields that a form has for itself."""
+_PASSWORDS = frozenset({"present", "again"})
+"""Fields with passwords whose names don't say so."""
 
 
 class SignInNeeded(Exception):
@@ -87,8 +89,16 @@ def typed_in(form: FormData) -> tuple[tuple[str, str], ...]:
     return tuple(
         (name, value)
         for name, value in form.multi_items()
-        if isinstance(value, str) and value.strip() and name not in _OWN and "password" not in name
+        if isinstance(value, str)
+        and value.strip()
+        and name not in OWN_FIELDS
+        and not is_secret(name)
     )
+
+
+def is_secret(name: str) -> bool:
+    """Whether a field of this name holds what nobody should read again."""
+    return "password" in name or name in _PASSWORDS
 
 
 def sent_in(request: Request) -> tuple[tuple[str, str], ...]:

@@ -1,18 +1,22 @@
 """What a browser gets for each outcome of signing in, and what is read from it before."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
 
-from service.clock import AppClocks
+from service.clock import AppClocks, Clocks
 from service.db.context import AppContext
+from service.html.csrf import csrf_token
 from service.html.redirect import see_other
 from service.identity.cookies import read_cookie, set_cookie
 from service.identity.devices import COOKIE_SECONDS, DeviceKey
 from service.identity.passwords import AppPasswords
 from service.limits.addresses import client_network
+from service.operators.frame.kept_form import kept_form
 from service.operators.frame.pages import page
+from service.operators.frame.visits import csrf_key
 from service.operators.sign_in.guessing import TooMany
 from service.operators.sign_in.steps import (
     OVER,
@@ -44,42 +48,48 @@ SigningIn = Annotated[SignIn, Depends(signing_in)]
 TheirBrowser = Annotated[Browser, Depends(their_browser)]
 
 
+@dataclass(frozen=True)
+class GoesOn:
+    """Where an operator goes on afterwards: to a page, or to a form that was filled in before (kept_form.py)."""
+
+    next_page: str
+    kept: str
+
+
 def after_password(
     request: Request,
     outcome: SessionOpened | CodeNeeded | FormRefused | TooMany,
+    goes_on: GoesOn,
     *,
-    next_page: str,
     email: str,
 ) -> Response:
     """The next step, or the form again with what was typed, but for the password."""
     if isinstance(outcome, SessionOpened):
-        return _signed_in(request, outcome, next_page)
+        return _signed_in(request, outcome, goes_on)
     if isinstance(outcome, CodeNeeded):
         return page(
             request,
             "code.html",
-            next_page=next_page,
+            **vars(goes_on),
             password_proof=outcome.password_proof,
             refusal=None,
         )
-    return _refused(request, "sign_in.html", outcome, next_page=next_page, email=email)
+    return _refused(request, "sign_in.html", outcome, **vars(goes_on), email=email)
 
 
 def after_code(
     request: Request,
     outcome: SessionOpened | FormRefused | TooMany,
+    goes_on: GoesOn,
     *,
-    next_page: str,
     password_proof: str,
 ) -> Response:
     """Signed in, or a form again: that of the code, or from the start where the time is over."""
     if isinstance(outcome, SessionOpened):
-        return _signed_in(request, outcome, next_page)
+        return _signed_in(request, outcome, goes_on)
     if isinstance(outcome, FormRefused) and outcome.sentence == OVER:
-        return _refused(request, "sign_in.html", outcome, next_page=next_page, email="")
-    return _refused(
-        request, "code.html", outcome, next_page=next_page, password_proof=password_proof
-    )
+        return _refused(request, "sign_in.html", outcome, **vars(goes_on), email="")
+    return _refused(request, "code.html", outcome, **vars(goes_on), password_proof=password_proof)
 
 
 def _refused(
@@ -94,10 +104,14 @@ def _refused(
     return answer
 
 
-def _signed_in(request: Request, opened: SessionOpened, next_page: str) -> Response:
+def _signed_in(request: Request, opened: SessionOpened, goes_on: GoesOn) -> Response:
     running = running_of(request)
     settings = running.get(Settings)
-    response = see_other(next_page)
+    form = kept_form(goes_on.kept, settings, running.get(Clocks).wall())
+    response: Response = see_other(goes_on.next_page)
+    if form is not None:
+        csrf = csrf_token(opened.secret, csrf_key(settings))
+        response = page(request, "kept_form.html", form=form, csrf=csrf)
     set_cookie(
         response, "operator", opened.secret, settings, settings.operator_session_hours * 3600
     )

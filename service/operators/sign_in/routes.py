@@ -16,6 +16,7 @@ from service.operators.frame.next_page import SIGN_IN, checked_next
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import csrf_key
 from service.operators.sign_in.answers import (
+    GoesOn,
     SigningIn,
     TheirBrowser,
     after_code,
@@ -31,7 +32,9 @@ async def show_sign_in(request: Request, actor: CurrentActor, next: str = "") ->
     """The form; who is signed in already goes on at once."""
     if actor is not None and actor.kind == "operator":
         return see_other(checked_next(next))
-    return page(request, "sign_in.html", next_page=checked_next(next), email="", refusal=None)
+    return page(
+        request, "sign_in.html", next_page=checked_next(next), email="", refusal=None, kept=""
+    )
 
 
 @router.post("/sign-in", dependencies=[PUBLIC])
@@ -42,10 +45,11 @@ async def send_sign_in(
     email: Annotated[str, Form()] = "",
     password: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "",  # noqa: A002 the field's name in the form
+    kept: Annotated[str, Form()] = "",
 ) -> Response:
     """Open a session, ask for the second factor, or show the form again with one sentence."""
     outcome = await signing_in.by_password(email=email, password=password, browser=browser)
-    return after_password(request, outcome, next_page=checked_next(next), email=email)
+    return after_password(request, outcome, GoesOn(checked_next(next), kept), email=email)
 
 
 @router.post("/sign-in/code", dependencies=[PUBLIC])
@@ -57,12 +61,15 @@ async def send_code(
     code: Annotated[str, Form()] = "",
     recovery_code: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "",  # noqa: A002 the field's name in the form
+    kept: Annotated[str, Form()] = "",
 ) -> Response:
     """The second step: open a session, or show its form again."""
     outcome = await signing_in.by_code(
         proof=password_proof, code=recovery_code or code, browser=browser
     )
-    return after_code(request, outcome, next_page=checked_next(next), password_proof=password_proof)
+    return after_code(
+        request, outcome, GoesOn(checked_next(next), kept), password_proof=password_proof
+    )
 
 
 @router.post("/sign-out", dependencies=[PUBLIC])
