@@ -6,6 +6,9 @@ from typing import Any
 from sqlalchemy import select, update
 
 from service.db.tables import MovementRow, PromotionUse
+from service.finance.books import book
+from service.payments.books import Booking
+from service.reports.promotion_rollup import look_up_promotions
 from tests.billing.desk import Desk
 
 
@@ -80,3 +83,29 @@ async def test_the_code_of_an_earlier_row_is_filled_in(desk: Desk) -> None:
     await desk.hear()
     (filled,) = (await uses(desk)).values()
     assert (filled.code, filled.promotion_code, filled.at) == ("RADIO", use.promotion_code, use.at)
+
+
+async def test_what_a_use_brought_is_looked_up_again_when_it_changes(desk: Desk) -> None:
+    """Its invoice is kept once more, then it ends."""
+    _, codes = spring(desk, duration="forever")
+    _, customer = await desk.reader()
+    bought = desk.subscribe(customer, discounts=[{"promotion_code": codes["RADIO"]}])
+    (invoice,) = desk.stripe.invoices.list({"subscription": bought}).data
+
+    async def brought() -> tuple[bool | None, bool | None, int | None]:
+        (use,) = (await uses(desk)).values()
+        return use.is_new, use.is_live, use.paid
+
+    await desk.hear()
+    assert await brought() == (None, None, None)
+    await look_up_promotions(desk.context)
+    assert await brought() == (True, True, invoice.amount_paid)
+    assert await book(desk.context, desk.gateway, Booking("invoice", invoice.id))
+    assert await brought() == (None, None, None)
+    await look_up_promotions(desk.context)
+    assert await brought() == (True, True, invoice.amount_paid)
+    desk.stripe.subscriptions.cancel(bought)
+    await desk.hear()
+    assert await brought() == (None, None, None)
+    await look_up_promotions(desk.context)
+    assert await brought() == (True, False, invoice.amount_paid)

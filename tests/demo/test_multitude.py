@@ -1,6 +1,6 @@
 """The money of an invented multitude is as finance/ would have stored and linked it."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from typing import Any
@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from service.billing.movement_rows import movement_row, movements_of
+from service.billing.movements import Movement, Step, movements_of_step
 from service.clock import Clocks
 from service.db.base import Base
 from service.db.context import Context
 from service.db.load import load
 from service.db.session import Database
-from service.db.tables import BalanceRow, ChargeRow, InvoiceRow, Offer, PayoutRow
+from service.db.tables import BalanceRow, ChargeRow, InvoiceRow, MovementRow, Offer, PayoutRow
 from service.demo.multitude import VERSION, Multitude
 from service.demo.multitude_fill import invent, unfinished
 from service.finance.links import link
@@ -139,3 +141,34 @@ async def test_the_rest_of_a_table_is_stored(database: Database) -> None:
     again = [n async for n in load(database, PayoutRow, columns, rows, goes_on=True, at_once=2)]
     assert again == [2, 4, 6, 7]
     assert len(await all_of(database, PayoutRow)) == 7
+
+
+def test_movements_are_those_that_are_written() -> None:
+    """Of each reader in the order of time: the kind, and what it begins with, are what `movements` would record."""
+    ((columns, made),) = (
+        (columns, [*rows])
+        for table, columns, rows in Multitude(200, TODAY).tables()
+        if table is MovementRow
+    )
+    stored = [MovementRow(**dict(zip(columns, row, strict=True))) for row in made]
+    last: dict[str, Movement] = {}
+    theirs: defaultdict[str, list[Movement]] = defaultdict(list)
+    numbers: Counter[str] = Counter()
+    for row in sorted(stored, key=lambda each: each.at):
+        (told,) = movements_of([row])
+        before = last.get(row.subscription_id)
+        others = [
+            each for each in theirs[row.customer] if each.subscription_id != row.subscription_id
+        ]
+        step = Step(told.subscription_id, told.at, told.after, told.cause, told.discounts)
+        (written,) = movements_of_step(step, before, others)
+        assert told == written
+        numbers[row.subscription_id] += 1
+        again = movement_row(written, numbers[row.subscription_id], row.customer)
+        assert [getattr(again, each) for each in columns] == [
+            getattr(row, each) for each in columns
+        ]
+        last[row.subscription_id] = written
+        theirs[row.customer].append(written)
+    kinds = {each.kind for each in last.values()}
+    assert kinds == {"new", "reactivation", "churn_voluntary", "churn_involuntary"}
