@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from service.access.decision import ArticleFacts, WallKind
 from service.access.decision import Wall as WallDecision
@@ -24,7 +24,7 @@ from service.offers.on_sale import Assortment
 from service.offers.schemas import OfferItem
 from service.problems import Problem
 from service.rules.in_force import InForce
-from service.rules.prompts import HELPED, Audience, Occasion, Prompt
+from service.rules.prompts import HELPED, NO_PROMPT, Audience, Occasion, Prompt
 from service.settings import Settings
 
 MOST_REMEMBERED = 2_000
@@ -60,11 +60,8 @@ class WallShown(BaseModel):
     recommended: str | None
     """The id of the offer to show first: in the publication's currency, the one that saves most."""
     actions: list[WallAction]
-
-    @cached_property
-    def prompt(self) -> str:
-        """A name for its words, which the ledger keeps: the same words have the same name."""
-        return sha256(f"{self.title}\n{self.text}".encode()).hexdigest()[:12]
+    prompt: SkipJsonSchema[str] = Field("", exclude=True)
+    """What the newsroom calls its words, for the ledger alone: the prompt's name, or NO_PROMPT's."""
 
     @cached_property
     def helps(self) -> str:
@@ -189,6 +186,9 @@ def _made(
         offers=offers,
         recommended=best.id if best is not None else None,
         actions=actions,
+        prompt=prompt.name
+        if prompt is not None
+        else NO_PROMPT["helping" if audience in HELPED else "usual"],
     )
 
 

@@ -1,18 +1,22 @@
 """What figures and the lists behind them can be filtered by: in words, and with the values there are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.access.words import HELPING_WORDS
 from service.db.tables import Article, Offer, PromotionUse
 from service.reports import subscriber_list
 from service.reports.movement_sums import LATER, TENURES
 from service.reports.queries.depths import PUBLICATION
 from service.reports.queries.holders import NO_SECTION
-from service.rules.prompts import AUDIENCE_WORDS
-from service.rules.store import meter_names
+from service.rules.document import of_settings
+from service.rules.prompts import AUDIENCE_WORDS, NO_PROMPT
+from service.rules.store import meter_names, rules_documents
+from service.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstrumentedAttribute
@@ -29,6 +33,36 @@ _FIXED = {
     "interval_charged": ("day", "week", "month", "year"), "wall": ("register", "subscribe"),
     "audience": tuple(AUDIENCE_WORDS), "tenure": (*TENURES, LATER),
 }  # fmt: skip
+VALUE_WORDS: Mapping[str, Mapping[str, str]] = {
+    "audience": {str(each): words for each, words in AUDIENCE_WORDS.items()}
+}
+"""What a page calls the values of a filter; others are in words already."""
+
+
+async def split_words(session: AsyncSession, split: str, settings: Settings) -> Mapping[str, str]:
+    """What a page calls the values by which a figure is told apart."""
+    if split == "prompt":
+        return await _earlier_words(session, settings)
+    return VALUE_WORDS.get(split, {})
+
+
+async def _earlier_words(session: AsyncSession, settings: Settings) -> dict[str, str]:
+    """Rows from before prompts' names were kept name their words by a digest: whose they were."""
+    found = {_digest(title, text): NO_PROMPT["helping"] for title, text in HELPING_WORDS.values()}
+    documents = [of_settings(settings).model_dump(), *await rules_documents(session)]
+    for walls, prompts in (
+        (each.get("walls") or {}, each.get("prompts") or ()) for each in documents
+    ):
+        for wall in ("subscribe_wall", "register_wall"):
+            if wall in walls:
+                found[_digest(walls[wall]["title"], walls[wall]["text"])] = NO_PROMPT["usual"]
+        for prompt in prompts:
+            found[_digest(prompt["title"], prompt.get("text", ""))] = f"{prompt['name']}, earlier"
+    return found
+
+
+def _digest(title: str, text: str) -> str:
+    return sha256(f"{title}\n{text}".encode()).hexdigest()[:12]
 
 
 async def known_values(session: AsyncSession, names: Iterable[str]) -> dict[str, list[str]]:
@@ -47,6 +81,13 @@ async def _known(session: AsyncSession, name: str) -> list[str]:
             return [*await _distinct(session, Article.section), NO_SECTION]
         case "meter":
             return [*sorted(await meter_names(session)), PUBLICATION]
+        case "prompt":
+            names = {
+                each["name"]
+                for rules in await rules_documents(session)
+                for each in rules["prompts"] or ()
+            }
+            return [*sorted(names), *NO_PROMPT.values()]
         case "coupon":
             return await _distinct(session, PromotionUse.coupon)
         case "offer":

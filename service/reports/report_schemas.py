@@ -1,7 +1,7 @@
 """Figures over time as JSON: how they are asked for, and how they are answered."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated, Literal, Self
 from urllib.parse import urlencode
@@ -57,8 +57,8 @@ class ReportQuery(BaseModel):
     """register or subscribe."""
     audience: _Text = ""
     """Who met the wall: lapsed, for those who subscribed before, and the like."""
-    prompt: _Text = ""
-    """The words of the wall, as the ledger names them."""
+    prompt: Annotated[str, AfterValidator(storable), Field(max_length=200)] = ""
+    """The name of the prompt that the wall showed, or of a variant as `experiment/variant`; in older rows a digest of the words."""
     offer: _Text = ""
     method: _Text = ""
     """What was paid with, in Stripe's word, such as card; unknown where it doesn't say."""
@@ -248,6 +248,8 @@ class Report:
     converted: Sequence[Line] = ()
     """Its totals over currencies, at the rates that operators entered."""
     converted_before: Sequence[Line] = ()
+    split_words: Mapping[str, str] = field(default_factory=dict)
+    """What a page calls values by which it is told apart; others are in words already."""
 
 
 class Compared(BaseModel):

@@ -55,6 +55,13 @@ PLACE_WORDS: Mapping[Place, str] = {
 """What the newsroom calls them."""
 
 
+NO_PROMPT: Mapping[Literal["usual", "helping"], str] = {
+    "usual": "(usual words)",
+    "helping": "(helping words)",
+}
+"""What the ledger calls the words of a wall that no prompt has: the publication's, or those for who is helped."""
+
+
 def audience_of(
     *,
     verified: bool,

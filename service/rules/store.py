@@ -27,6 +27,14 @@ async def meter_names(session: AsyncSession) -> set[str]:
     return {meter["name"] for meters in found for meter in meters or ()}
 
 
+async def rules_documents(session: AsyncSession) -> list[Mapping[str, Any]]:
+    """What all rules that there ever were said: their prompts and the words of walls."""
+    found = await session.execute(
+        select(RulesVersion.document["prompts"], RulesVersion.document["walls"])
+    )
+    return [{"prompts": prompts, "walls": walls} for prompts, walls in found]
+
+
 async def add_version(
     session: AsyncSession,
     document: Mapping[str, Any],

@@ -175,6 +175,22 @@ async def test_each_reader_meets_their_own_words(paywall: Paywall) -> None:
 
 
 @on_sqlite
+async def test_the_ledger_names_the_prompt_whatever_its_words(paywall: Paywall) -> None:
+    await paywall.publish("closed", access={"level": "subscribers", "plans": ["gold"]})
+    walled = await paywall.unlock("closed")
+    assert "prompt" not in walled.json()["wall"]
+    for title in ("Spring is heer", "Spring is here"):
+        await put(paywall, {"name": "Spring", "title": title})
+        assert (await wall(paywall))["title"] == title
+    looked = await paywall.client.get("/v1/articles/closed/access")
+    assert "prompt" not in looked.json()["wall"]
+    await subscribed(paywall, status="past_due")
+    await wall(paywall)
+    named = [row.prompt for row in await paywall.ledger()]
+    assert named == ["(usual words)", "Spring", "Spring", "(helping words)"]
+
+
+@on_sqlite
 async def test_a_prompt_begins_and_ends_by_itself(paywall: Paywall) -> None:
     await paywall.publish("closed", access={"level": "subscribers"}, section="Sport")
     now = paywall.clocks.business()

@@ -3,12 +3,16 @@
 import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from hashlib import sha256
 from html import unescape
 
 import httpx2
 import pytest
 
+from service.db.session import Database
 from service.reports.registry import FIGURES
+from service.rules.store import add_version
+from service.settings import Settings
 from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.reports.rows import NOW
@@ -93,6 +97,49 @@ async def test_cohorts_are_a_heat_map(browser_with_sales: httpx2.AsyncClient, st
         (" heat-10", "100.0 %"), (" heat-10", "100.0 %"), (" heat-6", "55.0 %"), (" heat-6", "55.0 %"),
     ]  # fmt: skip
     assert "<svg" not in page
+
+
+async def test_walls_are_told_apart_in_the_newsrooms_words(
+    signed_in: SignedIn, store: Store, settings: Settings, database: Database
+) -> None:
+    article = rows.article("derby", "The derby")
+    of_settings = digest(f"{settings.wall_title}\n{settings.wall_text}")
+    met = ["Spring", "spring/new", digest("Come back\nNow"), of_settings, "0123456789ab", None]
+    walls = [
+        rows.read(article, NOW - DAY, holder=f"device:d{number}", wall="subscribe", prompt=prompt,
+                  audience="trial_used" if prompt else None)
+        for number, prompt in enumerate(met)
+    ]  # fmt: skip
+    await store(article, *walls)
+    async with database.transaction() as session:
+        prompt = {"name": "Winter", "title": "Come back", "text": "Now"}
+        document = {"levels": {"default": {"level": "metered"}}, "prompts": [prompt]}
+        await add_version(session, document, after=0, actor="-", now=NOW)
+    browser = await signed_in("viewer")
+    address = "/admin/reports/wall-funnel?interval=month&from=2026-03-01&to=2026-03-31&split"
+
+    async def names(split: str) -> set[str]:
+        page = unescape((await browser.get(f"{address}={split}")).text)
+        first, all_values = page.split('<table class="values">')[1:3]
+        assert all(name in all_values for name in told(first))
+        return told(first)
+
+    assert await names("prompt") == {
+        "Spring", "spring/new", "Winter, earlier", "(usual words)", "0123456789ab", "not known",
+    }  # fmt: skip
+    assert await names("audience") == {"Had a free trial, never paid", "not known"}
+    page = unescape((await browser.get(f"{address}=prompt&prompt=spring/new")).text)
+    assert '<option value="trial_used">Had a free trial, never paid</option>' in page
+    assert '<option value="Winter">Winter</option>' in page
+    assert '<option value="spring/new" selected>spring/new</option>' in page
+
+
+def told(table: str) -> set[str]:
+    return set(re.findall(r'<th scope="row">(.*?)</th>', table))
+
+
+def digest(words: str) -> str:
+    return sha256(words.encode()).hexdigest()[:12]
 
 
 async def test_a_step_that_runs_or_is_cut_short_is_marked(

@@ -64,7 +64,9 @@ class AccessEntry(Base):
     meter_name: Mapped[str | None]
     """The meter of its own that was asked; None: the publication's, or none."""
     prompt: Mapped[str | None]
-    """Which words the wall showed: access/wall.py names them."""
+    """Whose words the wall showed: a prompt's name, or one of rules/prompts.py's NO_PROMPT. Before there were names:
+    a digest of the words.
+    """
     audience: Mapped[str | None]
     """Who met the wall, to prompts (rules/prompts.py)."""
     variant: Mapped[str | None]

@@ -97,8 +97,9 @@ def _drawn(report: Report, group: Group, behind: Behind) -> Drawn:
     rest = [each for each in lines if each not in chosen]
     values = [_values(each) for each in chosen]
     names = [
-        each.split if each.split and group.title == figure.series_of(each).words
-        else name_of(figure, each)
+        report.split_words.get(each.split, each.split)
+        if each.split and group.title == figure.series_of(each).words
+        else name_of(report, each)
         for each in chosen
     ]  # fmt: skip
     addresses = [tuple(behind(line, step) for step in steps) for line in chosen]

@@ -1,5 +1,6 @@
 """The reports' pages: the list of figures by subject, and one figure over a period."""
 
+from dataclasses import replace
 from typing import Annotated, get_args
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -49,6 +50,8 @@ async def show_report(
 ) -> Response:
     """One figure: its period as a whole, a chart, and the table behind it."""
     report = await report_on(session, slug, query.asked(settings, clocks.business()))
+    split_words = await choices.split_words(session, report.asked.split, settings)
+    report = replace(report, split_words=split_words)
     period = report.asked.period
     sees_readers = Permission.SUBSCRIBERS_READ in visit.operator.permissions
 
@@ -79,6 +82,7 @@ async def show_report(
         splits={each: choices.WORDS[each] for each in report.figure.splits},
         filters={each: choices.WORDS[each] for each in report.figure.all_filters},
         choices=await choices.known_values(session, report.figure.all_filters),
+        value_words=choices.VALUE_WORDS,
         behind=[behind(None, each) for each in (*period.steps, period.whole)],
         answers=answers_behind(report) if sees_readers else "",
         subjects=_by_subject(),

@@ -121,10 +121,11 @@ def _names_currencies(report: Report) -> bool:
     return several or len(report.figure.series) > 1
 
 
-def name_of(figure: Figure, line: Line, *, with_currency: bool = False) -> str:
+def name_of(report: Report, line: Line, *, with_currency: bool = False) -> str:
     """What tells the line from the figure's others."""
+    figure, split = report.figure, report.split_words.get(line.split, line.split)
     words = figure.series_of(line).words if len(figure.series) > 1 else ""
-    parts = [words, line.split, line.currency if with_currency else ""]
+    parts = [words, split, line.currency if with_currency else ""]
     return ", ".join(each for each in parts if each) or figure.meaning.name
 
 
@@ -138,7 +139,7 @@ def tiles(report: Report) -> list[Tile]:
         before = earlier.get((line.series, line.split, line.currency))
         found.append(
             Tile(
-                words=name_of(figure, line, with_currency=with_currency),
+                words=name_of(report, line, with_currency=with_currency),
                 value=value_text(cell, unit, line.currency),
                 why=cell.why,
                 of=_of(cell, unit),
@@ -160,14 +161,14 @@ def summary(report: Report, most: int | None = None) -> Table:
     several = _names_currencies(report)
     headings = {
         (each.series, each.currency): name_of(
-            figure, replace(each, split=""), with_currency=several
+            report, replace(each, split=""), with_currency=several
         )
         for each in report.lines
     }
     return Table(
         tuple(headings[each] for each in columns),
         tuple(
-            (split, tuple(_whole(figure, found.get((split, *each)), before.get((split, *each))) for each in columns))
+            (report.split_words.get(split, split), tuple(_whole(figure, found.get((split, *each)), before.get((split, *each))) for each in columns))
             for split in splits
         ),
         by_step=False,
@@ -197,7 +198,7 @@ def totals(report: Report) -> list[tuple[str, Shown]]:
     figure = report.figure
     return [
         (
-            name_of(figure, line, with_currency=True),
+            name_of(report, line, with_currency=True),
             Shown(
                 value_text(line.total, figure.series_of(line).unit, line.currency), line.total.why
             ),
@@ -209,7 +210,7 @@ def totals(report: Report) -> list[tuple[str, Shown]]:
 def table(report: Report, behind: Behind = _nowhere) -> Table:
     """Every value; the shorter side across."""
     figure = report.figure
-    names = [name_of(figure, each, with_currency=True) for each in report.lines]
+    names = [name_of(report, each, with_currency=True) for each in report.lines]
     steps = [*step_names(report.asked.period), "Whole period"]
     period = report.asked.period
     cells = [
