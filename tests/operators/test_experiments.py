@@ -108,22 +108,23 @@ async def test_its_pages_plan_it_start_it_and_stop_it(
     form: dict[str, Any] = {
         "csrf": csrf_in(page), "slug": "words", "question": "Do <new> words sell more?",
         "subject": "prompt", "goal": "registered", "within_days": "7", "size": "1000",
-        "seen": "none", "ends_at": ends.strftime("%Y-%m-%dT%H:%M"), "audience": "lapsed", "wall": "", "entry": "",
+        "seen": "none", "ends_at": ends.strftime("%Y-%m-%dT%H:%M"), "audiences": ["0:lapsed", "0:gift"],
         "sections": "Sport", "languages": "pt, en-GB", "variant": ["usual", "new", "", ""], "share": ["50", "50", "", ""],
         "anonymous": ["", "", "", ""], "registered": ["", "", "", ""],
         "title": ["", "Your seat is free", "", ""], "text": ["", "", "", ""],
-        "offers": ["", "off_gone", "", ""],
+        "offers": ["1:off_gone"],
     }  # fmt: skip
     spoilings: list[tuple[dict[str, Any], str]] = [
         ({"size": "10"}, "Holders: "), ({"share": ["50", "51", "", ""]}, "more than 100"),
         ({"ends_at": "soon"}, "End: "), ({"slug": "No Name"}, "Name: "),
-        ({"title": [""] * 4, "offers": [""] * 4}, "needs its limits or words"),
+        ({"title": [""] * 4, "offers": []}, "needs its limits or words"),
         ({"anonymous": ["", "x", "", ""]}, "Variant new, "), ({"share": []}, "form is missing"),
+        ({"offers": ["4:off_gone"]}, "form is missing"), ({"walls": ["lapsed"]}, "form is missing"),
     ]  # fmt: skip
     for spoilt, words in spoilings:
         refused = await browser.post("/admin/experiments", data={**form, **spoilt})
         assert (refused.status_code, words in unescape(refused.text)) == (422, True), words
-        if spoilt != {"share": []}:
+        if words != "form is missing":
             assert "Your seat is free" in refused.text or "title" in spoilt
     saved = await browser.post("/admin/experiments", data=form)
     assert saved.headers["location"] == "/admin/experiments/words"
@@ -132,7 +133,10 @@ async def test_its_pages_plan_it_start_it_and_stop_it(
     assert "Subscribed before" in shown
     assert "pt, en-gb" in shown
     assert "Offers: one that isn’t sold any more." in shown
-    assert "Your seat is free" in (await browser.get("/admin/experiments/words/plan")).text
+    typed = (await browser.get("/admin/experiments/words/plan")).text
+    assert "Your seat is free" in typed
+    for box in ("0:lapsed", "0:gift", "1:off_gone"):
+        assert f'value="{box}" checked' in typed
     for act, words in [("start", "Stop the experiment"), ("stop", "Stopped early")]:
         action = f"/admin/experiments/words/{act}"
         seen = seen_in((await browser.get("/admin/experiments/words")).text, action)

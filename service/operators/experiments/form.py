@@ -1,7 +1,7 @@
 """The form of a plan: one fieldset for the experiment, one a variant. Variants without a name are left out."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
@@ -10,13 +10,15 @@ from fastapi import Form
 from pydantic import ValidationError
 
 from service.bodies import TYPED
+from service.operators.frame.ticks import ticked
 from service.problems import Problem
 from service.reports.schemas import Storable
 from service.rules.experiment_document import ExperimentIn, VariantIn
 from service.texts import said_of
 
-_ROWS, _MOST_ROWS = 4, 6
+_ROWS, _MOST_ROWS, _MOST_BOXES = 4, 6, 400
 Text = Annotated[str, Form(max_length=5_000), Storable]
+Boxes = Annotated[list[Annotated[str, Storable]] | None, Form(max_length=_MOST_BOXES)]
 Column = Annotated[list[Annotated[str, Storable]] | None, Form(max_length=_MOST_ROWS)]
 
 
@@ -30,8 +32,8 @@ class VariantRow:
     registered: str = ""
     title: str = ""
     text: str = ""
-    offers: str = ""
-    """Ids, with commas between."""
+    offers: tuple[str, ...] = ()
+    """Ids."""
 
     @classmethod
     def of(cls, variant: VariantIn) -> Self:
@@ -43,7 +45,7 @@ class VariantRow:
             str(limits.registered) if limits else "",
             words.title if words else "",
             words.text if words else "",
-            ", ".join(words.offers) if words else "",
+            words.offers if words else (),
         )
 
     def document(self) -> dict[str, Any]:
@@ -51,7 +53,7 @@ class VariantRow:
         words = {
             "title": self.title,
             "text": self.text.strip().replace("\r\n", "\n"),
-            "offers": _listed(self.offers),
+            "offers": self.offers,
         }
         return {
             "name": self.variant.strip(),
@@ -72,11 +74,11 @@ class PlanTyped:
     within_days: str = "7"
     size: str = ""
     ends_at: str = ""
-    audience: str = ""
-    wall: str = ""
+    audiences: tuple[str, ...] = ()
+    walls: tuple[str, ...] = ()
     sections: str = ""
     languages: str = ""
-    entry: str = ""
+    entries: tuple[str, ...] = ()
     place: str = "wall"
     every_days: str = ""
     rows: Sequence[VariantRow] = ()
@@ -86,8 +88,8 @@ class PlanTyped:
         ends = plan.ends_at.astimezone(zone).replace(tzinfo=None).isoformat(timespec="minutes")
         return cls(
             plan.slug, plan.question, plan.subject, plan.goal, str(plan.within_days), str(plan.size),
-            ends, ", ".join(plan.audiences), ", ".join(plan.walls), "\n".join(plan.sections),
-            ", ".join(plan.languages), ", ".join(plan.entries), plan.place, str(plan.every_days or ""),
+            ends, plan.audiences, plan.walls, "\n".join(plan.sections),
+            ", ".join(plan.languages), plan.entries, plan.place, str(plan.every_days or ""),
             tuple(VariantRow.of(each) for each in plan.variants),
         )  # fmt: skip
 
@@ -102,9 +104,9 @@ class PlanTyped:
         document = {
             "slug": self.slug.strip(), "question": self.question, "subject": self.subject,
             "goal": self.goal, "within_days": self.within_days.strip(), "size": self.size.strip(),
-            "ends_at": _instant(self.ends_at, zone), "audiences": _listed(self.audience),
-            "walls": _listed(self.wall), "sections": self.sections.splitlines(),
-            "languages": _listed(self.languages), "entries": _listed(self.entry),
+            "ends_at": _instant(self.ends_at, zone), "audiences": self.audiences,
+            "walls": self.walls, "sections": self.sections.splitlines(),
+            "languages": _listed(self.languages), "entries": self.entries,
             "place": self.place, "every_days": self.every_days.strip() or None, "variants": [each.document() for each in named],
         }  # fmt: skip
         try:
@@ -128,11 +130,11 @@ async def sent_plan(
     within_days: Text = "",
     size: Text = "",
     ends_at: Text = "",
-    audience: Text = "",
-    wall: Text = "",
+    audiences: Boxes = None,
+    walls: Boxes = None,
     sections: Text = "",
     languages: Text = "",
-    entry: Text = "",
+    entries: Boxes = None,
     place: Text = "wall",
     every_days: Text = "",
     variant: Column = None,
@@ -141,15 +143,18 @@ async def sent_plan(
     registered: Column = None,
     title: Column = None,
     text: Column = None,
-    offers: Column = None,
+    offers: Boxes = None,
 ) -> PlanTyped:
     """The form as it was sent. Raises Problem `invalid-request` for columns that don't fit."""
-    columns = [variant, share, anonymous, registered, title, text, offers]
+    columns = [variant, share, anonymous, registered, title, text]
     if len({len(each or ()) for each in columns}) != 1:
         raise Problem("invalid-request", "Some of the form is missing. Go back and send it again.")
+    texts_of = list(zip(*(each or () for each in columns), strict=True))
+    shown = ticked(offers, len(texts_of))
     rows = tuple(
-        VariantRow(*texts) for texts in zip(*(each or () for each in columns), strict=True)
+        replace(VariantRow(*texts), offers=ids) for texts, ids in zip(texts_of, shown, strict=True)
     )
+    scope = [ticked(each, 1)[0] for each in (audiences, walls, entries)]
     return PlanTyped(
         slug,
         question,
@@ -158,11 +163,11 @@ async def sent_plan(
         within_days,
         size,
         ends_at,
-        audience,
-        wall,
+        scope[0],
+        scope[1],
         sections,
         languages,
-        entry,
+        scope[2],
         place,
         every_days,
         rows,

@@ -9,18 +9,18 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Form
 
+from service.operators.frame.ticks import ticked
 from service.problems import Problem
 from service.reports.schemas import Storable
 from service.rules.document import RulesIn
 from service.rules.prompt_document import PromptIn
 
-_INCOMPLETE = "invalid-request", "Some of the form is missing. Go back and send it again."
 _LONGEST_ORDER = 4
 _MOST_ROWS, _MOST_TICKED = 1_100, 6_000
 
 Column = Annotated[list[Annotated[str, Storable]] | None, Form(max_length=_MOST_ROWS)]
 Ticked = Annotated[list[Annotated[str, Storable]] | None, Form(max_length=_MOST_TICKED)]
-"""Boxes of all rows: the row's number from 0, a colon, and the value. One that isn't ticked isn't sent."""
+"""Boxes of all rows (frame/ticks.py)."""
 
 
 @dataclass(frozen=True)
@@ -122,19 +122,8 @@ async def sent_prompts(
         ends_at, draft, order,
     ]  # fmt: skip
     rows = list(rows_in(columns))
-    boxes = [_ticked(each, len(rows)) for each in (audiences, walls, entries, offers)]
+    boxes = [ticked(each, len(rows)) for each in (audiences, walls, entries, offers)]
     return [PromptRow(*texts, *ticks) for texts, *ticks in zip(rows, *boxes, strict=True)]
-
-
-def _ticked(sent: Sequence[str] | None, rows: int) -> list[tuple[str, ...]]:
-    """What is ticked in each row. Raises Problem `invalid-request` for a row that there isn't."""
-    found: dict[str, list[str]] = {str(number): [] for number in range(rows)}
-    for each in sent or ():
-        number, _, value = each.partition(":")
-        if number not in found:
-            raise Problem(*_INCOMPLETE)
-        found[number].append(value)
-    return [tuple(values) for values in found.values()]
 
 
 def in_order(rows: Iterable[PromptRow]) -> list[PromptRow]:
@@ -162,5 +151,5 @@ def prompts_of(rules: RulesIn, zone: ZoneInfo) -> list[PromptRow]:
 def rows_in(columns: Sequence[Sequence[str] | None]) -> Iterator[tuple[str, ...]]:
     """The columns of a form row by row. Raises Problem `invalid-request` where some are missing."""
     if len({len(each or ()) for each in columns}) != 1:
-        raise Problem(*_INCOMPLETE)
+        raise Problem("invalid-request", "Some of the form is missing. Go back and send it again.")
     return zip(*(each or () for each in columns), strict=True)
