@@ -1,5 +1,7 @@
-"""What is owed: by one rule for the list of who owes and for what needs somebody."""
+"""What is owed: by one rule for the lists of who owes, a reader's page and for what needs somebody."""
 
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -40,6 +42,35 @@ def is_owed() -> ColumnElement[bool]:
         ~never_started,
         select(ChargeRow.id).where(failed_charge()).exists(),
     )
+
+
+def is_owed_by(reader: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a reader owes an invoice."""
+    return (
+        select(InvoiceRow.id)
+        .join(Subscription, Subscription.id == InvoiceRow.subscription_id)
+        .where(Subscription.reader_id == reader, is_owed())
+        .exists()
+    )
+
+
+async def owed_by(
+    session: AsyncSession, reader_ids: Collection[str]
+) -> dict[str, list[tuple[int, str]]]:
+    """What each of the readers who owe anything owes: an amount in minor units for each currency."""
+    row = InvoiceRow
+    grouping = (Subscription.reader_id, row.currency)
+    found = await session.execute(
+        select(*grouping, func.sum(row.amount_remaining))
+        .join_from(row, Subscription, Subscription.id == row.subscription_id)
+        .where(Subscription.reader_id.in_(reader_ids), is_owed())
+        .group_by(*grouping)
+        .order_by(*grouping)
+    )
+    sums: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+    for reader_id, currency, amount in found:
+        sums[reader_id].append((int(amount), currency))
+    return dict(sums)
 
 
 async def owed(session: AsyncSession) -> list[OwedSum]:

@@ -8,6 +8,7 @@ from typing import Literal
 from fastapi.responses import StreamingResponse
 
 from service.db.context import Context
+from service.finance.owing import owed_by
 from service.reports.bought import SubscriptionFacts
 from service.reports.csv_text import Value, csv_lines
 from service.reports.readers import ReaderFacts, ReaderFilter, list_readers
@@ -62,13 +63,19 @@ async def _rows(context: Context, chosen: ReaderFilter) -> AsyncIterator[list[tu
             page = await list_readers(
                 session, chosen, cursor=cursor, limit=PAGE, now=now, zone=context.settings.zone
             )
-            bought = await first_subscriptions(session, [each.reader_id for each in page.items])
-        yield [_row(each, bought.get(each.reader_id)) for each in page.items]
+            ids = [each.reader_id for each in page.items]
+            bought, owed = await first_subscriptions(session, ids), await owed_by(session, ids)
+        yield [
+            _row(each, bought.get(each.reader_id), owed.get(each.reader_id, []))
+            for each in page.items
+        ]
         if (cursor := page.next_cursor) is None:
             return
 
 
-def _row(reader: ReaderFacts, bought: SubscriptionFacts | None) -> tuple[Value, ...]:
+def _row(
+    reader: ReaderFacts, bought: SubscriptionFacts | None, owed: list[tuple[int, str]]
+) -> tuple[Value, ...]:
     verified = "yes" if reader.email_verified else "no"
     known = (
         reader.reader_id, reader.email, verified, _instant(reader.first_seen), " ".join(reader.kinds),
@@ -78,7 +85,8 @@ def _row(reader: ReaderFacts, bought: SubscriptionFacts | None) -> tuple[Value, 
     return (
         *known, bought.subscription_id, bought.plan, bought.offer_name, WORDS[bought.standing],
         _instant(bought.since), _instant(bought.until), bought.amount, bought.currency,
-        bought.interval, bought.interval_count, bought.open_amount,
+        bought.interval, bought.interval_count,
+        next((amount for amount, currency in owed if currency == bought.currency), None),
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from service.db.tables import (
     Reader,
     Subscription,
 )
+from service.finance.owing import is_owed_by
 from service.offers.store import gift_offers
 from service.reports.led import source
 from service.reports.queries.habits import is_asleep
@@ -153,7 +154,7 @@ def _is(kind: Kind, now: datetime, zone: ZoneInfo) -> ColumnElement[bool]:
             ending = and_(ends > now, ends <= now + TRIALS_END_WITHIN)
             return _has_subscription(and_(Subscription.status == "trialing", ending))
         case "owing":
-            return _has_subscription(Subscription.status.in_(("past_due", "unpaid")))
+            return is_owed_by(Reader.id.expression)
         case "sleeper":
             return is_asleep(now, zone)
         case "lapsed":

@@ -113,10 +113,30 @@ async def test_the_list_of_readers_says_who_owes_how_much(
     signed_in: SignedIn, store: Store
 ) -> None:
     offer, ana = rows.offer(), rows.reader(email="ana@a.example")
-    await store(offer, ana, rows.subscription(ana, offer, status="past_due", open_amount=1250))
-    page = (await (await signed_in("viewer")).get("/admin/readers?kind=owing")).text
-    text = " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
-    assert "Payment overdue Digital, monthly, €9.00 a month €12.50" in text
+    bought = rows.subscription(ana, offer, status="past_due")
+    over = rows.subscription(ana, offer, status="canceled")
+    debts = [
+        rows.invoice(bought, amount_due=1250), rows.invoice(bought, amount_due=250),
+        rows.invoice(over, amount_due=700, currency="USD"),
+    ]  # fmt: skip
+    # Overdue by an invoice that nobody has tried to charge.
+    bob = rows.reader(email="bob@a.example")
+    untried = rows.subscription(bob, offer, status="past_due", open_amount=900)
+    await store(
+        offer, ana, bought, over, *debts, *map(rows.failed_charge, debts), bob, untried,
+        rows.invoice(untried),
+    )  # fmt: skip
+    browser = await signed_in("viewer")
+    text = words(await browser.get("/admin/readers?kind=owing"))
+    assert "Payment overdue Digital, monthly, €9.00 a month €15.00, $7.00" in text
+    assert "bob@a.example" not in text
+    theirs = words(await browser.get(f"/admin/subscribers/{ana.id}"))
+    assert "Owes after a failed charge €15.00, $7.00" in theirs
+    assert "Owes after" not in words(await browser.get(f"/admin/subscribers/{bob.id}"))
+
+
+def words(answer: httpx2.Response) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
 
 
 @on_sqlite

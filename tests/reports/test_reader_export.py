@@ -46,8 +46,9 @@ async def store(database: Database, *added: Base) -> None:
 async def test_both_forms_give_back_what_is_stored(database: Database, settings: Settings) -> None:
     offer = rows.offer(name="=Monthly")
     readers = [rows.reader(email=email) for email in [*ODD, None]]
-    bought = rows.subscription(readers[0], offer, status="past_due", open_amount=900)
-    await store(database, offer, *readers, bought)
+    bought = rows.subscription(readers[0], offer, status="past_due")
+    debt = rows.invoice(bought, amount_due=900)
+    await store(database, offer, *readers, bought, debt, rows.failed_charge(debt))
     written = await text_of(database, settings, "csv")
     header, *found = list(csv.reader(StringIO(written, newline="")))
     assert tuple(header) == HEADER
@@ -141,9 +142,11 @@ async def everybody(database: Database) -> None:
     offer, article = rows.offer(), rows.article("a", "A")
     paid = {name: rows.checkout(who[name], offer, NOW) for name in ("asleep", "awake")}
     bought = {name: rows.subscription(who[name], offer) for name in ("asleep", "awake")}
+    overdue = rows.subscription(who["owes"], offer, status="past_due")
+    debt = rows.invoice(overdue)
     await store(
         database, offer, article, *who.values(), *paid.values(),
-        rows.subscription(who["owes"], offer, status="past_due"),
+        overdue, debt, rows.failed_charge(debt),
         rows.subscription(
             who["trial"], offer, status="trialing", trial_end=NOW + timedelta(days=2)
         ),

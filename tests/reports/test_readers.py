@@ -74,7 +74,11 @@ async def everybody(database: Database) -> Database:
     bought["sub"].id, bought["sub"].customer_id = "sub_1", "cus_1"
     bought["lapsed"].status, bought["back"].status = "canceled", "past_due"
     article = rows.article("a", "A")
+    # A subscription that is over may owe, too, and one that is overdue only by a charge that failed.
+    debt = rows.invoice(bought["lapsed"])
+    bought["new"].status = "past_due"
     added: list[Base] = [
+        debt, rows.failed_charge(debt), rows.invoice(bought["new"]),
         offer, present, *readers.values(), article, *bought.values(),
         rows.subscription(readers["back"], offer, status="canceled"),
         *(
@@ -101,8 +105,8 @@ async def everybody(database: Database) -> Database:
 async def test_each_reader_is_of_their_kinds(everybody: Database) -> None:
     found = await listed(everybody, ReaderFilter(), limit=3)
     assert {name: facts.kinds for name, facts in found.items()} == {
-        "sub": ("subscriber", "sleeper", "registered"), "lapsed": ("lapsed",),
-        "back": ("subscriber", "owing", "sleeper"),
+        "sub": ("subscriber", "sleeper", "registered"), "lapsed": ("owing", "lapsed"),
+        "back": ("subscriber", "sleeper"),
         "pass": ("pass_buyer",), "comped": ("comped",), "over": (), "account": ("registered",),
         "typed": (), "new": ("subscriber",), "awake": ("subscriber",),
     }  # fmt: skip

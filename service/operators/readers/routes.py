@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import AppContext, Context
 from service.db.session import ReportSession
+from service.finance.owing import owed_by
 from service.html.redirect import see_other
 from service.identity.audit import change_by
 from service.identity.permissions import Permission
@@ -89,12 +90,11 @@ async def _page(
         session, asked.chosen(context.settings.zone), cursor=asked.cursor, limit=asked.limit,
         now=context.clocks.business(), zone=context.settings.zone,
     )  # fmt: skip
-    bought = await subscriber_list.first_subscriptions(
-        session, [each.reader_id for each in found.items]
-    )
+    ids = [each.reader_id for each in found.items]
+    bought = await subscriber_list.first_subscriptions(session, ids)
     return page(
         request, "readers.html", status_code=422 if refusal else 200, readers=found, asked=asked,
         kinds=readers.KINDS, plans=[plan for plan in await subscriber_list.plans(session) if plan],
         views=await views_of(session, visit.operator.id), refusal=refusal,
-        bought=bought,
+        bought=bought, owed=await owed_by(session, ids),
     )  # fmt: skip

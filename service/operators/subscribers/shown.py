@@ -12,6 +12,7 @@ from service.access.explain import Explanation
 from service.access.reasons import operators_words
 from service.account.notes import list_notes
 from service.db.context import Context
+from service.finance.owing import owed_by
 from service.html.list_query import ListQuery
 from service.identity.sessions import live_sessions
 from service.operators.frame.names import names_of
@@ -40,6 +41,7 @@ async def reader_page(
     }
     return page(
         request, "subscriber.html", history=history, notes=notes, devices=devices,
+        owed=(await owed_by(session, [history.reader_id])).get(history.reader_id, []),
         names=await names_of(
             session,
             [each.author for each in notes.items],
