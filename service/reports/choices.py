@@ -4,15 +4,18 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from babel.numbers import is_currency
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.words import HELPING_WORDS
-from service.db.tables import Article, Offer, PromotionUse
+from service.db.tables import Article, Offer, PromotionUse, Subscription
+from service.problems import invalid_field
 from service.reports import subscriber_list
 from service.reports.movement_sums import LATER, TENURES
 from service.reports.queries.depths import PUBLICATION
 from service.reports.queries.holders import NO_SECTION
+from service.reports.queries.money import UNKNOWN
 from service.rules.document import of_settings
 from service.rules.prompts import AUDIENCE_WORDS, NO_PROMPT
 from service.rules.store import meter_names, rules_documents
@@ -68,6 +71,31 @@ def _digest(title: str, text: str) -> str:
 async def known_values(session: AsyncSession, names: Iterable[str]) -> dict[str, list[str]]:
     """What each of these filters can be set to; nothing: whatever is typed."""
     return {name: await _known(session, name) for name in names}
+
+
+async def refuse_unknown(session: AsyncSession, chosen: Mapping[str, str]) -> None:
+    """Raise Problem `invalid-request` for a filter's value that names nothing, now or earlier.
+
+    What buyers, cards and banks bring along is anybody's word, and never unknown.
+    """
+    for name, value in chosen.items():
+        if not await _is_known(session, name, value):
+            raise invalid_field(f"query.{name}", f"{WORDS[name]}: there is no {value!r}.")
+
+
+async def _is_known(session: AsyncSession, name: str, value: str) -> bool:
+    match name:
+        case "currency":
+            # Money is settled in others, too, than what offers are in.
+            return is_currency(value)
+        case "plan" | "section" | "offer" | "coupon":
+            if value == UNKNOWN or value in await _known(session, name):
+                return True
+            # A plan that an offer had once.
+            sold = select(Subscription.id).where(Subscription.plan == value).limit(1)
+            return name == "plan" and await session.scalar(sold) is not None
+        case _:
+            return value in _FIXED.get(name, (value,))
 
 
 async def _known(session: AsyncSession, name: str) -> list[str]:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.problems import invalid_field
 from service.reports.asked import Asked
 from service.reports.cells import Line
+from service.reports.choices import refuse_unknown
 from service.reports.conversion import totals
 from service.reports.figure import Figure
 from service.reports.period import NotAsked
@@ -21,6 +22,9 @@ async def report_on(session: AsyncSession, slug: str, asked: Asked) -> Report:
     figure = BY_SLUG.get(slug)
     if figure is None:
         raise no_such_figure()
+    await refuse_unknown(
+        session, {name: of for name, of in asked.chosen.items() if name in figure.all_filters}
+    )
     try:
         lines = await figure.lines(session, asked)
         today = asked.now.astimezone(asked.period.zone).date()

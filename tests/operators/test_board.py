@@ -37,8 +37,11 @@ async def test_each_span_shows_every_figure_with_its_report_behind(
 
 
 async def test_a_filter_stays_in_the_address_and_is_said_where_a_figure_lacks_it(
-    signed_in: SignedIn,
+    signed_in: SignedIn, database: Database
 ) -> None:
+    ferry = rows.article("ferry", "The ferry")
+    ferry.section = "News"
+    await store(database, ferry)
     browser = await signed_in("viewer")
     page = await shown(browser, section="News", source="letter", span="month")
     mix, came = (
@@ -106,7 +109,10 @@ async def test_a_card_says_why_there_is_a_dash_and_what_a_share_is_made_of(
     assert "All its walls were less than 30 days ago." in card[: card.index('class="behind"')]
 
 
-@pytest.mark.parametrize(("name", "value"), [("span", "century"), ("source", "x" * 300)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("span", "century"), ("source", "x" * 300), ("plan", "nope"), ("currency", "eur")],
+)
 async def test_what_cannot_be_asked_is_refused(signed_in: SignedIn, name: str, value: str) -> None:
     browser = await signed_in("viewer")
     assert (await browser.get("/admin", params={name: value})).status_code == 422

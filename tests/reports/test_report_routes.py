@@ -132,6 +132,7 @@ BAD = [
     "from=2026-03-10&to=2026-03-01", "from=1000-01-01", "to=tomorrow", "interval=hour", "zone=Mars",
     "zone=%00", "compare=never", "split=shoe-size", "format=xml", "limit=3", "from=%FF",
     f"plan={'x' * 101}", "plan=%00", "interval=day&from=2020-01-01",
+    "plan=nope", "currency=ZZZ", "currency=eur", "interval_charged=fortnight",
 ]  # fmt: skip
 
 
@@ -143,6 +144,37 @@ async def test_what_cannot_be_asked_is_refused_with_the_field(
     answer = await staff.get(f"{REPORTS}/mrr?{query}")
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"][0]["field"] == f"query.{query.partition('=')[0]}"
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("slug", "name", "value"),
+    [
+        ("stop-rate", "section", "nowhere"), ("stop-rate", "source", "nobody.example"),
+        ("revenue", "offer", "Nothing"), ("revenue", "currency", "CHF"), ("reasons", "tenure", "day_9"),
+        ("paid-after-a-wall", "wall", "brick"), ("paid-after-a-wall", "audience", "cats"),
+        ("revenue", "country", "unknown"), ("dunning", "offer", "unknown"),
+    ],
+)  # fmt: skip
+async def test_a_name_that_nothing_had_is_refused_and_anybodys_word_is_not(
+    staff: httpx2.AsyncClient, slug: str, name: str, value: str
+) -> None:
+    answer = await staff.get(f"{REPORTS}/{slug}", params={name: value})
+    if name in {"source", "country"} or value in {"unknown", "CHF"}:
+        assert answer.status_code == 200, answer.text
+        return
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["field"] == f"query.{name}"
+
+
+@on_sqlite
+async def test_a_plan_that_an_offer_had_once_is_known(
+    staff: httpx2.AsyncClient, database: Database
+) -> None:
+    ended, reader = rows.offer(plan="weekend", archived_at=NOW), rows.reader()
+    await store(database, ended, reader, rows.subscription(reader, ended, plan="evening"))
+    for plan in ("weekend", "evening"):
+        assert (await staff.get(f"{REPORTS}/mrr?plan={plan}")).status_code == 200
 
 
 @on_sqlite

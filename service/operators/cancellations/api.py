@@ -14,6 +14,7 @@ from service.operators.cancellations.schemas import (
     CancellationList,
 )
 from service.reports.cancellation_list import list_cancellations
+from service.reports.choices import refuse_unknown
 from service.settings import AppSettings
 
 router = APIRouter(tags=["operators"])
@@ -33,6 +34,7 @@ async def read_cancellations(
 
     Needs the permission subscribers:read.
     """
+    await refuse_unknown(session, asked.filtered)
     page = await list_cancellations(
         session, asked.asked(settings, clocks.business()), asked.chosen,
         cursor=asked.cursor, limit=asked.limit,

@@ -34,6 +34,7 @@ async def show_cancellations(
 ) -> Response:
     """Those of the period, the newest first; each leads to the reader."""
     period = asked.asked(settings, clocks.business())
+    await choices.refuse_unknown(session, asked.filtered)
     found = await list_cancellations(
         session, period, asked.chosen, cursor=asked.cursor, limit=asked.limit
     )

@@ -33,6 +33,12 @@ class CancellationsQuery(PeriodQuery, ListQuery):
     """Only those who wrote something."""
 
     @property
+    def filtered(self) -> dict[str, str]:
+        """The plan, the interval and the currency that are asked for."""
+        given = {name: getattr(self, name) for name in ("plan", "interval_charged", "currency")}
+        return {name: value for name, value in given.items() if value}
+
+    @property
     def chosen(self) -> Chosen:
         return Chosen(
             self.plan, self.tenure or "", self.feedback or "", self.comments,

@@ -13,6 +13,7 @@ from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
 from service.operators.frame.files import CSV, csv_file
 from service.operators.movements.schemas import AnyMovements, MovementItem, MovementList
+from service.reports.choices import refuse_unknown
 from service.reports.movement_list import list_movements
 from service.settings import AppSettings
 
@@ -33,8 +34,10 @@ async def read_movements(
 
     Needs the permission subscribers:read.
     """
+    period = asked.asked(settings, clocks.business())
+    await refuse_unknown(session, period.chosen)
     page = await list_movements(
-        session, asked.asked(settings, clocks.business()), asked.kind, cause=asked.cause or "",
+        session, period, asked.kind, cause=asked.cause or "",
         cursor=asked.cursor, limit=asked.limit,
     )  # fmt: skip
     return MovementList.of(page.map(MovementItem.of))
@@ -48,6 +51,8 @@ async def download_movements(
 ) -> Response:
     """The list by the same filters as CSV, all of it. Needs the permission subscribers:read."""
     period = asked.asked(context.settings, context.clocks.business())
+    async with context.database.slow_reading("reports") as session:
+        await refuse_unknown(session, period.chosen)
 
     async def some(session: AsyncSession, cursor: str | None, limit: int) -> Page[MovementItem]:
         page = await list_movements(

@@ -45,6 +45,7 @@ async def show_movements(
 ) -> Response:
     """Those of the period, the newest first; each leads to the reader."""
     period = asked.asked(settings, clocks.business())
+    await choices.refuse_unknown(session, period.chosen)
     found = await list_movements(
         session, period, asked.kind, cause=asked.cause or "", cursor=asked.cursor, limit=asked.limit
     )
