@@ -82,15 +82,17 @@ async def _prepare(
             algorithm = settings.token_algorithm
             await ensure_keys(session, algorithm=algorithm, encryption_key=key, now=clocks.wall())
         await follow(database, clocks)
-        simulator.follow(clocks.business())
         context = Context(settings, clocks, database)
         password = await seed(context, read_newspaper(clocks.business()))
         if await multitude_fill.unfinished(context) is not None:
             _say("Inventing what was interrupted …")
             await multitude_fill.invent(context, scale, _say)
         elif await history.is_wanted(context, scale):
+            simulator.follow(clocks.business())
             await _invent(context, simulator, scale)
+        # As after a jump: what the history goes on with itself isn't played by the local Stripe.
         await history.go_on(context, simulator)
+        simulator.follow(clocks.business())
         return password
     finally:
         await database.dispose()

@@ -1,15 +1,15 @@
 """The invented year: what it holds, that the local Stripe agrees, and that it goes on as the clock does."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import func, select
+from sqlalchemy import Engine, event, func, inspect, select
 
 from service.billing.reconcile import reconcile
 from service.billing.sync import sync_subscription
@@ -32,7 +32,7 @@ from service.db.tables import (
 )
 from service.demo.history import write
 from service.demo.history.book import Book
-from service.demo.history.year import DAYS
+from service.demo.history.year import DAYS, drawn
 from service.demo.newspaper import read_newspaper
 from service.demo.seed import seed
 from service.finance.books import Gap, gaps
@@ -50,6 +50,7 @@ from tests.databases import database_of, on_sqlite
 from tests.stripe_at_hand import Wire, gateway_to
 
 SIZE, SMALL = 80, 40
+FEW = 8
 """To compare each subscriber with Stripe takes longer than all else: the small one will do for that."""
 MONTH = timedelta(days=30)
 URL = "http://stripe.localhost"
@@ -262,48 +263,136 @@ async def test_a_second_start_adds_nothing(demo: Demo) -> None:
     assert await counted(demo, Subscription.status, Subscription) == before
 
 
-async def test_a_longer_history_begins_with_the_shorter(demo: Demo) -> None:
-    """What is written at once is what is written in two parts: nothing twice, nothing forgotten."""
-    now, then = demo.clocks.business(), demo.clocks.business() - 3 * MONTH
-    whole, early, late = [
-        await book(demo, since=since, until=until)
-        for since, until in ((None, now), (None, then), (then, now))
-    ]
-    assert whole.entries
-    assert reads(whole) == reads(early) + reads(late)
-    assert happened(whole) == happened(early) + happened(late)
-    assert moved(whole) == moved(early) + moved(late)
+@dataclass
+class Stored:
+    """What a history in parts comes to: its rows by table and key, and all that is only ever added."""
+
+    rows: dict[tuple[object, ...], dict[str, object]] = field(default_factory=dict)
+    added: Counter[object] = field(default_factory=Counter)
+    until: datetime | None = None
+
+    def untouched(self) -> frozenset[str] | None:
+        if self.until is None:
+            return None
+        return frozenset(
+            str(key[1])
+            for key, row in self.rows.items()
+            if key[0] == "Subscription" and row["synced_at"] == self.until
+        )
+
+    def keep(self, book: Book) -> None:
+        """As the database does: nothing is stored twice, or of a reader who isn't."""
+        for row in book.rows:
+            assert key_of(row) not in self.rows, f"twice: {key_of(row)}"
+            self.rows[key_of(row)] = columns_of(row)
+        for row in book.changed:
+            assert key_of(row) in self.rows, f"never stored: {key_of(row)}"
+            self.rows[key_of(row)] = columns_of(row)
+        readers = {key[1] for key in self.rows if key[0] == "Reader"}
+        assert {row.get("reader_id") for row in self.rows.values()} <= {*readers, None}
+        assert {reader for reader, *_ in book.comps} <= readers
+        self.added.update(
+            (each.at, each.holder, each.article_id, each.reason) for each in book.entries
+        )
+        self.added.update((each["once"], each["occurred_at"]) for each in book.events)
+        self.added.update([*book.touches, *book.sources, *book.comps])
+        for each in book.takings.entered:
+            key = (type(each.booked).__name__, each.booked.id)
+            # An invoice that was open may have been paid since.
+            assert key not in self.rows or key[0] == "BookedInvoice", f"twice: {key}"
+            self.rows[key] = {"booked": each.booked, "ours": dict(each.ours)}
+        self.added.update(("moved", each.booked.id) for each in book.takings.moves)
+        self.until = book.until
 
 
-async def book(demo: Demo, *, since: datetime | None, until: datetime) -> Book:
+def key_of(row: Base) -> tuple[object, ...]:
+    columns = inspect(type(row)).primary_key
+    return (type(row).__name__, *(getattr(row, str(column.key)) for column in columns))
+
+
+def columns_of(row: Base) -> dict[str, object]:
+    return {each.key: getattr(row, each.key) for each in inspect(type(row)).column_attrs}
+
+
+async def stored(demo: Demo, cuts: Sequence[datetime]) -> Stored:
+    """The history written up to each of these instants, one after the other."""
+    found = Stored()
+    for until in cuts:
+        found.keep(await book(demo, found.until, until, found.untouched()))
+    return found
+
+
+async def book(
+    demo: Demo, since: datetime | None, until: datetime, untouched: frozenset[str] | None
+) -> Book:
     async with demo.context.database.reading() as session:
         written = await write.read_written(session, demo.context)
-        stored = frozenset(await session.scalars(select(Subscription.id)))
     assert written is not None
-    empty = Book(since, until)
     scribe = await write.scribe_of(
-        demo.context, demo.simulator, written.calendar, SIZE, empty
+        demo.context, demo.simulator, written.calendar, FEW, Book(since, until)
     )  # fmt: skip
-    if since is not None:
-        scribe = replace(scribe, untouched=stored)
-    write.fill(scribe, SIZE)
+    scribe = replace(scribe, untouched=untouched)
+    write.fill(scribe, FEW)
     return scribe.book
 
 
-def reads(book: Book) -> Counter[object]:
-    return Counter((each.at, each.holder, each.article_id, each.reason) for each in book.entries)
+async def test_a_history_in_parts_is_the_one_written_at_once(demo: Demo) -> None:
+    """Wherever it is cut: between two steps of one person, and anywhere else."""
+    now = demo.clocks.business().replace(microsecond=0)
+    begin = now - timedelta(days=DAYS)
+    whole, rng = await stored(demo, [now]), drawn("cuts")
+    between = rng.sample(sorted(each for each in within_steps(whole) if begin < each < now), 15)
+    for some in range(3):
+        anywhere = {begin + timedelta(seconds=rng.randrange(DAYS * 86_400)) for _ in range(2)}
+        in_parts = await stored(demo, [*sorted(anywhere | {*between[some::3]}), now])
+        assert in_parts.added == whole.added
+        assert in_parts.rows == whole.rows
 
 
-def happened(book: Book) -> Counter[object]:
-    return Counter((each["once"], each["occurred_at"]) for each in book.events)
+def within_steps(whole: Stored) -> set[datetime]:
+    """When somebody has signed in and not bought yet, and when a pass isn't over."""
+    found = set()
+    for (table, *_), row in whole.rows.items():
+        if table == "Customer":
+            assert isinstance(row["bound_at"], datetime)
+            found.add(row["bound_at"] - timedelta(minutes=1))
+        elif table == "Pass":
+            assert isinstance(row["starts_at"], datetime)
+            found.add(row["starts_at"] + timedelta(hours=1))
+    return found
 
 
-def moved(book: Book) -> Counter[object]:
-    return Counter(
-        (row.subscription_id, row.number, row.kind, row.at)
-        for row in book.rows
-        if isinstance(row, MovementRow)
-    )
+@on_sqlite
+async def test_a_part_that_was_interrupted_is_written_again(going_on: Demo) -> None:
+    """With all of it undone, or with the local Stripe's half kept already."""
+    demo, engine = going_on, going_on.context.database._writing.sync_engine
+    for moment in ("begin", "commit"):
+        before = await counted(demo, Subscription.status, Subscription)
+        demo.clocks.travel(MONTH)
+        with broken(engine, moment), pytest.raises(Broken):
+            await write.go_on(demo.context, demo.simulator)
+        assert await counted(demo, Subscription.status, Subscription) == before
+        demo.clocks.travel(timedelta(minutes=5))
+        await demo.jump(timedelta(0))
+        assert (await counted(demo, Subscription.status, Subscription)).total() > before.total()
+    assert await demo.differences() == []
+    assert await demo.gaps("invoice", "charge") == []
+
+
+class Broken(Exception):
+    """As a power cut."""
+
+
+@contextmanager
+def broken(engine: Engine, moment: str) -> Iterator[None]:
+    """Let the first transaction break that comes to this moment."""
+
+    def cut(_: object) -> None:
+        raise Broken
+
+    event.listen(engine, moment, cut)
+    yield
+    event.remove(engine, moment, cut)
 
 
 async def test_a_bank_contests_a_payment_that_is_at_stripe(demo: Demo) -> None:

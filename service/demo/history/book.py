@@ -133,13 +133,14 @@ class Scribe:
     def reads_registered(self, person: Person) -> None:
         """What somebody reads who has signed in and bought nothing."""
         rng = drawn("registered reads", person.number)
-        day = self.calendar.day_of(person.at)
+        day, times = self.calendar.day_of(person.at), []
         for _ in range(rng.randrange(1, 9)):
             day += rng.randrange(0, 20)
-            at = max(self.calendar.at(day, rng), person.at + timedelta(minutes=1))
+            times.append(max(self.calendar.at(day, rng), person.at + timedelta(minutes=1)))
+        for at in sorted(times):
             if at > self.book.until:
                 return
-            piece = self.reading.piece_of(day, rng)
+            piece = self.reading.piece_of(self.calendar.day_of(at), rng)
             self.book.note_entry(
                 self.reading.read_by_registered(
                     person.reader_id, person.device, piece, at, person.led_by
@@ -188,6 +189,8 @@ class Scribe:
         person = buyer.person
         self.comes_to_a_wall(person)
         self.signs_in(person)
+        if buyer.course.started_at > self.book.until:
+            return
         first = Life(person.number, person.customer_id, buyer.course, self.catalogue.sold)
         moved = self._lives(first, buyer, ())
         if first.reason != "cancellation_requested" or buyer.comes_back_after is None:

@@ -44,12 +44,15 @@ class Catalogue:
 
 async def keep_old_offers(session: AsyncSession, calendar: Calendar) -> None:
     """Let the offers be as old as the history, with the cheaper one that was sold before."""
-    plan = ""
+    plan, old = "", None
     for offer in await session.scalars(select(Offer)):
         offer.created_at = calendar.midnight(0)
-        if (offer.interval, offer.currency, offer.amount) == _SOLD["monthly"]:
+        terms = (offer.interval, offer.currency, offer.amount)
+        if terms == _SOLD["monthly"]:
             plan, offer.created_at = offer.plan, calendar.midnight(PRICE_RISES_ON)
-    old = await create_offer(
+        elif terms == _SOLD["monthly_old"]:
+            old = offer  # of a first start that was interrupted
+    old = old or await create_offer(
         session, name="Monthly", plan=plan, price=_OLD_MONTHLY, now=calendar.midnight(0)
     )
     old.archived_at = calendar.midnight(PRICE_RISES_ON)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from service.billing.money import ACCESS, REASON, Money
+from service.billing.transitions import TRIAL_WILL_END
 from service.demo.history.comments import comment_on
 from service.demo.history.copies import End
 from service.demo.history.courses import (
@@ -123,7 +124,12 @@ class Life:
 
     def stages(self, facts: Iterable[Fact], now: datetime) -> Iterator[Stage]:
         """Follow the facts up to `now`: a stage at each change, and one at `now` unless it is over."""
+        trial_end = self.course.trial_end
+        noticed_at = trial_end - TRIAL_WILL_END if trial_end is not None else None
         for fact in facts:
+            if noticed_at is not None and noticed_at <= min(fact.at, now):
+                yield self.stage(noticed_at)  # Stripe says then that the trial will end
+                noticed_at = None
             if fact.at > now:
                 break
             if isinstance(fact, Billed) and fact.key != self.key and fact.period:

@@ -1,8 +1,8 @@
 """Write the invented year before the newspaper opens, and what came since whenever its clock is ahead.
 
 How far the history goes is in the audit trail, written in the same transaction as its rows. The local
-Stripe's documents come first: they have the same ids each time, so a start that was interrupted
-repeats them. A subscription that somebody has done something with, or that the local Stripe has renewed
+Stripe's documents are kept just before that is committed: they have the same ids each time, so a part
+that was interrupted there repeats them. A subscription that somebody has done something with, or that the local Stripe has renewed
 by itself, is no longer the history's: it goes on as any other does.
 """
 
@@ -148,8 +148,7 @@ async def _write(
         scribe = await scribe_of(context, simulator, calendar, size, book)
         await asyncio.to_thread(fill, scribe, size)
         book.takings.pay_out(book.since, book.until)
-        await asyncio.to_thread(_keep_at_stripe, simulator, scribe)
-        await _keep(context, scribe.book, calendar, size)
+        await _keep(context, simulator, scribe, size)
     finally:
         gc.enable()
 
@@ -181,8 +180,7 @@ def fill(scribe: Scribe, size: int) -> None:
         for entry, _ in scribe.reading.strangers(day):
             book.note_entry(entry)
         for buyer in buyers(day, calendar, size):
-            if buyer.course.started_at <= book.until:
-                scribe.subscribes(buyer)
+            scribe.subscribes(buyer)
         for person in undecided(day, calendar, size):
             scribe.leaves_checkout(person)
         for person in pass_buyers(day, calendar, size):
@@ -228,7 +226,8 @@ def _keep_at_stripe(simulator: Simulator, scribe: Scribe) -> None:
                 store.schedule(tonight, PAY_OUT, currency)
 
 
-async def _keep(context: Context, book: Book, calendar: Calendar, size: int) -> None:
+async def _keep(context: Context, simulator: Simulator, scribe: Scribe, size: int) -> None:
+    book = scribe.book
     async with context.database.transaction() as session:
         connection = await session.connection()
         await connection.run_sync(_insert, book)
@@ -248,9 +247,13 @@ async def _keep(context: Context, book: Book, calendar: Calendar, size: int) -> 
         await record(
             session, actor=ACTOR, action=_WRITTEN, target="history", now=book.until,
             after={
-                "first": calendar.first.isoformat(), "until": book.until.isoformat(), "size": size,
+                "first": scribe.calendar.first.isoformat(), "until": book.until.isoformat(),
+                "size": size,
             },
         )  # fmt: skip
+        await session.flush()
+        # Last, so that the local Stripe plays nothing on of which there are no rows.
+        await asyncio.to_thread(_keep_at_stripe, simulator, scribe)
 
 
 def _insert(connection: Connection, book: Book) -> None:
