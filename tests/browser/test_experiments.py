@@ -35,8 +35,12 @@ def test_an_editor_tries_other_words(chromium: Browser, demo: Demo, size: str) -
         editor.get_by_role("button", name="Start the experiment").click()
         expect(editor.get_by_role("heading", name="What it has shown")).to_be_visible()
         look_at(editor, size, "admin-experiment")
+        editor.goto("/admin/rules")
+        prompt = editor.get_by_role("group", name="New prompt")
+        prompt.get_by_role("group", name="Readers").get_by_label("Subscribed before").check()
+        look_at(editor, size, "admin-rules")
         editor.set_viewport_size({"width": 320, "height": 700})
-        for path in ("/admin/experiments", f"/admin/experiments/{slug}"):
+        for path in ("/admin/rules", "/admin/experiments", f"/admin/experiments/{slug}"):
             editor.goto(path)
             assert editor.evaluate("document.documentElement.scrollWidth") <= 320, path
         editor.get_by_role("button", name="Stop the experiment").click()
