@@ -19,6 +19,7 @@ from service.levels import Span
 from service.metering.window import Window, window_at
 from service.problems import Problem
 from service.rules.in_force import InForce
+from service.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,9 @@ async def gift_of(
         {each.source for each in held if covers(each.scope, facts) and each.reference != unproven},
         given=given.articles,
         is_given=given.has_this,
-        most=context.settings.gift_links_per_month,
+        most=in_force.settings.gift_links_per_month,
         readers=given.readers,
-        most_readers=context.settings.gift_link_readers,
+        most_readers=in_force.settings.gift_link_readers,
     )
     return Gift(await live_link(session, reader_id, article.id, now), giving, month)
 
@@ -83,19 +84,20 @@ async def give(
     await hold_links(session, reader_id, article.id)
     found = await gift_of(session, context, in_force, article, reader_id)
     if not found.giving.is_possible:
-        raise Problem("gift-refused", refusal_words(found, context), reason=found.giving.reason)
-    settings = context.settings
+        raise Problem(
+            "gift-refused", refusal_words(found, in_force.settings), reason=found.giving.reason
+        )
     link = await make_link(
         session, reader_id=reader_id, article_id=article.id, month=found.month.start,
-        days=settings.gift_link_days, most_readers=found.giving.places,
+        days=in_force.settings.gift_link_days, most_readers=found.giving.places,
         now=context.clocks.business(),
     )  # fmt: skip
     return Made(link, found.giving.left)
 
 
-def refusal_words(gift: Gift, context: Context) -> str:
-    """Why the article can't be given, and what to do; empty where it can."""
-    most = context.settings.gift_links_per_month
+def refusal_words(gift: Gift, settings: Settings) -> str:
+    """Why the article can't be given, and what to do; empty where it can. `settings` are those in force."""
+    most = settings.gift_links_per_month
     match gift.giving.reason:
         case "is_off":
             return "Articles can’t be given to others here. Share the article’s address instead."
@@ -106,12 +108,12 @@ def refusal_words(gift: Gift, context: Context) -> str:
                 "Subscribers can give an article that their subscription includes. Subscribe first."
             )
         case "all_given":
-            again = long_day(gift.month.end, context.settings.zone)
+            again = long_day(gift.month.end, settings.zone)
             return f"You have given {most} articles this month. You can give others from {again}."
         case "all_opened":
-            again = long_day(gift.month.end, context.settings.zone)
+            again = long_day(gift.month.end, settings.zone)
             return (
-                f"{context.settings.gift_link_readers} readers have opened this article by your links this "
+                f"{settings.gift_link_readers} readers have opened this article by your links this "
                 f"month, and no more can. Give another article, or this one again from {again}."
             )
         case "may_give":

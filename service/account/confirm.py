@@ -1,7 +1,7 @@
 """Using a link or a code: once, and then the reader is signed in on this device."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,7 +33,7 @@ from service.metering.store import (
 )
 from service.metering.window import window_at
 from service.problems import Problem
-from service.rules.in_force import in_force_at
+from service.rules.in_force import InForce, in_force_at
 
 CODES = Limit(
     "sign-in-code", 10, timedelta(hours=1),
@@ -184,11 +184,9 @@ async def _meter_of(session: AsyncSession, reader_id: str) -> str:
 
 
 async def _carry_reads(
-    session: AsyncSession, context: Context, from_meter: str, to_meter: str
+    session: AsyncSession, in_force: InForce, from_meter: str, to_meter: str, now: datetime
 ) -> None:
     """What the device has read, by each of the publication's meters."""
-    now = context.clocks.business()
-    in_force = await in_force_at(session, context.settings, now)
     meters = in_force.rules.meters
     for each in meters.every:
         await carry_reads(
@@ -206,6 +204,7 @@ async def _opened(
 ) -> OpenedSession:
     caller, clocks = client.caller, context.clocks
     now = clocks.wall()
+    in_force = await in_force_at(session, context.settings, clocks.business())
     if caller.session_id is not None:
         # Somebody who planted a session here, or used this browser before, isn't signed in any more.
         await end_session(session, caller.session_id, now, "replaced")
@@ -213,8 +212,9 @@ async def _opened(
     if caller.device_id is not None and device is not None:
         await link_device(session, reader_id=reader_id, device=device, now=clocks.business())
         await _carry_reads(
-            session, context, device_holder(caller.device_id), await _meter_of(session, reader_id)
-        )
+            session, in_force, device_holder(caller.device_id), await _meter_of(session, reader_id),
+            clocks.business(),
+        )  # fmt: skip
         await carry_touches(
             session,
             from_holder=device_holder(caller.device_id),
@@ -224,7 +224,7 @@ async def _opened(
         session,
         reader_id=reader_id,
         now=now,
-        settings=context.settings,
+        settings=in_force.settings,
         method=method,
         kind=client.kind,
         device=device,

@@ -14,6 +14,7 @@ from service.identity.sessions import Kind, OpenedSession, end_session, open_ses
 from service.payments.asking import asking_stripe
 from service.payments.gateway import Gateway, GatewayRefused
 from service.problems import Problem
+from service.rules.in_force import in_force_at
 
 LONGEST_SESSION_ID = 255
 
@@ -84,11 +85,12 @@ async def _opened(
             return None
         if caller.session_id is not None:
             await end_session(session, caller.session_id, now, "replaced")
+        in_force = await in_force_at(session, context.settings, context.clocks.business())
         return await open_session(
             session,
             reader_id=reader_id,
             now=now,
-            settings=context.settings,
+            settings=in_force.settings,
             method="purchase",
             kind=buyer.kind,
             device=pseudonym(caller.device_id) if caller.device_id is not None else None,

@@ -10,6 +10,7 @@ from service.db.context import AppContext
 from service.grants.right_claims import Claim, Claimed, claim_right
 from service.identity.callers import SignedInReader
 from service.limits.addresses import client_network
+from service.rules.in_force import AppInForce
 from service.texts import storable
 
 router = APIRouter(prefix="/v1/me/entitlements", tags=["account"])
@@ -47,12 +48,18 @@ class ClaimedOut(BaseModel):
 
 @router.post("", summary="Say that one subscribes elsewhere")
 async def claim(
-    body: ClaimIn, caller: SignedInReader, request: Request, context: AppContext
+    body: ClaimIn,
+    caller: SignedInReader,
+    request: Request,
+    context: AppContext,
+    in_force: AppInForce,
 ) -> ClaimedOut:
     """Give the reader what other systems of the newsroom know under this number and postcode.
 
     404 `right-not-found` whatever didn't match; 429 after several tries.
     """
     network = client_network(request, context.settings, context.clocks)
-    found = await claim_right(context, body.claim(), reader_id=caller.reader_id, network=network)
+    found = await claim_right(
+        context, body.claim(), in_force.settings, reader_id=caller.reader_id, network=network
+    )
     return ClaimedOut.of(found)

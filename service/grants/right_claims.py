@@ -26,6 +26,7 @@ from service.grants.store import put_grant
 from service.identity.readers import take_turn
 from service.limits.rate import Limit, take_each, too_many
 from service.problems import Problem
+from service.settings import Settings
 
 CLAIMS = "right-claims"
 """The limit's name: tries of one reader."""
@@ -54,13 +55,14 @@ class Claim:
     postcode: str
 
 
-async def claim_right(context: Context, claim: Claim, *, reader_id: str, network: str) -> Claimed:
-    """Give the reader what matches. `network` is the caller's name of today.
+async def claim_right(
+    context: Context, claim: Claim, settings: Settings, *, reader_id: str, network: str
+) -> Claimed:
+    """Give the reader what matches, by the `settings` in force. `network` is the caller's name of today.
 
     Raises the problems `not-found` where readers can't say so, `address-unconfirmed`, `too-many-requests` and
     `right-not-found`.
     """
-    settings = context.settings
     if not settings.rights_by_account:
         raise Problem("not-found")
     key = match_key(settings)
@@ -81,7 +83,11 @@ async def claim_right(context: Context, claim: Claim, *, reader_id: str, network
     async with context.database.serialised(turn_of_claim(hashed)) as session:
         await take_turn(session, reader_id)
         await _check_address(session, reader_id)
-        return await _claimed(session, context, claim.by, hashed, reader_id)
+        found = await _claimed(session, context, claim.by, hashed, reader_id)
+        if found is not None:
+            return found
+        days = settings.rights_provisional_days
+        return await _provisional(session, context, hashed, reader_id, days)
 
 
 async def _check_address(session: AsyncSession, reader_id: str) -> None:
@@ -93,7 +99,8 @@ async def _check_address(session: AsyncSession, reader_id: str) -> None:
 
 async def _claimed(
     session: AsyncSession, context: Context, by: BoundBy, hashed: str, reader_id: str
-) -> Claimed:
+) -> Claimed | None:
+    """By what a list has; None where none has it."""
     now = context.clocks.business()
     column = Right.account_hash if by == "account" else Right.name_hash
     found = await session.scalars(
@@ -110,7 +117,7 @@ async def _claimed(
         and (by == "account" or row.reader_id == reader_id or is_known_by_name(row))
     ]
     if not live:
-        return await _provisional(session, context, hashed, reader_id)
+        return None
     rights = Rights(session, match_key(context.settings), context.clocks, KnownReaders())
     for row in live:
         if row.reader_id is None:
@@ -120,10 +127,10 @@ async def _claimed(
 
 
 async def _provisional(
-    session: AsyncSession, context: Context, hashed: str, reader_id: str
+    session: AsyncSession, context: Context, hashed: str, reader_id: str, days: int
 ) -> Claimed:
     """Some days until the next lists have come, once a reader and number."""
-    now, days = context.clocks.business(), context.settings.rights_provisional_days
+    now = context.clocks.business()
     claim = await session.get(RightClaim, hashed)
     if claim is not None and claim.reader_id == reader_id and claim.provisional_until > now:
         return Claimed("provisional", claim.provisional_until)

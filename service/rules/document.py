@@ -11,6 +11,7 @@ from service.levels import Level, Span, WindowKind
 from service.rules.crawler_document import CrawlersIn
 from service.rules.meters import EntryLimits, MeterRule, Meters
 from service.rules.prompt_document import MOST_NAMED, MOST_PROMPTS, STORED, Name, PromptIn
+from service.rules.reader_document import DevicesIn, ElsewhereIn, GiftLinksIn
 from service.rules.rules import UNSCHEDULED, LevelRule, LevelRules, Rules, Schedule
 from service.settings import MOST_DAYS, Settings
 from service.texts import is_slug, storable
@@ -211,7 +212,7 @@ class WallsIn(Body):
 
 
 class RulesIn(Body):
-    """All rules of the publication. `meter` and `walls` null: as the settings say."""
+    """All rules of the publication. `meter`, `walls`, `gift_links`, `devices` and `elsewhere` null: as the settings say."""
 
     levels: LevelsIn
     meter: MeterIn | None = None
@@ -222,6 +223,9 @@ class RulesIn(Body):
     """Of several that fit a reader, the first one here is shown: their order is their priority."""
     crawlers: CrawlersIn | None = None
     """None: the preview for all of them."""
+    gift_links: GiftLinksIn | None = None
+    devices: DevicesIn | None = None
+    elsewhere: ElsewhereIn | None = None
 
     @model_validator(mode="after")
     def _prompts_once(self) -> Self:
@@ -277,6 +281,9 @@ class RulesIn(Body):
                 "register_wall_text": self.walls.register_wall.text,
                 "wall_purpose": self.walls.purpose,
             }
+        for part in (self.gift_links, self.devices, self.elsewhere):
+            if part is not None:
+                said |= part.said()
         return said
 
 
@@ -304,6 +311,9 @@ def of_settings(settings: Settings) -> RulesIn:
             ),
             purpose=settings.wall_purpose,
         ),
+        gift_links=GiftLinksIn.of(settings),
+        devices=DevicesIn.of(settings),
+        elsewhere=ElsewhereIn.of(settings),
     )
 
 

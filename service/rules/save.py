@@ -132,6 +132,9 @@ def _lines(rules: RulesIn) -> Iterator[tuple[str, str]]:
         ("meter", rules.meter),
         ("walls", rules.walls),
         ("crawlers", rules.crawlers),
+        ("gift links", rules.gift_links),
+        ("devices", rules.devices),
+        ("elsewhere", rules.elsewhere),
     ):
         if said is not None:
             yield from (

@@ -135,7 +135,8 @@ def article_page(
 
     `preview` is the audience whose page the newsroom looks at, `prompt` the name of the one that it tries there.
     """
-    settings, now = running_of(request).get(Settings), running_of(request).get(Clocks).business()
+    settings = running_of(request).get(RuleBook).in_force.settings
+    now = running_of(request).get(Clocks).business()
     today = now.astimezone(settings.zone).date()
     notice = due_notice(request, view.notices, today, settings)
     sold = view.wall.offers if view.wall is not None else notice.offers if notice else []
@@ -154,7 +155,7 @@ def article_page(
         audiences=AUDIENCES,
         more=more,
         visitor=visitor,
-        line=staff_line or _access_line(view, running_of(request).get(RuleBook).in_force.settings),
+        line=staff_line or _access_line(view, settings),
         offers=offers_shown(sold, currencies_wanted(request), settings, now),
         asked_currency=currency_of(request),
     )

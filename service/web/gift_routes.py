@@ -41,7 +41,7 @@ async def show_gift(
     address = link_address(article.slug, gifts.key.sign(gift.link.id), url) if gift.link else ""
     return page(
         request, "give.html", gift=gift, title=article.title, here=f"/articles/{article.slug}",
-        address=address, refusal=refusal_words(gift, context),
+        address=address, refusal=refusal_words(gift, in_force.settings),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from service.identity.callers import CurrentReader, SignedInReader
 from service.identity.declarations import PUBLIC
 from service.limits.addresses import client_network
 from service.problems import Problem
+from service.rules.in_force import AppInForce
 from service.texts import storable
 from service.web.pages import GET, PageRoute, page
 from service.web.sign_in import HOME
@@ -23,9 +24,9 @@ _REFUSALS = {"right-not-found", "address-unconfirmed", "too-many-requests"}
 
 
 @router.api_route("", methods=GET, dependencies=[PUBLIC])
-async def show_form(request: Request, caller: CurrentReader, context: AppContext) -> Response:
+async def show_form(request: Request, caller: CurrentReader, in_force: AppInForce) -> Response:
     """The form, or for a stranger the way to sign in first."""
-    if not context.settings.rights_by_account:
+    if not in_force.settings.rights_by_account:
         raise Problem("not-found")
     return page(
         request,
@@ -41,6 +42,7 @@ async def send_claim(
     request: Request,
     caller: SignedInReader,
     context: AppContext,
+    in_force: AppInForce,
     number: Typed = "",
     postcode: Typed = "",
     by: Annotated[Literal["account", "name"], Form()] = "account",
@@ -49,7 +51,9 @@ async def send_claim(
     network = client_network(request, context.settings, context.clocks)
     claim = Claim(by, number, postcode)
     try:
-        found = await claim_right(context, claim, reader_id=caller.reader_id, network=network)
+        found = await claim_right(
+            context, claim, in_force.settings, reader_id=caller.reader_id, network=network
+        )
     except Problem as problem:
         if problem.slug not in _REFUSALS:
             raise

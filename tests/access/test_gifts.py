@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -21,7 +21,9 @@ from service.grants.grants import Source
 from service.grants.link_tokens import LinkKey
 from service.identity.cookies import cookie_name
 from service.levels import Level
+from service.rules.document import of_settings
 from tests.conftest import START, MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall, inside
 from tests.interleaving import amid, meanwhile
 from tests.reports import rows
@@ -242,6 +244,36 @@ async def test_the_month_gives_no_more_than_it_may_and_a_new_link_ends_the_old(
         assert (await come(friend, newer, slug)).json()["reason"] == "gift"
     clocks.travel(timedelta(days=25))
     assert (await given(paywall, slug))["left"] == 9
+
+
+@on_sqlite
+async def test_an_editor_says_how_many_articles_for_how_long_and_to_how_many(
+    paywall: Paywall, giver: str
+) -> None:
+    await given(paywall)
+    before = (await paywall.client.get("/v1/me/gift-links")).json()["items"]
+    rules = of_settings(paywall.settings).model_dump(mode="json")
+    terms = {"per_month": 2, "days": 3, "readers": 1}
+    saved = await paywall.client.put(
+        "/v1/admin/rules", json=rules | {"gift_links": terms}, headers=paywall.staff
+    )
+    assert saved.status_code == 200, saved.text
+    await paywall.publish("ferry", access={"level": "subscribers"})
+    made = await given(paywall, "ferry")
+    ends = datetime.fromisoformat(made["ends_at"])
+    assert (made["most_readers"], ends) == (1, paywall.clocks.business() + timedelta(days=3))
+    friends = [paywall.new_client() for _ in range(2)]
+    assert [(await come(each, made, "ferry")).status_code for each in friends] == [200, 402]
+    for each in friends:
+        await each.aclose()
+    await paywall.publish("gale")
+    refused = await paywall.client.post("/v1/articles/gale/gift-links")
+    assert (refused.status_code, refused.json()["reason"]) == (403, "all_given")
+    assert "given 2 articles" in refused.json()["detail"]
+    kept = (await paywall.client.get("/v1/me/gift-links")).json()["items"]
+    assert [each for each in kept if each["id"] == before[0]["id"]] == before, (
+        "a link keeps its terms"
+    )
 
 
 async def test_another_link_doesnt_begin_its_number_of_readers_anew(

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from service.db.session import Database
 from service.db.tables import ReaderSession
 from service.identity.sessions import open_session
+from service.rules.document import of_settings
 from service.settings import Settings
 from tests.account.visitor import Kind, Visitor, client_of
 from tests.conftest import MovingClocks
@@ -382,6 +383,15 @@ async def test_the_sixth_device_ends_the_one_unused_for_longest(
     assert (await devices[0].me()).status_code == 200
     await signed_in(mailed, Visitor(visitor.client, mailed.settings))
     assert [(await each.me()).status_code for each in devices] == [200, 401, 200, 200, 200]
+
+
+@on_sqlite
+async def test_an_editor_says_on_how_many_devices(mailed: Paywall, visitor: Visitor) -> None:
+    rules = of_settings(mailed.settings).model_dump(mode="json") | {"devices": {"per_reader": 1}}
+    saved = await mailed.client.put("/v1/admin/rules", json=rules, headers=mailed.staff)
+    assert saved.status_code == 200, saved.text
+    second = await signed_in(mailed, Visitor(visitor.client, mailed.settings))
+    assert [(await each.me()).status_code for each in (visitor, second)] == [401, 200]
 
 
 async def test_parallel_sign_ins_keep_to_the_limit(mailed: Paywall, visitor: Visitor) -> None:

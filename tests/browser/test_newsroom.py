@@ -100,6 +100,20 @@ def look_at_the_figures(page: Page, size: str) -> None:
     look_at(page, size, "newsroom-money")
 
 
+def set_rules(page: Page) -> None:
+    """A meter of its own and a prompt, which paper shows too."""
+    page.goto("/admin/rules")
+    meter = page.get_by_role("group", name="New meter").first
+    meter.get_by_label("Name", exact=False).first.fill("magazine")
+    meter.get_by_label("Sections, one a line").fill("Magazine")
+    meter.get_by_label("Free articles for registered readers").fill("2")
+    prompt = page.get_by_role("group", name="New prompt").first
+    prompt.get_by_label("Name, for the newsroom").fill("Come back")
+    prompt.get_by_label("Headline").fill("We have kept your seat")
+    page.get_by_role("button", name="Save the rules").press("Enter")
+    expect(page.get_by_role("group", name="Come back", exact=True)).to_be_visible()
+
+
 def test_a_morning_in_the_newsroom(chromium: Browser, demo: Demo, size: str) -> None:
     with reader(chromium, demo, size) as buying:
         buying.goto("/account")
@@ -119,6 +133,7 @@ def test_a_morning_in_the_newsroom(chromium: Browser, demo: Demo, size: str) -> 
         page.get_by_role("button", name="Make the account").click()
         expect(page.get_by_label("Role of ana@example.org", exact=True)).to_have_value("viewer")
         look_at_paper(page, "newsroom-operators")
+        set_rules(page)
         for name in ("rules", "crawlers"):
             page.goto(f"/admin/{name}")
             expect(page.locator("main .unframed select").first).to_be_visible()

@@ -1,7 +1,7 @@
 """Readers say that they subscribe elsewhere: by account number, or name, and postcode."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -15,6 +15,7 @@ from service.grants.rights import give_rights_of_address
 from service.identity.cookies import cookie_name
 from service.identity.readers import create_reader
 from service.identity.sessions import open_session
+from service.rules.document import of_settings
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
@@ -375,3 +376,25 @@ async def test_a_stranger_is_led_to_the_form_from_the_wall(
         stranger = paywall.new_client()
         for path in ("/articles/premium", "/account"):
             assert LINK in (await stranger.get(path)).text, path
+
+
+@on_sqlite
+async def test_an_editor_lets_readers_say_so_and_for_how_long_they_read_meanwhile(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    async with inside(database, settings, clocks) as made:
+        await made.publish("premium", access={"level": "subscribers"})
+        browser = await arrive(made, "ana")
+        assert (await browser.post(CLAIM, json=MINE)).status_code == 404
+        assert (await browser.get("/account/elsewhere")).status_code == 404
+        rules = of_settings(settings).model_dump(mode="json")
+        for days, state in ((0, None), (3, "provisional")):
+            rules["elsewhere"] = {"by_account": True, "provisional_days": days}
+            saved = await made.client.put("/v1/admin/rules", json=rules, headers=made.staff)
+            assert saved.status_code == 200, saved.text
+            answer = (await browser.post(CLAIM, json=MINE)).json()
+            assert answer.get("state") == state
+        assert datetime.fromisoformat(answer["until"]) == clocks.business() + timedelta(days=3)
+        assert 'name="postcode"' in (await browser.get("/account/elsewhere")).text
+        other = await arrive(made, "zoe")
+        assert LINK in (await other.get("/articles/premium")).text, "a wall leads there"

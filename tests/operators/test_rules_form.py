@@ -23,6 +23,7 @@ from service.rules.document import (
 )
 from service.rules.prompt_document import PromptIn
 from service.rules.prompts import Audience
+from service.rules.reader_document import DevicesIn, ElsewhereIn, GiftLinksIn
 from service.settings import Settings
 
 
@@ -91,6 +92,13 @@ RULES_SENT = st.builds(
     ),
     meters=st.lists(METER, unique_by=lambda each: each.name, max_size=2).map(tuple),
     walls=st.none() | st.builds(WallsIn, subscribe_wall=WALL, register_wall=WALL),
+    gift_links=st.none()
+    | st.builds(
+        GiftLinksIn, per_month=st.integers(0, 3), days=st.integers(1, 3), readers=st.integers(1, 3)
+    ),
+    devices=st.none() | st.builds(DevicesIn, per_reader=st.integers(1, 3)),
+    elsewhere=st.none()
+    | st.builds(ElsewhereIn, by_account=st.booleans(), provisional_days=st.integers(0, 3)),
     prompts=st.lists(PROMPT | BESIDE, unique_by=lambda each: each.name, max_size=2).map(tuple),
 )  # fmt: skip
 

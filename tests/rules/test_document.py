@@ -9,6 +9,9 @@ from service.rules.document import RulesIn, of_settings
 from service.rules.rules import LevelRule, Schedule
 from service.settings import Settings
 
+GIVEN: dict[str, Any] = {"per_month": 10, "days": 30, "readers": 50}
+ONE_DEVICE: dict[str, Any] = {"per_reader": 1}
+CLAIMED: dict[str, Any] = {"by_account": True, "provisional_days": 7}
 SPORT = {"name": "Sport", "level": "subscribers", "plans": ["digital"]}
 
 
@@ -45,8 +48,12 @@ def test_without_a_document_the_settings_hold() -> None:
     assert list(levels.tags) == ["Election", "Quiz"]
 
 
-def test_the_meter_and_the_walls_stand_in_the_settings_place() -> None:
-    settings = Settings(meter_limit=None, registered_meter_limit=4, wall_title="Join us")
+def test_each_part_stands_in_the_settings_place() -> None:
+    settings = Settings(
+        meter_limit=None, registered_meter_limit=4, wall_title="Join us", gift_links_per_month=3,
+        gift_link_days=9, gift_link_readers=8, devices_per_reader=2, rights_by_account=True,
+        rights_provisional_days=7,
+    )  # fmt: skip
     said = of_settings(settings)
     assert said.in_place_of(Settings()).model_dump() == settings.model_dump()
     silent = RulesIn.model_validate(document())
@@ -88,6 +95,22 @@ def test_the_meter_and_the_walls_stand_in_the_settings_place() -> None:
         *(
             ({**document(), "meter": {"anonymous": 3, "registered": 5, **window}}, "meter")
             for window in ({"window": "rolling"}, {"window": "month", "days": 3})
+        ),
+        *(
+            ({**document(), part: {**usual, name: value}}, f"{part}.{name}")
+            for part, usual, name, value in [
+                ("gift_links", GIVEN, "per_month", -1),
+                ("gift_links", GIVEN, "per_month", 1001),
+                ("gift_links", GIVEN, "days", 0),
+                ("gift_links", GIVEN, "days", None),
+                ("gift_links", GIVEN, "readers", 0),
+                ("gift_links", GIVEN, "readers", 10_001),
+                ("gift_links", GIVEN, "weeks", 3),
+                ("devices", ONE_DEVICE, "per_reader", 0),
+                ("devices", ONE_DEVICE, "per_reader", 101),
+                ("elsewhere", CLAIMED, "provisional_days", 32),
+                ("elsewhere", CLAIMED, "by_account", None),
+            ]
         ),
         (document(tags=[SPORT, {**SPORT, "name": " Sport"}]), "levels"),
         (document(sections=[{**SPORT, "plans": ["Not a slug"]}]), "levels.sections.0.plans.0"),

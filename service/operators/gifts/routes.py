@@ -14,6 +14,7 @@ from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.gifts.lists import AnyGiftLinks, list_gift_links
+from service.rules.in_force import AppInForce
 
 router = APIRouter(prefix="/gift-links", route_class=PageRoute, include_in_schema=False)
 
@@ -28,13 +29,17 @@ async def show_gift_links(
     asked: AnyGiftLinks,
     session: ReportSession,
     clocks: AppClocks,
+    in_force: AppInForce,
 ) -> Response:
     """The list, the newest first."""
     now = clocks.business()
     found = await list_gift_links(session, asked, now)
     states = {each.link.id: state_of(each.link, now) for each in found.items}
     names = await names_of(session, [each.link.reader_id for each in found.items])
-    return page(request, "gift_links.html", found=found, asked=asked, states=states, names=names)
+    return page(
+        request, "gift_links.html", found=found, asked=asked, states=states, names=names,
+        per_month=in_force.settings.gift_links_per_month,
+    )  # fmt: skip
 
 
 @router.post("/end")

@@ -70,6 +70,12 @@ _FIELDS = {
     "walls.register_wall.title": "headline of the wall that registering opens",
     "walls.register_wall.text": "text of the wall that registering opens",
     "walls.purpose": "what the money does",
+    "gift_links.per_month": "articles that a subscriber gives in a month",
+    "gift_links.days": "days of a gift link",
+    "gift_links.readers": "readers of a gift link",
+    "devices.per_reader": "devices at once",
+    "elsewhere.by_account": "subscriptions elsewhere",
+    "elsewhere.provisional_days": "days before a list has the number",
 }
 
 
@@ -86,7 +92,7 @@ async def sent_words(request: Request) -> Words:
 
 
 def words_of(rules: RulesIn) -> Words:
-    """The texts that show the meter and the walls of these rules."""
+    """The texts that show what these rules set beside levels, own meters and prompts."""
     values = entry_limits(rules.meter)
     for name in _FIELDS:
         found: Any = rules
@@ -107,9 +113,10 @@ class Entries:
 
 
 def entries_of(rules: RulesIn, settings: Settings) -> Entries:
-    """What shows these rules, and the settings' meter and walls where they say nothing of them."""
+    """What shows these rules, and the settings' where they say nothing of a part."""
     usual = of_settings(settings)
-    whole = {"meter": rules.meter or usual.meter, "walls": rules.walls or usual.walls}
+    parts = ("meter", "walls", "gift_links", "devices", "elsewhere")
+    whole = {part: getattr(rules, part) or getattr(usual, part) for part in parts}
     words = words_of(rules.model_copy(update=whole))
     return Entries(rows_of(rules), words, prompts_of(rules, settings.zone), meters_of(rules))
 
@@ -161,7 +168,8 @@ def rules_in(entries: Entries, zone: ZoneInfo) -> RulesIn:
         place[last] = one_kind_of_line_end(words[name])
     for name in ("days", "anonymous", "former"):
         document["meter"][name] = document["meter"][name] or None
-    document["meter"]["carry_count"] = bool(document["meter"]["carry_count"])
+    for part, name in (("meter", "carry_count"), ("elsewhere", "by_account")):
+        document[part][name] = bool(document[part][name])
     document["meter"]["entries"] = entries_in(words.values)
     meters = [*named_meters(entries.meters)]
     document["meters"] = [each.document() for each in meters]

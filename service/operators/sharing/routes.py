@@ -11,6 +11,7 @@ from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, page_requires
 from service.reports.sharing_list import AnySharing, list_sharing
+from service.rules.in_force import AppInForce
 
 router = APIRouter(prefix="/sharing", route_class=PageRoute, include_in_schema=False)
 
@@ -24,12 +25,13 @@ async def show_sharing(
     asked: AnySharing,
     session: ReportSession,
     context: AppContext,
+    in_force: AppInForce,
 ) -> Response:
     """The readers, the most networks first."""
     today = context.clocks.business().astimezone(context.settings.zone).date()
     found = await list_sharing(session, asked, today)
     return page(
         request, "sharing.html", found=found, asked=asked,
-        most_devices=context.settings.devices_per_reader,
+        most_devices=in_force.settings.devices_per_reader,
         counts_networks=context.settings.cookieless_unlocks_per_day > 0,
     )  # fmt: skip
