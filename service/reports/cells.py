@@ -65,7 +65,8 @@ def share(part: int, whole: int, *, of: str) -> Cell:
     if whole == 0:
         return Cell(None, f"There are no {of} to divide by.", part, whole)
     if whole < FEWEST_CASES:
-        return Cell(None, f"There are only {whole} {of}: fewer than {FEWEST_CASES}.", part, whole)
+        there = f"There are only {whole}" if whole > 1 else "There is only 1 of the"
+        return Cell(None, f"{there} {of}: fewer than {FEWEST_CASES}.", part, whole)
     low, high = wilson(part, whole) if whole < SMALL and 0 <= part <= whole else (None, None)
     return Cell(Fraction(part, whole), "", part, whole, low, high)
 

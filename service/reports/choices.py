@@ -1,15 +1,19 @@
 """What figures and the lists behind them can be filtered by: in words, and with the values there are."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from babel import Locale
 from babel.numbers import is_currency
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.words import HELPING_WORDS
 from service.db.tables import Article, Offer, PromotionUse, Subscription
+from service.finance.declines import decline_words
 from service.problems import invalid_field
 from service.reports import subscriber_list
 from service.reports.movement_sums import LATER, TENURES
@@ -37,16 +41,52 @@ _FIXED = {
     "audience": tuple(AUDIENCE_WORDS), "tenure": (*TENURES, LATER),
 }  # fmt: skip
 VALUE_WORDS: Mapping[str, Mapping[str, str]] = {
-    "audience": {str(each): words for each, words in AUDIENCE_WORDS.items()}
-}
+    "audience": {str(each): words for each, words in AUDIENCE_WORDS.items()},
+    "interval_charged": {"day": "Daily", "week": "Weekly", "month": "Monthly", "year": "Yearly"},
+    "wall": {"register": "To register", "subscribe": "To subscribe"},
+    "tenure": {
+        "day_1": "1 day", "day_7": "2 to 7 days", "day_30": "8 to 30 days", "day_100": "31 to 100 days",
+        LATER: "Longer",
+    },
+}  # fmt: skip
 """What a page calls the values of a filter; others are in words already."""
 
 
-async def split_words(session: AsyncSession, split: str, settings: Settings) -> Mapping[str, str]:
+_SHORT = ("sepa", "us", "au", "ach")
+"""Parts of Stripe's names of ways to pay that are written in capitals."""
+
+
+async def split_words(
+    session: AsyncSession, split: str, values: Collection[str], settings: Settings
+) -> Mapping[str, str]:
     """What a page calls the values by which a figure is told apart."""
-    if split == "prompt":
-        return await _earlier_words(session, settings)
-    return VALUE_WORDS.get(split, {})
+    match split:
+        case "prompt":
+            return await _earlier_words(session, settings)
+        case "decline":
+            return _told_apart({each: decline_words(each) for each in values})
+        case "country":
+            names = Locale("en").territories
+            return {each: names.get(each, each.capitalize()) for each in values if each}
+        case "method":
+            return {each: _method(each) for each in values}
+        case "cohort":
+            return {each: f"{date.fromisoformat(f'{each}-01'):%b %Y}" for each in values}
+        case _:
+            return VALUE_WORDS.get(split, {})
+
+
+def _told_apart(words: Mapping[str, str]) -> dict[str, str]:
+    """Where two have the same words, with the codes."""
+    often = Counter(words.values())
+    return {code: said if often[said] == 1 else f"{said} ({code})" for code, said in words.items()}
+
+
+def _method(method: str) -> str:
+    """`sepa_debit` as `SEPA debit`."""
+    words = (each.upper() if each in _SHORT else each for each in method.split("_"))
+    text = " ".join(words)
+    return text[:1].upper() + text[1:]
 
 
 async def _earlier_words(session: AsyncSession, settings: Settings) -> dict[str, str]:

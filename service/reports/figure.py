@@ -75,6 +75,8 @@ class Figure:
     """Whether its currencies may be added up, once they are converted."""
     is_ranked: bool = False
     """Whether the query puts its splits in order, the first the most important."""
+    apart: str = ""
+    """What its lines are told apart by, without being asked."""
     parts: tuple[Parts, ...] = ()
     """Which of its series add up to something. Any other may be a part of another, or of another whole."""
     overlapping: tuple[str, ...] = ()

@@ -305,4 +305,4 @@ def asked_format(accept: str) -> Literal["json", "csv"]:
 
 
 def no_such_figure() -> Problem:
-    return Problem("not-found", "There is no such figure. GET /v1/admin/reports lists them.")
+    return Problem("not-found", "There is no such figure. The list of reports has them all.")

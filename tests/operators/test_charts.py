@@ -72,7 +72,7 @@ def test_as_many_steps_are_named_as_there_is_room_for(steps: int, named: int) ->
         (Fraction(-1, 2), "percent", "", "−50.0 %", "−50 %"),
         (1234, "readers", "", "1,234", "1,234"),
         (Fraction(7, 3), "times", "", "2.33", "2.33"),
-        (Fraction(7, 3), "days", "", "2.3", "2.3"),
+        (Fraction(7, 3), "days", "", "2.3 days", "2.3"),
     ],
 )
 def test_values_in_words(

@@ -8,7 +8,7 @@ import pytest
 from service.operators.reports.board import all_tiles
 from service.operators.reports.shown import articles, summary, tiles
 from service.reports.asked import Asked
-from service.reports.cells import Cell, Line, line_of
+from service.reports.cells import Cell, Line, line_of, ratio
 from service.reports.period import Period
 from service.reports.registry import BY_SLUG
 from service.reports.report_schemas import Report
@@ -67,6 +67,14 @@ def test_what_is_told_apart_is_a_row_with_all_that_is_counted_of_it() -> None:
     ]  # fmt: skip
     assert table.rows[0][1][0].before == "3"
     assert len(summary(found, 1).rows) == 1
+
+
+def test_what_a_share_of_money_is_made_of_is_money() -> None:
+    share = line_of(
+        lambda _: ratio(32_400, 3_105_100, of="charge"), 1, "refunded_rate", currency="EUR"
+    )
+    (tile,) = tiles(report("refunds-and-disputes", share))
+    assert tile.of == "€324.00 of €31,051.00"
 
 
 def test_an_article_is_known_by_its_slug() -> None:

@@ -31,6 +31,7 @@ def test_a_share_of_few_cases_is_none_and_says_why() -> None:
     few = share(7, 19, of="trials")
     assert (few.value, few.part, few.whole) == (None, 7, 19)
     assert few.why == "There are only 19 trials: fewer than 20."
+    assert share(1, 1, of="trials").why == "There is only 1 of the trials: fewer than 20."
     enough = share(7, 20, of="trials")
     assert (enough.value, enough.why) == (Fraction(7, 20), "")
     assert enough.low is not None

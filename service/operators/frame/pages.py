@@ -150,8 +150,9 @@ class PageRoute(APIRoute):
 
 
 def _field(place: Sequence[str | int]) -> str:
-    """Its name, without the number that a value has in a list."""
-    return [str(part) for part in place if not isinstance(part, int)][-1]
+    """Its name, without the number that a value has in a list, or what it may be."""
+    names = [str(part) for part in place if not isinstance(part, int)]
+    return names[1] if names[0] == "query" and len(names) > 1 else names[-1]
 
 
 async def _to_sign_in(request: Request) -> Response:

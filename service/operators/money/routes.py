@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from service.db.context import AppContext
 from service.db.session import ReportSession
+from service.finance.declines import decline_words, declined
 from service.finance.owing import owed
 from service.html.list_query import AnyPage, ListQuery
 from service.identity.permissions import Permission
@@ -14,7 +15,7 @@ from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, page_requires
 from service.operators.money import lists
 from service.operators.money.export import Exported, export
-from service.operators.money.words import CATEGORIES, decline_words, declined, dispute_words
+from service.operators.money.words import CATEGORIES, dispute_words
 from service.reports.schemas import Storable
 
 router = APIRouter(prefix="/money", route_class=PageRoute, include_in_schema=False)

@@ -50,7 +50,9 @@ async def show_report(
 ) -> Response:
     """One figure: its period as a whole, a chart, and the table behind it."""
     report = await report_on(session, slug, query.asked(settings, clocks.business()))
-    split_words = await choices.split_words(session, report.asked.split, settings)
+    apart = report.asked.split or report.figure.apart
+    values = {each.split for each in report.lines if each.split}
+    split_words = await choices.split_words(session, apart, values, settings)
     report = replace(report, split_words=split_words)
     period = report.asked.period
     sees_readers = Permission.SUBSCRIBERS_READ in visit.operator.permissions

@@ -79,7 +79,7 @@ def number_text(value: float, unit: Unit, currency: str) -> str:
         case "times":
             text = f"{value:,.2f}"
         case "days":
-            text = f"{value:,.1f}"
+            text = f"{value:,.1f} days"
         case _:
             text = f"{value:,.0f}"
     return text.replace("-", _MINUS)
@@ -90,7 +90,7 @@ def tick_text(value: float, unit: Unit, currency: str) -> str:
     text = number_text(value, unit, currency)
     if unit == "money":
         return text.replace(".00", "")
-    return text.replace(".0 %", " %")
+    return text.replace(".0 %", " %").removesuffix(" days")
 
 
 def step_text(day: date, interval: Interval) -> str:
@@ -142,7 +142,7 @@ def tiles(report: Report) -> list[Tile]:
                 words=name_of(report, line, with_currency=with_currency),
                 value=value_text(cell, unit, line.currency),
                 why=cell.why,
-                of=_of(cell, unit),
+                of=_of(cell, unit, line.currency),
                 interval=_interval(cell),
                 among=cell.among,
                 before=value_text(before.total, unit, line.currency) if before else "",
@@ -187,7 +187,9 @@ def _whole(figure: Figure, line: Line | None, before: Line | None) -> Shown:
     return Shown(
         value_text(line.total, unit, line.currency),
         " ".join(
-            each for each in (line.total.among, line.total.why, _of(line.total, unit)) if each
+            each
+            for each in (line.total.among, line.total.why, _of(line.total, unit, line.currency))
+            if each
         ),
         before=value_text(before.total, unit, line.currency) if before else "",
     )
@@ -241,7 +243,7 @@ def reasons(report: Report) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _of(cell: Cell, unit: Unit) -> str:
+def _of(cell: Cell, unit: Unit, currency: str) -> str:
     # Money's parts are exact fractions: figures of their own show them.
     if (
         unit != "percent"
@@ -250,6 +252,8 @@ def _of(cell: Cell, unit: Unit) -> str:
         or not isinstance(cell.whole, int)
     ):
         return ""
+    if currency:
+        return f"{amount_text(cell.part, currency)} of {amount_text(cell.whole, currency)}"
     return f"{cell.part:,} of {cell.whole:,}"
 
 

@@ -15,8 +15,8 @@ from service.reports.movement_sums import LATER, TENURES
 from service.reports.queries import leaving, renewals, subscribers
 
 _TRIALS_PAID = (
-    "The first payment after a trial is no renewal; those recorded before the event "
-    "subscription.trial_paid existed count as renewals."
+    "The first payment after a trial is no renewal; those recorded before the service "
+    "kept first payments after trials apart count as renewals."
 )
 
 FIGURES: tuple[Figure, ...] = (
@@ -109,7 +109,7 @@ FIGURES: tuple[Figure, ...] = (
             "Readers who first paid in that month.",
         ),
         one("percent"), "own", (), leaving.cohort_retention, MOVEMENTS,
-        filters=BY_PRICE_AND_SOURCE, is_heat_map=True,
+        filters=BY_PRICE_AND_SOURCE, is_heat_map=True, apart="cohort",
     ),
     Figure(
         "renewal-churn", "Leaving",

@@ -66,7 +66,7 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Sources of subscriptions",
             "Subscriptions that were bought, by what led the buyer here first and what did last before "
-            "the click: the campaign's source (utm_source), else the site with the link. The start of a "
+            "the click: the campaign's source, else the site with the link. The start of a "
             "trial is a purchase; what was bought twice, or as a second trial, and is given back is none. What a "
             "reader came by who is erased within a month isn't known any more.",
             "Not divided by anything: a count of purchases.",
