@@ -170,3 +170,22 @@ def test_a_stack_with_more_parts_than_colours_is_as_high_as_all_of_them() -> Non
     of_ten, of_eleven = chart.zero - tenth, heights(chart.bars)
     assert of_eleven == pytest.approx(of_ten * 1.1, abs=1)
     assert drawn.left_out == 0
+
+
+def test_gains_and_losses_of_the_other_parts_dont_hide_one_another() -> None:
+    moved = [
+        line_of(lambda _, sign=sign: Cell(10 * sign), 2, "new" if sign > 0 else "churn_voluntary",  # type: ignore[misc]
+                split=f"plan{n:02}", currency="EUR")
+        for n in range(8) for sign in (1, -1)
+    ]  # fmt: skip
+    asked = Asked(PERIOD, datetime(2026, 4, 1, tzinfo=UTC), ZONE, "plan")
+    (drawn,) = drawings(Report(BY_SLUG["mrr-movements"], asked, moved), nowhere)
+    assert len(drawn.names) == MOST_DRAWN
+    assert drawn.names[-2:] == ("10 others, gains", "10 others, losses")
+    chart = drawn.charts[0]
+    highest = chart.ticks[-1]
+    full = (chart.zero - highest.y) * 80 / highest.value
+    above = sum(each.height for each in chart.bars if each.step == 0 and each.y < chart.zero)
+    below = heights(chart.bars) - above
+    assert above == pytest.approx(full, abs=1)
+    assert below == pytest.approx(full, abs=1)

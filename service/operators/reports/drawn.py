@@ -91,7 +91,9 @@ def _group(figure: Figure, stacks: tuple[Parts, ...], lines: list[Line]) -> Grou
 
 def _drawn(report: Report, group: Group, behind: Behind) -> Drawn:
     lines, figure, steps = group.lines, report.figure, report.asked.period.steps
-    room = MOST_DRAWN if len(lines) <= MOST_DRAWN or not group.is_stack else MOST_DRAWN - 1
+    room = MOST_DRAWN
+    if group.is_stack and len(lines) > MOST_DRAWN:
+        room -= len(_rests(lines))
     largest = sorted(lines, key=lambda each: abs(Fraction(each.total.value or 0)), reverse=True)
     chosen = [each for each in lines if each in largest[:room]]
     rest = [each for each in lines if each not in chosen]
@@ -105,9 +107,12 @@ def _drawn(report: Report, group: Group, behind: Behind) -> Drawn:
     addresses = [tuple(behind(line, step) for step in steps) for line in chosen]
     if rest and group.is_stack:
         # A stack is as high as all of it.
-        values.append([_sum(each) for each in zip(*map(_values, rest), strict=True)])
-        names.append(f"{len(rest)} others")
-        addresses.append(("",) * len(steps))
+        rests = _rests(rest)
+        values += rests.values()
+        names += [
+            f"{len(rest)} others" + (f", {words}" if len(rests) > 1 else "") for words in rests
+        ]
+        addresses += [("",) * len(steps)] * len(rests)
     over = [each.until <= report.asked.now for each in steps]
     running = over.index(False) if False in over else None
     wide, narrow = (
@@ -124,6 +129,16 @@ def _values(line: Line) -> list[float | None]:
     return [None if each.value is None else float(each.value) for each in line.cells]
 
 
-def _sum(values: Iterable[float | None]) -> float | None:
-    known = [each for each in values if each is not None]
+def _rests(lines: list[Line]) -> dict[str, list[float | None]]:
+    """The lines together, gains apart from losses; one of both alone where there is nothing of the other."""
+    steps = list(zip(*map(_values, lines), strict=True))
+    gains = [_sum(value for value in each if value is not None and value >= 0) for each in steps]
+    losses = [_sum(value for value in each if value is not None and value < 0) for each in steps]
+    if not any(losses):
+        return {"gains": gains}
+    return {"gains": gains, "losses": losses} if any(gains) else {"losses": losses}
+
+
+def _sum(values: Iterable[float]) -> float | None:
+    known = list(values)
     return sum(known) if known else None
