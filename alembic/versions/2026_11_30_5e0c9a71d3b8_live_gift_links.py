@@ -6,26 +6,19 @@ articles they are of from it alone.
 
 from collections.abc import Sequence
 
-import sqlalchemy as sa
-
 from alembic import op
+from service.db.building import build_index
 
 revision: str = "5e0c9a71d3b8"
 down_revision: str | None = "f7a3c59d1e02"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-_LIVE = sa.text("ended_at IS NULL AND readers > 0")
-
 
 def upgrade() -> None:
-    op.create_index(
-        "ix_gift_links_live",
-        "gift_links",
-        ["article_id", "ends_at"],
-        postgresql_where=_LIVE,
-        sqlite_where=_LIVE,
-    )
+    build_index(
+        "ix_gift_links_live", "gift_links", ["article_id", "ends_at"], "ended_at IS NULL AND readers > 0"
+    )  # fmt: skip
 
 
 def downgrade() -> None:
