@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import SignInAsk
@@ -18,6 +18,12 @@ async def note_ask(session: AsyncSession, holder: str, at: datetime) -> None:
     await session.execute(statement.on_conflict_do_nothing())
 
 
-async def forget_asks(session: AsyncSession, before: datetime) -> None:
-    """Delete those that no wall is left for."""
-    await session.execute(delete(SignInAsk).where(SignInAsk.at < before))
+async def asks_before(session: AsyncSession, before: datetime, most: int) -> list[datetime]:
+    """When the earliest of them were, that no wall is left for."""
+    old = select(SignInAsk.at).where(SignInAsk.at < before).order_by(SignInAsk.at)
+    return list(await session.scalars(old.limit(most)))
+
+
+async def forget_asks(session: AsyncSession, until: datetime) -> None:
+    """Delete those up to and including `until`."""
+    await session.execute(delete(SignInAsk).where(SignInAsk.at <= until))

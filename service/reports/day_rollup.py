@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from service.db.bulk import insert_rows
 from service.db.context import Context
 from service.db.tables import HabitDay, HolderDay, HolderReturn, RolledDay, SourceDay, StepDepth
-from service.identity.sign_in_asks import forget_asks
+from service.identity.sign_in_asks import asks_before, forget_asks
 from service.metering.partitions import months_on
 from service.reports.asked import Asked
 from service.reports.period import Interval, Period, midnight, step_after, step_of
@@ -78,11 +78,13 @@ async def _days(context: Context, condition: ColumnElement[bool]) -> list[date]:
         return list(await session.scalars(rolled))
 
 
-async def prune_holder_days(context: Context) -> None:
+async def prune_holder_days(context: Context, *, at_once: int = DELETED_AT_ONCE) -> None:
     """Delete days of holders beyond `holder_days_keep_months`, once all is counted of them; that stays.
 
-    With them go the asks for sign-in mails of the time before the first day that is left.
+    With them go the asks for sign-in mails of the time before the first day that is left. What has nothing to
+    delete writes nothing.
     """
+    database = context.database
     first_kept = months_on(
         _today(context).replace(day=1), -context.settings.holder_days_keep_months
     )
@@ -90,25 +92,33 @@ async def prune_holder_days(context: Context) -> None:
         RolledDay.counted_on.is_not(None), RolledDay.habits_counted_on.is_not(None),
         RolledDay.depths_counted_on.is_not(None),
     )  # fmt: skip
+    some = (
+        select(HolderDay.day, HolderDay.holder)
+        .where(HolderDay.day < first_kept, HolderDay.day.in_(counted))
+        .limit(at_once)
+    )
     while True:
-        async with context.database.transaction() as session:
-            some = (
-                select(HolderDay.day, HolderDay.holder)
-                .where(HolderDay.day < first_kept, HolderDay.day.in_(counted))
-                .limit(DELETED_AT_ONCE)
-            )
+        async with database.reading() as session:
             old = list(await session.execute(some))
+        if not old:
+            break
+        async with database.transaction() as session:
             for day in {row.day for row in old}:
                 whose = [row.holder for row in old if row.day == day]
                 await session.execute(
                     delete(HolderDay).where(HolderDay.day == day, HolderDay.holder.in_(whose))
                 )
-        if len(old) < DELETED_AT_ONCE:
-            break
-    async with context.database.transaction() as session:
+    async with database.reading() as session:
         since = await session.scalar(select(func.min(HolderDay.day)))
-        first = first_kept if since is None else min(since, first_kept)
-        await forget_asks(session, midnight(first, context.settings.zone))
+    first = first_kept if since is None else min(since, first_kept)
+    before = midnight(first, context.settings.zone)
+    while True:
+        async with database.reading() as session:
+            asked = await asks_before(session, before, at_once)
+        if not asked:
+            break
+        async with database.transaction() as session:
+            await forget_asks(session, asked[-1])
 
 
 async def count_day(context: Context, day: date, today: date, *, with_sources: bool) -> None:

@@ -61,6 +61,7 @@ from tests.conftest import MovingClocks
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, totals
 from tests.reports.money_histories import told
+from tests.statements import statements
 
 MIDDAY = datetime(2026, 3, 10, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -376,7 +377,8 @@ async def test_days_of_holders_are_pruned_and_their_counts_stay(
     what = asked("2026-03-01", "2026-03-10", "day", now=MIDDAY)
     before = await lines_of(database, "stop-rate", what)
     clocks.travel(timedelta(days=26 * 31))
-    asks = [SignInAsk(holder="device:1", at=at) for at in (MIDDAY, clocks.business())]
+    at = (MIDDAY, MIDDAY, MIDDAY + DAY, clocks.business())
+    asks = [SignInAsk(holder=f"device:{number}", at=each) for number, each in enumerate(at)]
     await store(database, *asks)
     async with database.transaction() as session:
         await session.execute(update(RolledDay).values(depths_counted_on=None))
@@ -384,9 +386,15 @@ async def test_days_of_holders_are_pruned_and_their_counts_stay(
     await prune_holder_days(context)
     async with database.transaction() as session:
         assert await session.scalar(select(func.count()).select_from(HolderDay)) == holders
-        assert len(list(await session.scalars(select(SignInAsk)))) == 2
+        assert len(list(await session.scalars(select(SignInAsk)))) == 4
     await count_days(context)
-    await prune_holder_days(context)
+    with statements() as sent:
+        await prune_holder_days(context, at_once=2)
+    deleted = [each for each in sent if each.startswith("DELETE FROM sign_in_asks")]
+    assert len(deleted) == 2
+    with statements() as sent:
+        await prune_holder_days(context)
+    assert all(each.startswith("SELECT") for each in sent)
     async with database.transaction() as session:
         assert await session.scalar(select(func.count()).select_from(HolderDay)) == 0
         assert list(await session.scalars(select(SignInAsk.at))) == [clocks.business()]

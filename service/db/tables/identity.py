@@ -118,7 +118,7 @@ class SignInAsk(Base):
 
     holder: Mapped[str] = mapped_column(primary_key=True)
     """Named as in the ledger."""
-    at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True, index=True)
 
 
 class AddressChange(Base):
