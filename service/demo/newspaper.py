@@ -15,7 +15,7 @@ _FRONT = "+++\n"
 
 @dataclass(frozen=True)
 class Newspaper:
-    """`articles` are pairs of slug and document, dated relative to the day of the first start."""
+    """`articles` are pairs of slug and document, dated relative to the day of the first start, the oldest first."""
 
     name: str
     tagline: str
@@ -28,7 +28,8 @@ def read_newspaper(now: datetime) -> Newspaper:
     """Read the files beside this module; `now` is business time."""
     folder = _HERE / "articles"
     paper = tomllib.loads((folder / "newspaper.toml").read_text(encoding="utf-8"))
-    articles = [_article(path, now, paper["language"]) for path in sorted(folder.glob("*.md"))]
+    articles = [_article(path, now, paper["language"]) for path in folder.glob("*.md")]
+    articles.sort(key=lambda each: each[1].published_at or now)
     return Newspaper(
         name=paper["name"],
         tagline=paper["tagline"],
@@ -52,6 +53,6 @@ def _article(path: Path, now: datetime, language: str) -> tuple[str, ArticleIn]:
         "image": {"url": f"/pictures/{fields['image']}", "alt": fields["image_alt"]},
         "language": language,
         "published_at": now - timedelta(days=fields["days_ago"]),
-        "access": {"level": fields["level"]},
+        "access": {"level": fields.get("level")},
     }
     return fields["slug"], ArticleIn.model_validate(document)

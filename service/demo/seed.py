@@ -1,15 +1,25 @@
 """What a new demo holds: the articles, what is sold, and one operator. Safe to repeat."""
 
 import secrets
+from datetime import timedelta
 
+from sqlalchemy import select
+
+from service.clock import Clocks
 from service.content.publish import prepare, store_prepared
 from service.content.store import get_row
 from service.db.context import Context
+from service.db.tables import Article
 from service.demo.newspaper import Newspaper
+from service.identity.audit import Change
 from service.identity.operators import count_operators, create_operator
+from service.levels import Level
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer, live_offers
+from service.rules.document import NamedLevelIn, of_settings
 from service.rules.in_force import rules_in_force
+from service.rules.save import save_rules
+from service.rules.store import latest_version
 
 OPERATOR = "editor@ternsey.example"
 _ACTOR = "demo"
@@ -28,10 +38,18 @@ _OFFERS = (
     )),
     ("A year as a gift", checked_price(amount=7000, currency="EUR", interval="year", kind="gift")),
 )  # fmt: skip
+_RULED_BEFORE = timedelta(days=500)
+"""Today: older than all that was published."""
+LEVELS: tuple[tuple[str, Level], ...] = (
+    ("recipe", "free"), ("review", "registered"), ("investigation", "subscribers"),
+    ("long read", "subscribers"),
+)  # fmt: skip
+"""By tag; all else has the level of the settings, but for the few articles that name one."""
 
 
 async def seed(context: Context, paper: Newspaper) -> str | None:
     """Fill what is empty. Answers the operator's password when it was made just now."""
+    await _rule(context)
     in_force = await rules_in_force(context.settings, context.database)
     async with context.database.transaction() as session:
         for slug, document in paper.articles:
@@ -42,7 +60,7 @@ async def seed(context: Context, paper: Newspaper) -> str | None:
                     prepare(slug, document, in_force),
                     if_match=None,
                     actor=_ACTOR,
-                    now=context.clocks.business(),
+                    now=document.published_at or context.clocks.business(),
                 )
         if not await live_offers(session):
             for name, price in _OFFERS:
@@ -57,3 +75,16 @@ async def seed(context: Context, paper: Newspaper) -> str | None:
             session, email=OPERATOR, password=password, role="admin", now=context.clocks.wall()
         )
         return password
+
+
+async def _rule(context: Context) -> None:
+    """Give a new demo its rules of levels."""
+    async with context.database.transaction() as session:
+        if await latest_version(session) or await session.scalar(select(Article.id).limit(1)):
+            return
+        then = context.clocks.business() - _RULED_BEFORE
+        usual = of_settings(context.settings)
+        tags = tuple(NamedLevelIn(name=name, level=level) for name, level in LEVELS)
+        rules = usual.model_copy(update={"levels": usual.levels.model_copy(update={"tags": tags})})
+        change = Change(session, Clocks(lambda: then), _ACTOR)
+        await save_rules(change, rules, context.settings, after=0)

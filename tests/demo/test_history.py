@@ -18,6 +18,7 @@ from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import (
     AccessEntry,
+    Article,
     BalanceRow,
     ChargeRow,
     Checkout,
@@ -37,6 +38,9 @@ from service.demo.newspaper import read_newspaper
 from service.demo.seed import seed
 from service.finance.books import Gap, gaps
 from service.html.list_query import ListQuery
+from service.identity.cookies import cookie_name
+from service.identity.sessions import open_session
+from service.metering.ledger import Entry
 from service.operators.money import lists
 from service.payments.books import BOOKED_KINDS, BookedKind
 from service.payments.stripe_gateway import StripeGateway
@@ -47,6 +51,7 @@ from service.simulator.app import Simulator, create_simulator
 from service.simulator.payments.charges import OPEN_DISPUTE
 from tests.conftest import MovingClocks, settings_of
 from tests.databases import database_of, on_sqlite
+from tests.inside import inside
 from tests.stripe_at_hand import Wire, gateway_to
 
 SIZE, SMALL = 80, 40
@@ -105,7 +110,8 @@ async def begun(url: str, size: int) -> AsyncIterator[Demo]:
     clocks, database = MovingClocks(), Database(url)
     simulator = create_simulator(database=None, public_url=URL, wall_now=clocks.wall, endpoints=())
     gateway = gateway_to(URL, http=Wire(simulator.world))
-    demo = Demo(Context(settings_of(url), clocks, database), clocks, simulator, gateway, size)
+    settings = settings_of(url).model_copy(update={"mail_from": "Packet <packet@example.org>"})
+    demo = Demo(Context(settings, clocks, database), clocks, simulator, gateway, size)
     await demo.begin()
     yield demo
     await gateway.close()
@@ -261,6 +267,57 @@ async def test_a_second_start_adds_nothing(demo: Demo) -> None:
     assert not await write.is_wanted(demo.context, SIZE)
     await write.go_on(demo.context, demo.simulator)
     assert await counted(demo, Subscription.status, Subscription) == before
+
+
+@on_sqlite
+async def test_reads_are_as_real_ones_are_recorded_and_explained(going_on: Demo) -> None:
+    """The same columns are filled in each kind of row, and each is what explain says of its instant."""
+    demo = going_on
+    async with demo.context.database.reading() as session:
+        written = list(await session.scalars(select(AccessEntry)))
+        slugs = {row.id: row.slug for row in await session.scalars(select(Article))}
+        live = await session.scalar(
+            select(Subscription.reader_id).where(Subscription.status == "active").limit(1)
+        )
+    only_registered = {each.reader_id for each in written if each.audience == "registered"}
+    context = demo.context
+    async with inside(context.database, context.settings, demo.clocks) as paywall:
+        for slug in slugs.values():
+            await paywall.unlock(slug)
+        for reader in (min(map(str, only_registered)), str(live)):
+            async with paywall.database.transaction() as session:
+                opened = await open_session(
+                    session, reader_id=reader, now=demo.clocks.wall(), settings=context.settings
+                )
+            name = cookie_name("session", context.settings)
+            paywall.client.cookies.set(name, opened.token, domain="127.0.0.1")
+            for slug in slugs.values():
+                if reader == live:
+                    await paywall.client.get(f"/articles/{slug}")
+                else:
+                    await paywall.unlock(slug)
+        real = (await paywall.ledger())[len(written) :]
+        for each in drawn("explained").sample([row for row in written if row.reader_id], 20):
+            asked = {"reader": each.reader_id, "article": slugs[each.article_id]}
+            told = await paywall.client.get(
+                "/v1/admin/explain",
+                params={**asked, "at": each.at.isoformat()},
+                headers=paywall.staff,
+            )
+            assert told.json()["reason"] == each.reason, (asked, told.text)
+    filled_by_kind = filled(real)
+    assert filled(written).items() <= filled_by_kind.items()
+
+
+def filled(entries: Sequence[AccessEntry]) -> dict[object, frozenset[str]]:
+    """The columns with a value of each kind of row, but for what led there."""
+    found: dict[object, frozenset[str]] = {}
+    for each in entries:
+        kind = each.reason, each.wall, each.audience, each.once, each.reader_id is None
+        columns = {name for name in Entry._fields if getattr(each, name) is not None}
+        columns -= {"referrer_host", "campaign"}
+        assert found.setdefault(kind, frozenset(columns)) == columns, kind
+    return found
 
 
 @dataclass

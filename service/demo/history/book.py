@@ -140,7 +140,7 @@ class Scribe:
         for at in sorted(times):
             if at > self.book.until:
                 return
-            piece = self.reading.piece_of(self.calendar.day_of(at), rng)
+            piece = self.reading.piece_of(self.calendar.day_of(at), at, rng)
             self.book.note_entry(
                 self.reading.read_by_registered(
                     person.reader_id, person.device, piece, at, person.led_by
@@ -316,10 +316,12 @@ class Scribe:
             at = self.calendar.at(day, rng)
             if at > last:
                 return
-            piece = self.reading.piece_of(day, rng)
+            piece = self.reading.piece_of(day, at, rng)
             if self.book.is_new(at):
                 self.book.entries.append(
-                    self.reading.read_by_subscriber(buyer.person.reader_id, piece, at)
+                    self.reading.read_by_subscriber(
+                        buyer.person.reader_id, buyer.person.device, piece, at
+                    )
                 )
 
     def _bought(

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.context import Context
 from service.db.tables import Offer
 from service.demo.history.courses import Key
-from service.demo.history.lives import OnSale
+from service.demo.history.lives import Sold
 from service.demo.history.year import PRICE_RISES_ON, Calendar
 from service.offers.mirror import mirror_offer
 from service.offers.pricing import checked_price
@@ -38,7 +38,7 @@ _SOLD_BY_CODE: Key = "yearly_usd"
 class Catalogue:
     """What can be bought, and the offer of the pass."""
 
-    sold: dict[Key, OnSale]
+    sold: dict[Key, Sold]
     day_pass: Offer
 
 
@@ -63,7 +63,7 @@ async def read_catalogue(context: Context, world: World) -> Catalogue:
     async with context.database.reading() as session:
         offers = list(await session.scalars(select(Offer).order_by(Offer.position)))
     gateway = LocalCatalogue(world)
-    sold: dict[Key, OnSale] = {}
+    sold: dict[Key, Sold] = {}
     for key, terms in _SOLD.items():
         offer = next(
             each for each in offers if (each.interval, each.currency, each.amount) == terms
@@ -71,7 +71,7 @@ async def read_catalogue(context: Context, world: World) -> Catalogue:
         mirrored = await mirror_offer(context.database, gateway, offer)
         price = price_of(world.fetch("price", mirrored.price_id))
         off = offer.amount - offer.intro_amount if offer.intro_amount is not None else 0
-        sold[key] = OnSale(
+        sold[key] = Sold(
             offer.id, offer.plan, price, bool(offer.trial_days), mirrored.coupon_id, off
         )
     with_code = sold[_SOLD_BY_CODE]

@@ -40,7 +40,7 @@ from service.payments.set_up import StripePrice
 
 
 @dataclass(frozen=True)
-class OnSale:
+class Sold:
     """What a key stands for: an offer of ours and its price. A coupon takes `intro_off` off the first year:
     that of an intro price, or of the promotion code that its buyers typed.
     """
@@ -72,7 +72,7 @@ class Life:
     number: str
     customer_id: str
     course: Course
-    on_sale: Mapping[Key, OnSale]
+    on_sale: Mapping[Key, Sold]
     key: Key = field(init=False)
     id: str = field(init=False)
     status: str = "incomplete"
@@ -107,7 +107,7 @@ class Life:
         return self.on_sale[self.key].price
 
     @property
-    def sold(self) -> OnSale:
+    def sold(self) -> Sold:
         """What was bought."""
         return self.on_sale[self.course.key]
 

@@ -1,6 +1,6 @@
 """What was read on each day, and where a wall was met.
 
-Each read is decided by `decide`, the one place where the product decides, and becomes a row by
+Each read is decided, and each wall made, by what does both for real readers (access/), and becomes a row by
 `entry_at`, the one way in which rows are made.
 """
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
+from service.access.case import consumes
 from service.access.decision import (
     Allow,
-    ArticleFacts,
     Evidence,
     HeldGrant,
     Hidden,
@@ -23,6 +23,14 @@ from service.access.decision import (
     Wall,
     decide,
 )
+from service.access.evidence import article_facts, evidence_of_rows
+from service.access.metered import Reading as MeteredReading
+from service.access.metered import metered_reader, room_after_registering, window_asked
+from service.access.occasion import Arrival
+from service.access.wall import Met, wall_for
+from service.content.article import ListedArticle
+from service.content.level import without_schedule
+from service.db.context import Context
 from service.demo.history.names import touch
 from service.demo.history.year import (
     VIRAL_DAYS,
@@ -33,47 +41,49 @@ from service.demo.history.year import (
     visitors,
 )
 from service.grants.grants import EVERYTHING
+from service.identity.entry import entry_of
 from service.identity.touches import Touch
-from service.levels import Level, Span
 from service.metering.ledger import Entry, entry_at
-from service.metering.store import known_device_holder, reader_holder
-from service.metering.window import MeterState, window_at
+from service.metering.store import known_device_holder, named_meter, reader_holder
+from service.metering.window import MeterState
+from service.offers.on_sale import Assortment
+from service.rules.in_force import InForce
 
 _RETURNING = 0.38
 """Of the visitors without an account, those who were here before."""
-_SUBSCRIBED = HeldGrant("subscription", EVERYTHING)
+_SUBSCRIBED = Evidence((HeldGrant("subscription", EVERYTHING),), verified=True)
 
 
 @dataclass(frozen=True)
 class Piece:
-    """An article as far as reading it goes. `day` is the one on which it was published."""
+    """An article, and the day on which it was published."""
 
-    id: str
-    slug: str
-    level: Level
-    section: str | None
+    article: ListedArticle
+    published_at: datetime
     day: int
 
 
 @dataclass(frozen=True)
 class _Seat:
-    """Who reads, and how many articles their meter opens."""
+    """Who reads."""
 
     holder: str
     reader_id: str | None
     device: str
-    limit: int
 
 
 @dataclass
 class Reading:
-    """The newspaper's readers, day by day from day 0: who was here before is remembered."""
+    """The newspaper's readers, day by day from day 0: who was here before is remembered.
 
+    `assortment` is what walls show.
+    """
+
+    context: Context
     calendar: Calendar
     pieces: Sequence[Piece]
-    meter_limit: int
-    registered_limit: int
-    span: Span
+    in_force: InForce
+    assortment: Assortment
     size: int
     _meters: dict[tuple[str, datetime], MeterState] = field(default_factory=dict)
     _lately: list[str] = field(default_factory=list)
@@ -88,54 +98,85 @@ class Reading:
             led_by = touch(day, rng)
             at = self.calendar.at(day, rng)
             for _ in range(1 + (rng.random() < 0.4) + (rng.random() < 0.15)):
-                yield self.read_by_device(device, self.piece_of(day, rng), at, led_by), led_by
+                piece = self.piece_of(day, at, rng)
+                yield self.read_by_device(device, piece, at, led_by), led_by
                 at += timedelta(seconds=60 + int(rng.random() * 400))
         self._lately = self._lately[-12 * max(came, 1) :]
 
     def read_by_device(self, device: str, piece: Piece, at: datetime, led_by: Touch) -> Entry:
         """A read, or a wall where the meter is used up; counted for the device."""
-        seat = _Seat(known_device_holder(device), None, device, self.meter_limit)
-        return self._read(seat, piece, at, led_by)
-
-    def _read(self, seat: "_Seat", piece: Piece, at: datetime, led_by: Touch) -> Entry:
-        window = window_at(at, self.span, self.calendar.zone)
-        meter = self._meters.get((seat.holder, window.key)) or MeterState(window, seat.limit)
-        if meter.window.end <= at:
-            meter = MeterState(window, seat.limit)
-        meter = meter._replace(limit=seat.limit)
-        is_known = seat.reader_id is not None
-        evidence = Evidence(verified=is_known, can_register=not is_known)
-        outcome = _decided(piece, evidence, meter, at)
-        consumes = isinstance(outcome, Meter) and outcome.consumes
-        if consumes:
-            counted = meter.counted | {piece.id}
-            self._meters[seat.holder, window.key] = meter._replace(counted=counted)
-        return entry_at(
-            at, self.calendar.zone,
-            holder=seat.holder, article_id=piece.id, reader_id=seat.reader_id,
-            device_id=seat.device, reason=outcome.reason,
-            granted=not isinstance(outcome, Wall), consumed=consumes,
-            wall=outcome.kind if isinstance(outcome, Wall) else None,
-            window_start=meter.window.start if isinstance(outcome, Meter) else None,
-            referrer_host=led_by.referrer_host, campaign=led_by.campaign,
-        )  # fmt: skip
-
-    def read_by_subscriber(self, reader_id: str, piece: Piece, at: datetime) -> Entry:
-        """A read of somebody to whom everything is open."""
-        evidence = Evidence((_SUBSCRIBED,), verified=True)
-        outcome = _decided(piece, evidence, NoMeter.NOT_ASKED, at)
-        return entry_at(
-            at, self.calendar.zone,
-            holder=reader_holder(reader_id), article_id=piece.id, reader_id=reader_id,
-            device_id=None, reason=outcome.reason, once=True,
-        )  # fmt: skip
+        return self._read(_Seat(known_device_holder(device), None, device), piece, at, led_by)
 
     def read_by_registered(
         self, reader_id: str, device: str, piece: Piece, at: datetime, led_by: Touch
     ) -> Entry:
         """A read, or a wall, of somebody who has signed in and bought nothing."""
-        seat = _Seat(reader_holder(reader_id), reader_id, device, self.registered_limit)
-        return self._read(seat, piece, at, led_by)
+        return self._read(_Seat(reader_holder(reader_id), reader_id, device), piece, at, led_by)
+
+    def read_by_subscriber(self, reader_id: str, device: str, piece: Piece, at: datetime) -> Entry:
+        """A read of somebody to whom everything is open."""
+        outcome = self._decided(piece, _SUBSCRIBED, NoMeter.NOT_ASKED, at)
+        return entry_at(
+            at, self.calendar.zone,
+            holder=reader_holder(reader_id), article_id=piece.article.id, reader_id=reader_id,
+            device_id=device, reason=outcome.reason, once=True,
+        )  # fmt: skip
+
+    def _read(self, seat: _Seat, piece: Piece, at: datetime, led_by: Touch) -> Entry:
+        article, verified = piece.article, seat.reader_id is not None
+        came_by, seen = entry_of(led_by), self._window(seat, piece, at, led_by)
+        room = room_after_registering(article, self.in_force, came_by, seen)
+        evidence = evidence_of_rows(
+            (), verified=verified, sign_in_offered=self.in_force.settings.readers_can_sign_in,
+            room_after_registering=room,
+        )  # fmt: skip
+        outcome = self._decided(piece, evidence, seen, at)
+        window = seen if isinstance(seen, MeterState) else None
+        row = entry_at(
+            at, self.calendar.zone,
+            holder=seat.holder, article_id=article.id, reader_id=seat.reader_id,
+            device_id=seat.device, reason=outcome.reason, consumed=consumes(outcome),
+            window_start=window.window.start if window is not None else None,
+            referrer_host=led_by.referrer_host, campaign=led_by.campaign,
+            meter_name=window.meter if window is not None else None,
+        )  # fmt: skip
+        if row.consumed and window is not None:
+            counted = window._replace(counted=window.counted | {article.id})
+            self._meters[_meter(seat, counted), window.window.key] = counted
+        if not isinstance(outcome, Wall):
+            return row
+        shown = window and window.without_reads(self.calendar.zone)
+        facts = article_facts(article, self.in_force.rules.levels, at)
+        wall = wall_for(
+            Met(outcome, facts, shown, room, verified),
+            Arrival(article.section, article.language, came_by), self.assortment, (), self.context,
+            self.in_force,
+        )  # fmt: skip
+        return row._replace(
+            granted=False, wall=wall.kind, prompt=wall.prompt, audience=wall.audience
+        )
+
+    def _window(self, seat: _Seat, piece: Piece, at: datetime, led_by: Touch) -> MeterSeen:
+        """What the holder has read in the window in which the article would be counted."""
+        verified = seat.reader_id is not None
+        reader = MeteredReading(metered_reader(verified=verified, former=False), entry_of(led_by))
+        level = article_facts(piece.article, self.in_force.rules.levels, at).level
+        asked = window_asked(piece.article, level, self.in_force, at, reader)
+        if not isinstance(asked, MeterState):
+            return asked
+        known = self._meters.get((_meter(seat, asked), asked.window.key))
+        if known is None or known.window.end <= at:
+            return asked
+        return known._replace(limit=asked.limit, by=asked.by)
+
+    def _decided(
+        self, piece: Piece, evidence: Evidence, meter: MeterSeen, at: datetime
+    ) -> Allow | Meter | Wall:
+        facts = article_facts(piece.article, self.in_force.rules.levels, at)
+        outcome = decide(facts, evidence, meter, at)
+        if isinstance(outcome, Hidden):
+            raise ValueError(f"{piece.article.slug} is hidden")  # noqa: TRY004 it is no wrong type
+        return outcome
 
     def up_to_the_wall(self, device: str, at: datetime, rng: Random, led_by: Touch) -> list[Entry]:
         """Reads of a device until it meets the wall that made its reader buy, just before `at`."""
@@ -143,7 +184,8 @@ class Reading:
         entries: list[Entry] = []
         for back in range(20, 0, -3):
             then = at - timedelta(minutes=back)
-            entries.append(self.read_by_device(device, self.piece_of(day, rng), then, led_by))
+            piece = self.piece_of(day, then, rng)
+            entries.append(self.read_by_device(device, piece, then, led_by))
             if entries[-1].wall == "subscribe":
                 break
         return entries
@@ -152,22 +194,25 @@ class Reading:
         """Whose meter a device without an account has."""
         return known_device_holder(device)
 
-    def piece_of(self, day: int, rng: Random) -> Piece:
-        """What somebody reads on the day: rather what is new, and what everybody reads."""
+    def piece_of(self, day: int, at: datetime, rng: Random) -> Piece:
+        """What somebody reads at this time of the day: rather what is new, and what everybody reads."""
         if day not in self._days:
             self._days[day] = self._weights(day)
         pieces, upto = self._days[day]
-        return pieces[bisect_right(upto, rng.random() * upto[-1])]
+        while True:
+            piece = pieces[bisect_right(upto, rng.random() * upto[-1])]
+            if piece.published_at <= at:
+                return piece
 
     def _weights(self, day: int) -> tuple[list[Piece], list[float]]:
         pieces = [each for each in self.pieces if each.day <= day]
-        pieces = pieces or [min(self.pieces, key=lambda each: each.day)]
+        levels = self.in_force.rules.levels
         upto, total = [], 0.0
         for each in pieces:
             weight = math.exp(-(day - each.day) / 6) + 0.03
-            if each.level == "subscribers":
+            if without_schedule(each.article, levels) == "subscribers":
                 weight *= 0.6
-            if each.slug == VIRAL_SLUG and day in VIRAL_DAYS:
+            if each.article.slug == VIRAL_SLUG and day in VIRAL_DAYS:
                 weight += 12 * math.exp(-(day - VIRAL_DAYS.start) / 3)
             total += weight
             upto.append(total)
@@ -181,13 +226,5 @@ class Reading:
         return device
 
 
-def _decided(
-    piece: Piece, evidence: Evidence, meter: MeterSeen, at: datetime
-) -> Allow | Meter | Wall:
-    facts = ArticleFacts(
-        id=piece.id, level=piece.level, plans=frozenset(), section=piece.section, visible=True
-    )
-    outcome = decide(facts, evidence, meter, at)
-    if isinstance(outcome, Hidden):
-        raise ValueError(f"{piece.slug} is hidden")  # noqa: TRY004 it is no wrong type
-    return outcome
+def _meter(seat: _Seat, window: MeterState) -> str:
+    return named_meter(seat.holder, window.meter)

@@ -18,11 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.scheduled_ends import forget_all_scheduled_ends
 from service.billing.sync import terms_of
+from service.content.store import list_articles
 from service.db.base import Base
 from service.db.bulk import insert_objects, insert_rows
 from service.db.context import Context
 from service.db.tables import (
-    Article,
     AuditEntry,
     ChargeRow,
     DomainEvent,
@@ -35,7 +35,7 @@ from service.db.tables import (
 from service.demo.history.archive import publish_archive
 from service.demo.history.book import Book, Scribe
 from service.demo.history.catalogue import Catalogue, keep_old_offers, read_catalogue
-from service.demo.history.lives import OnSale
+from service.demo.history.lives import Sold
 from service.demo.history.people import buyers, pass_buyers, registered, undecided
 from service.demo.history.reading import Piece, Reading
 from service.demo.history.samples import Samples
@@ -45,11 +45,13 @@ from service.grants.comps import give_comp
 from service.identity.audit import record
 from service.identity.touches import record_checkout_touches, record_touches
 from service.metering.ledger import write_all
+from service.offers.on_sale import OnSale
 from service.outbox.domain_events import event_values
 from service.reports.money_rollup import forget_money
 from service.reports.promotion_rollup import forget_all_promotions
 from service.reports.renewal_rollup import forget_renewal_count
 from service.reports.trial_rollup import forget_all_trials
+from service.rules.in_force import rules_in_force
 from service.simulator.app import Simulator
 from service.simulator.payments.balance import PAY_OUT, midnight
 from service.simulator.payments.charges import OPEN_DISPUTE
@@ -64,6 +66,8 @@ _CURRENCIES = ("eur", "usd")
 _SOON = 60
 """Seconds."""
 _AT_ONCE = 10_000
+_ALL = 10_000
+"""Articles."""
 _T = TypeVar("_T")
 _COMP_NOTE = "Wrote for the letters page"
 
@@ -160,13 +164,12 @@ async def scribe_of(
     catalogue = await read_catalogue(context, simulator.world)
     async with context.database.reading() as session:
         offers = await _offers(session, catalogue)
-        pieces = await _pieces(session, calendar)
+        pieces = await _pieces(session, calendar, book.until)
         untouched = await _untouched(session, book.since) if book.since is not None else None
     settings = context.settings
-    reading = Reading(
-        calendar, pieces, settings.meter_limit or 0, settings.registered_meter_limit,
-        settings.meter_span, size,
-    )  # fmt: skip
+    in_force = await rules_in_force(settings, context.database)
+    assortment = await OnSale(context.database.reading, context.clocks).assortment()
+    reading = Reading(context, calendar, pieces, in_force, assortment, size)
     return Scribe(
         book, calendar, catalogue, offers, terms_of(settings), reading,
         _samples(simulator, catalogue), settings.newsletter_wording, untouched,
@@ -199,7 +202,7 @@ def _samples(simulator: Simulator, catalogue: Catalogue) -> Samples:
     return Samples(world.store, prices, discounts, world.public_url)
 
 
-def _discount(sold: OnSale) -> dict[str, str]:
+def _discount(sold: Sold) -> dict[str, str]:
     if sold.promotion_code is not None:
         return {"discounts[0][promotion_code]": sold.promotion_code}
     return {} if sold.coupon_id is None else {"discounts[0][coupon]": sold.coupon_id}
@@ -302,18 +305,15 @@ async def _offers(session: AsyncSession, catalogue: Catalogue) -> dict[str, Offe
     return found
 
 
-async def _pieces(session: AsyncSession, calendar: Calendar) -> list[Piece]:
-    found = await session.scalars(
-        select(Article).where(Article.published_at.is_not(None)).order_by(Article.slug)
+async def _pieces(session: AsyncSession, calendar: Calendar, until: datetime) -> list[Piece]:
+    found = await list_articles(
+        session, section=None, tag=None, author=None, q=None, cursor=None, limit=_ALL, now=until
     )
     return [
-        Piece(
-            row.id, row.slug, row.level or "metered", row.section,
-            calendar.day_of(row.published_at),
-        )
-        for row in found
-        if row.published_at is not None
-    ]  # fmt: skip
+        Piece(each, each.published_at, calendar.day_of(each.published_at))
+        for each in sorted(found.items, key=lambda each: each.slug)
+        if each.published_at is not None
+    ]
 
 
 async def _untouched(session: AsyncSession, since: datetime) -> frozenset[str]:
