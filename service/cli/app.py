@@ -4,10 +4,12 @@ A part is imported when its name is the first argument: nothing waits for what a
 """
 
 import os
+import select
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from typing import NoReturn, TextIO
 
 import typer
 
@@ -91,6 +93,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
             app = assembled(wanted)
         _run(app, given, reads_settings=bool(wanted))
     except Exception as error:
+        if _came_of_a_closed_pipe(error):
+            _end_in_silence()
         from service.cli.failures import told  # noqa: PLC0415 it knows every part's errors
 
         sentence = told(error)
@@ -98,6 +102,28 @@ def run(arguments: Sequence[str] | None = None) -> None:
             raise
         sys.stderr.write(f"{sentence}\n")
         sys.exit(1)
+
+
+def _end_in_silence() -> NoReturn:
+    """As `head` wants it, which closes the pipe once it has its lines."""
+    sys.stdout = sys.stderr = None  # Python would write what is left when it ends
+    sys.exit(1)
+
+
+def _came_of_a_closed_pipe(error: BaseException | None) -> bool:
+    """Whether it was raised since nobody reads any more what is written; a database's pipe is none of these."""
+    while error is not None and not isinstance(error, BrokenPipeError):
+        error = error.__cause__ or error.__context__
+    return error is not None and any(map(_is_closed, (sys.stdout, sys.stderr)))
+
+
+def _is_closed(stream: TextIO | None) -> bool:
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno() if stream is not None else -1, 0)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    except (OSError, ValueError):
+        return False  # it is no file of the system's
 
 
 def _run(app: typer.Typer, arguments: Sequence[str], *, reads_settings: bool) -> None:
@@ -112,6 +138,8 @@ def _run(app: typer.Typer, arguments: Sequence[str], *, reads_settings: bool) ->
     finally:
         try:
             sys.stdout.flush()
+        except BrokenPipeError:
+            _end_in_silence()
         except OSError:
             sys.stdout = None  # Python would try once more when it ends
             raise
