@@ -108,6 +108,29 @@ async def list_articles(
     return PublicPage(items, found.next_cursor)
 
 
+async def count_visible(session: AsyncSession, now: datetime) -> int:
+    """How many articles are visible at `now`."""
+    visible = (Article.status.in_(RELEASED), Article.published_at <= now)
+    return await session.scalar(select(func.count()).select_from(Article).where(*visible)) or 0
+
+
+async def list_addresses(
+    session: AsyncSession, now: datetime, *, start: int, limit: int
+) -> list[tuple[str, datetime]]:
+    """Slugs of the articles visible at `now` and when their texts were last changed, the oldest first.
+
+    A new article comes last, so that what `start` leaves out stays the same.
+    """
+    found = await session.execute(
+        select(Article.slug, Article.updated_at)
+        .where(Article.status.in_(RELEASED), Article.published_at <= now)
+        .order_by(Article.published_at, Article.id)
+        .offset(start)
+        .limit(limit)
+    )
+    return [(row.slug, row.updated_at) for row in found]
+
+
 async def list_sections(session: AsyncSession, now: datetime) -> list[str]:
     """The sections of the articles visible at `now`, the fullest first."""
     found = await session.scalars(

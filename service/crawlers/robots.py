@@ -6,6 +6,7 @@ from service.crawlers.known import Crawler
 from service.rules.crawlers import CrawlerPolicy, CrawlerRules
 
 LICENSE_PATH = "/license.xml"
+SITEMAP_PATH = "/sitemap.xml"
 CLOSED = ("/admin", "/account", "/v1/admin")
 """Nothing for any crawler: each would meet a sign-in."""
 
@@ -25,7 +26,7 @@ def robots_text(public_url: str, rules: CrawlerRules, crawlers: Iterable[Crawler
     if rules.license is not None:
         # Outside any group: it holds for all (RSL 1.0, 4.4).
         lines += [f"License: {public_url}{LICENSE_PATH}", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, f"Sitemap: {public_url}{SITEMAP_PATH}", ""])
 
 
 def _is_closed_to(crawler: Crawler, policy: CrawlerPolicy) -> bool:

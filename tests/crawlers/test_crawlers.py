@@ -15,6 +15,7 @@ from service.crawlers.verifiers import KnownCrawlers
 from service.db.session import Database
 from service.rules.document import of_settings
 from service.settings import Settings
+from service.web.crawler_routes import sitemap_text
 from tests.conftest import MovingClocks
 from tests.crawlers.fake_names import FakeNames
 from tests.crawlers.signing import public_key, signed
@@ -25,6 +26,7 @@ GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.
 AT_GOOGLE, ELSEWHERE, AT_BING, AT_GPTBOT = "192.0.2.10", "198.51.100.1", "192.0.2.40", "192.0.2.70"
 LISTS = {"bingbot": "192.0.2.32/27", "gptbot": "192.0.2.64/27", "chatgpt-user": "192.0.2.96/27"}
 LICENSE = {"prohibits": ["ai-train"], "payment": "crawl", "amount": "0.015", "currency": "EUR"}
+SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 PRIVATE = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 
 
@@ -190,6 +192,47 @@ async def test_the_feed_has_teasers_and_the_terms_of_those_that_need_a_licence(
     assert (
         '<link rel="alternate" type="application/rss+xml"' in (await paywall.client.get("/")).text
     )
+
+
+@on_sqlite
+async def test_the_sitemap_has_what_is_visible(paywall: Paywall) -> None:
+    await paywall.publish("later", published_at="2100-01-01T00:00:00Z")
+    await paywall.publish("draft", status="draft")
+    await paywall.publish("gone", status="withdrawn")
+    answer = await paywall.client.get("/sitemap.xml")
+    assert answer.headers["Content-Type"].startswith("application/xml")
+    assert answer.headers["Cache-Control"] == "public, max-age=60"
+    assert CANARY not in answer.text
+    assert places_in(answer.text) == [f"{paywall.settings.public_url}/articles/paid"]
+    changed = etree.fromstring(answer.content).findtext(f"{SITEMAP}url/{SITEMAP}lastmod")
+    assert changed == paywall.clocks.business().isoformat(timespec="seconds")
+    held = {"If-None-Match": answer.headers["ETag"]}
+    assert (await paywall.client.get("/sitemap.xml", headers=held)).status_code == 304
+    assert (await paywall.client.get("/sitemap.xml?page=1")).text == answer.text
+    assert (await paywall.client.get("/sitemap.xml?page=2")).status_code == 404
+
+
+async def test_a_sitemap_that_is_too_long_is_several(paywall: Paywall) -> None:
+    site = paywall.settings.public_url
+    for slug in ("b", "a", "c", "d"):
+        paywall.clocks.travel(timedelta(minutes=1))
+        await paywall.publish(slug)
+
+    async def places(page: int | None) -> list[str | None]:
+        now = paywall.clocks.business()
+        async with paywall.database.reading() as session:
+            return places_in(await sitemap_text(session, site, page, now=now, at_once=2))
+
+    assert await places(None) == [f"{site}/sitemap.xml?page={page}" for page in (1, 2, 3)]
+    pages = [await places(page) for page in (1, 2, 3)]
+    slugs = ["paid", "b", "a", "c", "d"]
+    assert pages == [
+        [f"{site}/articles/{slug}" for slug in part] for part in (slugs[:2], slugs[2:4], slugs[4:])
+    ]
+
+
+def places_in(text: str) -> list[str | None]:
+    return [each.text for each in etree.fromstring(text.encode()).iter(f"{SITEMAP}loc")]
 
 
 @on_sqlite

@@ -37,6 +37,7 @@ def test_robots_txt_closes_what_is_no_crawlers_and_refuses_by_category() -> None
     assert "License:" not in plain
     assert plain.count("User-agent:") == 1
     assert "Disallow: /admin" in plain
+    assert plain.endswith(f"\n\nSitemap: {SITE}/sitemap.xml\n")
     strict = CrawlerRules(training="refuse", license=License(prohibits=("ai-train",)))
     lines = robots_text(SITE, strict, KNOWN).splitlines()
     group = lines[1 : lines.index("Disallow: /")]

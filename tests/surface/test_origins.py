@@ -19,7 +19,7 @@ SAFE = {"GET", "HEAD", "OPTIONS"}
 FOREIGN = "https://elsewhere.example"
 PUBLIC = {
     "/v1/articles", "/v1/articles/{slug}", "/v1/offers", "/.well-known/jwks.json",
-    "/static/{name}", "/admin/static/admin.css", "/docs", "/robots.txt", "/feed.xml",
+    "/static/{name}", "/admin/static/admin.css", "/docs", "/robots.txt", "/feed.xml", "/sitemap.xml",
 }  # fmt: skip
 
 

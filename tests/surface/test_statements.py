@@ -110,6 +110,7 @@ MOST: Mapping[str, int] = {
     "/problems": 0,
     "/readyz": 2,
     "/feed.xml": 1,
+    "/sitemap.xml": 2,
     "/robots.txt": 0,
     "/v1/admin/api-keys": 2,
     "/v1/admin/article-figures": 4,
