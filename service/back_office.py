@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from fastapi.routing import iter_route_contexts
 from starlette.requests import Request
 
-from service.access import explain_routes
+from service.access import canary_routes, explain_routes
 from service.content import admin_routes as content_routes
 from service.crawlers import routes as crawler_routes
 from service.grants import institution_routes, right_routes
@@ -40,6 +40,7 @@ async def find_nothing(
 
 ROUTERS = (
     content_routes.router,
+    canary_routes.router,
     explain_routes.router,
     grants_routes.router,
     institution_routes.router,

@@ -5,6 +5,7 @@ from datetime import date
 
 import structlog
 
+from service.access.canaries import sweep_canaries
 from service.access.openings import Openings
 from service.access.revocations import Revocations
 from service.account.erase import Sweep
@@ -115,6 +116,7 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
         Task("channels", lambda: running.get(ChannelWatch).warn(running), pause=_MINUTE),
         Task("open payments", lambda: remind_of_open_payments(context), pause=_MINUTE),
         Task("gift subscriptions", lambda: gift_round(context), pause=_MINUTE),
+        Task("canaries", lambda: sweep_canaries(context), pause=_MINUTE),
         Task("ended passes", lambda: emit_ended_passes(database, clocks), pause=_MINUTE),
     )
 

@@ -137,6 +137,11 @@ CATALOGUE: Mapping[str, ProblemType] = {
     "article-not-found": ProblemType(
         404, "There is no such article", "Check the slug; it may have been withdrawn."
     ),
+    "not-a-canary": ProblemType(
+        409,
+        "This article isn't a leak check's",
+        "Withdraw it by DELETE /v1/admin/articles/{slug}.",
+    ),
     "article-changed": ProblemType(
         412, "The article has changed meanwhile", "Fetch it again and repeat with its new ETag."
     ),

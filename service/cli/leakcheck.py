@@ -42,7 +42,7 @@ async def leakcheck(
     """Plant test articles, ask every public surface for them in every way, and take them away again.
 
     They are in the newspaper for some seconds, with a title that says so. Exit code 1: paid text got out, or
-    something wasn't answered. LEAKCHECK_KEY can hold the key.
+    something wasn't answered, or a surface never was. LEAKCHECK_KEY can hold the key.
     """
     api = _address(url)
     pages = tuple(map(_page, page)) if page else (f"{api}/articles/{{slug}}",)
@@ -61,10 +61,10 @@ async def leakcheck(
         raise CommandFailed(str(error)) from error
     except asyncio.CancelledError:
         raise CommandFailed(
-            "Interrupted. The test articles are withdrawn; run it again for a result."
+            "Interrupted. The test articles are deleted; run it again for a result."
         ) from None
     _show(result)
-    if result.leaks or result.failed:
+    if not result.shows_tightness:
         raise typer.Exit(1)
 
 
@@ -102,7 +102,9 @@ def _show(result: Result) -> None:
     if len(result.leaks) > _MOST_SHOWN:
         print(f"\n… and {len(result.leaks) - _MOST_SHOWN} more.")
     for sentence in result.skipped:
-        print(f"\nNot asked. {sentence}")
+        print(f"\nNot asked: {sentence}")
+    for sentence in result.unanswered:
+        print(f"\nNothing is known: {sentence}")
     for failure in result.failed[:_MOST_SHOWN]:
         print(f"\nNot answered: {failure}")
     asked_in_all = sum(row.asked for row in result.rows.values())

@@ -2,8 +2,8 @@
 
 import base64
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlsplit
 
 from service.leakcheck.canary import SECTION, Canary
@@ -19,6 +19,7 @@ _CRAWLERS = (
     "Mozilla/5.0 (compatible; ChatGPT-User/1.0; +https://openai.com/bot)", "Claude-User/1.0",
     "Perplexity-User/1.0",
 )  # fmt: skip
+Headers = dict[str, str]
 _GOOGLE = "66.249.66.1"
 _SPOOFED: tuple[dict[str, str], ...] = (
     {"X-Forwarded-For": "127.0.0.1"}, {"X-Forwarded-For": _GOOGLE}, {"X-Real-IP": "127.0.0.1"},
@@ -84,7 +85,7 @@ class Asked:
     method: str
     url: str
     forbidden: tuple[str, ...]
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Headers = field(default_factory=dict)
     body: str = ""
     """JSON that is sent along; empty: none."""
     control: str = ""
@@ -100,7 +101,7 @@ class Site:
 
     api: str
     pages: tuple[str, ...]
-    readers: dict[str, dict[str, str]] = field(default_factory=dict)
+    readers: dict[str, Headers] = field(default_factory=dict)
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -110,21 +111,63 @@ class Site:
 
 def of_article(site: Site, canary: Canary) -> Iterator[Asked]:
     """Every address of the article, asked in every way."""
-    api = f"{site.api}/v1/articles/{canary.slug}"
-    places = [("teaser", api), ("access", f"{api}/access"), ("full", f"{api}/full")]
-    places += [("page", page.replace("{slug}", canary.slug)) for page in site.pages]
-    for surface, url in places:
+    for surface, url in _addresses(site, canary):
         yield from _in_every_way(surface, url, canary, site)
+    yield from of_unlock(site, canary)
+    yield from _in_vain(site, canary)
+
+
+def of_metered(
+    site: Site, canary: Canary, stopped: Headers | None, opening: Collection[str]
+) -> Iterator[Asked]:
+    """The same of a metered article, by whom it isn't open to.
+
+    A new device opens it by unlock and by a page's form, and on `opening` pages by just coming: these are asked as
+    the device whose meter is used up (None: there is none, and they aren't asked).
+    """
+    for surface, url in _addresses(site, canary):
+        for asked in _in_every_way(surface, url, canary, site):
+            counts = surface == "page" and (asked.method == "POST" or url in opening)
+            if not counts:
+                yield asked
+            elif stopped is not None and asked.audience not in site.readers:
+                yield replace(asked, headers=as_device(asked.headers, stopped))
+    if stopped is not None:
+        for asked in of_unlock(replace(site, readers={}), canary):
+            yield replace(asked, headers=as_device(asked.headers, stopped))
+    yield from _in_vain(site, canary)
+
+
+def as_device(headers: Headers, device: Headers) -> Headers:
+    """The headers from this device, whatever else they say."""
+    cookies = [each["Cookie"] for each in (device, headers) if "Cookie" in each]
+    joined = {"Cookie": "; ".join(cookies)} if cookies else {}
+    return {**headers, **device, **joined}
+
+
+def of_unlock(site: Site, canary: Canary) -> Iterator[Asked]:
+    """Who asks for the whole text, and with which gift links."""
+    url = f"{site.api}/v1/articles/{canary.slug}/unlock"
     for audience, headers in (*_headers(), *site.readers.items()):
-        if _may_read(audience, canary):
-            continue
-        yield Asked("unlock", audience, "POST", f"{api}/unlock", canary.secret, headers)
-    for token in _forged(canary):
-        headers = {"Authorization": f"Bearer {token}"}
-        yield Asked("full", "forged token", "GET", f"{api}/full", canary.secret, headers)
+        if not _may_read(audience, canary):
+            yield Asked("unlock", audience, "POST", url, canary.secret, headers)
     for gift in _FORGED_GIFTS:
         body, sent = json.dumps({"gift": gift}), {"Content-Type": "application/json"}
-        yield Asked("unlock", "forged gift", "POST", f"{api}/unlock", canary.secret, sent, body)
+        yield Asked("unlock", "forged gift", "POST", url, canary.secret, sent, body)
+
+
+def _addresses(site: Site, canary: Canary) -> list[tuple[str, str]]:
+    api = f"{site.api}/v1/articles/{canary.slug}"
+    places = [("teaser", api), ("access", f"{api}/access"), ("full", f"{api}/full")]
+    return places + [("page", page.replace("{slug}", canary.slug)) for page in site.pages]
+
+
+def _in_vain(site: Site, canary: Canary) -> Iterator[Asked]:
+    """What nobody is given, whatever the meter says."""
+    for token in _forged(canary):
+        headers = {"Authorization": f"Bearer {token}"}
+        url = f"{site.api}/v1/articles/{canary.slug}/full"
+        yield Asked("full", "forged token", "GET", url, canary.secret, headers)
     admin = f"{site.api}/v1/admin/articles/{canary.slug}"
     for method in ("GET", "HEAD"):
         yield Asked("admin", "anonymous", method, admin, canary.secret)
@@ -132,7 +175,7 @@ def of_article(site: Site, canary: Canary) -> Iterator[Asked]:
 
 def of_site(site: Site, planted: tuple[Canary, ...]) -> Iterator[Asked]:
     """Lists, feeds, sitemaps, the API's description, and searches for paid words."""
-    secret = tuple(word for each in planted if each.kind != "metered" for word in each.secret)
+    secret = tuple(word for each in planted for word in each.secret)
     for query in (
         "",
         f"?section={SECTION}",
@@ -148,14 +191,15 @@ def of_site(site: Site, planted: tuple[Canary, ...]) -> Iterator[Asked]:
             for audience, headers in (("anonymous", {}), ("crawler", {"User-Agent": _CRAWLERS[0]})):
                 yield Asked(surface, audience, "GET", f"{origin}{path}", secret, headers)
         for page in site.pages:
-            yield Asked(
-                "embed", "anonymous", "GET",
-                f"{origin}/oembed?format=json&url={quote(page.replace('{slug}', planted[0].slug))}", secret,
-            )  # fmt: skip
+            for canary in planted:
+                yield Asked(
+                    "embed", "anonymous", "GET",
+                    f"{origin}/oembed?format=json&url={quote(page.replace('{slug}', canary.slug))}", secret,
+                )  # fmt: skip
     yield from _searches(site, planted)
 
 
-def of_stopped(site: Site, canary: Canary, headers: dict[str, str]) -> Iterator[Asked]:
+def of_stopped(site: Site, canary: Canary, headers: Headers) -> Iterator[Asked]:
     """What a device asks whose free articles are used up."""
     api = f"{site.api}/v1/articles/{canary.slug}"
     asked = [
@@ -181,8 +225,6 @@ def _searches(site: Site, planted: tuple[Canary, ...]) -> Iterator[Asked]:
     patterns = [f"{site.api}/v1/articles?q={{}}"]
     patterns += [origin + path for origin in site.origins for path in _SEARCHES]
     for canary in planted:
-        if canary.kind == "metered":
-            continue
         for word in (canary.paid, f"{canary.paid}b", canary.paid[:-3]):
             for pattern in patterns:
                 yield Asked(

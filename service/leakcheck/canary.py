@@ -61,14 +61,6 @@ def canaries(word: str) -> tuple[Canary, ...]:
     )
 
 
-def emptied(kind: str) -> dict[str, Any]:
-    """What replaces a planted article at the end: nothing of it, withdrawn."""
-    return {
-        "title": "A test of the paywall that is over", "body": "<p>Over.</p>", "status": "withdrawn",
-        "source_ids": {SOURCE: kind},
-    }  # fmt: skip
-
-
 def _body(public: str, paid: str) -> str:
     return (
         f"<p>{public} is before the cut.</p><!--more-->"

@@ -7,12 +7,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx
 
-from service.leakcheck.asking import Asked, Site, of_article, of_site, of_stopped
-from service.leakcheck.browser import rendered
+from service.leakcheck.asking import (
+    Asked,
+    Headers,
+    Site,
+    of_article,
+    of_metered,
+    of_site,
+    of_stopped,
+)
+from service.leakcheck.browser import new_reader, rendered
 from service.leakcheck.canary import SOURCE, Canary, canaries, find
 from service.leakcheck.publishing import CannotCheck, Publisher
 
@@ -22,6 +31,11 @@ _PATIENCE_SECONDS = 20.0
 _MOST_REDIRECTS = 5
 _MOST_FILLERS = 30
 _MOST_FOLLOWED = 200
+_MUST_ANSWER = ("teaser", "access", "unlock", "list", "search", "API")
+_MAY_BE_MISSING = ("embed", "feed", "sitemap")
+_OF_ANY_ADDRESS = ("OPTIONS", "odd address")
+"""Audiences whose answers don't show that the surface is there."""
+_READERS = ("registered", "gift")
 _LINKS = re.compile(rb"""(?:href|src|data-url|content)=["']([^"'\s]+)["']""", re.IGNORECASE)
 _BUILD = re.compile(rb'"buildId":"([\w-]+)"')
 _FOLLOWED = (
@@ -48,7 +62,7 @@ class Leak:
 
 @dataclass
 class Row:
-    """A surface and an audience: how often it was asked, and answered by something other than an error."""
+    """A surface and an audience: how often it was asked, and answered by something to read or by a wall."""
 
     asked: int = 0
     answered: int = 0
@@ -64,6 +78,24 @@ class Result:
     failed: list[str] = field(default_factory=list)
     """Requests without an answer, or with one that says nothing: 429 or 5xx."""
     skipped: list[str] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
+    """Sentences on surfaces that never gave anything to look at, so that nothing is known of them."""
+
+    @property
+    def shows_tightness(self) -> bool:
+        """Whether everything was looked at, and nothing got out."""
+        return not (self.leaks or self.failed or self.unanswered)
+
+
+@dataclass(frozen=True)
+class _Stopped:
+    """A device whose meter is used up: its headers, the articles that it read until then, and the paid word of
+    the last, which it was refused.
+    """
+
+    headers: Headers
+    slugs: tuple[str, ...]
+    refused: str
 
 
 class Check:
@@ -95,25 +127,73 @@ class Check:
         return self.result
 
     async def _ask_all(self, publisher: Publisher, planted: tuple[Canary, ...]) -> None:
-        for canary in planted:
-            if canary.kind != "metered":
-                self._progress(f"asking for the article of kind {canary.kind}")
-                await self._ask(of_article(self._site, canary))
-        self._progress("asking lists, feeds, sitemaps and searches")
-        await self._ask(of_site(self._site, planted))
-        secret = tuple(word for each in planted if each.kind != "metered" for word in each.secret)
-        self._progress("following links")
-        followed = [
-            Asked("link", "anonymous", "GET", url, secret)
-            for url in list(self._links)[:_MOST_FOLLOWED]
-        ]
-        await self._ask(followed)
-        await self._with_javascript(planted)
         metered = next(each for each in planted if each.kind == "metered")
         self._progress("using up a meter")
         stopped = await self._stopped(publisher, metered)
-        if stopped is not None:
-            await self._ask(of_stopped(self._site, metered, stopped))
+        headers = stopped.headers if stopped is not None else None
+        opening = await self._opening(metered, stopped)
+        for canary in planted:
+            self._progress(f"asking for the article of kind {canary.kind}")
+            if canary.kind == "metered":
+                await self._ask(of_metered(self._site, canary, headers, opening))
+            else:
+                await self._ask(of_article(self._site, canary))
+        if headers is not None:
+            await self._ask(of_stopped(self._site, metered, headers))
+        self._progress("asking lists, feeds, sitemaps and searches")
+        await self._ask(of_site(self._site, planted))
+        self._progress("following links")
+        secret = tuple(word for each in planted for word in each.secret)
+        # A page that opens by just coming would open to somebody new.
+        whose = (headers or {}) if opening else {}
+        followed = [
+            Asked("link", "anonymous", "GET", url, secret, whose)
+            for url in list(self._links)[:_MOST_FOLLOWED]
+        ]
+        await self._ask(followed)
+        await self._with_javascript(planted, stopped)
+        self._say_what_is_missing()
+
+    async def _opening(self, metered: Canary, stopped: _Stopped | None) -> set[str]:
+        """The pages that show a metered article whole to a new device that just comes."""
+        opening = set()
+        for page in self._site.pages:
+            url = page.replace("{slug}", metered.slug)
+            answer = await self._client.get(url, follow_redirects=True)
+            if not _is_answer(answer.status_code):
+                self.result.unanswered.append(
+                    f"The page {url} was answered {answer.status_code}. Is the address after --page right?"
+                )
+            elif find(metered.secret, answer.content, {}) is not None:
+                opening.add(url)
+                if stopped is None:
+                    self.result.skipped.append(
+                        f"{url}: it shows metered articles whole, and no reader could be made whom the meter stops."
+                    )
+        return opening
+
+    def _say_what_is_missing(self) -> None:
+        rows = self.result.rows
+        answered = {
+            surface
+            for (surface, audience), row in rows.items()
+            if row.answered and audience not in _OF_ANY_ADDRESS
+        }
+        self.result.unanswered += [
+            f"The surface {surface} never gave an answer of 2xx or 402."
+            for surface in _MUST_ANSWER
+            if surface not in answered
+        ]
+        self.result.skipped += [
+            f"The surface {surface}: none was found at the usual addresses."
+            for surface in _MAY_BE_MISSING
+            if surface not in answered
+        ]
+        self.result.skipped += [
+            f"A reader of the kind {name}: name one by --reader '{name}=HEADER: VALUE'."
+            for name in _READERS
+            if name not in self._site.readers
+        ]
 
     async def _ask(self, requests: Iterable[Asked]) -> None:
         # Lists of the like of a site's: a task each would do no harm, but many connections at once would.
@@ -140,6 +220,7 @@ class Check:
             )
             self._judge(asked, answer.content, dict(answer.headers), answer.status_code, row)
             if not answer.has_redirect_location:
+                row.answered += _is_answer(answer.status_code)
                 return
             target = urljoin(asked.url, answer.headers["Location"])
             if not self._is_ours(target):
@@ -157,8 +238,6 @@ class Check:
             self.result.leaks.append(Leak(asked, place))
         if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
             self.result.failed.append(f"{asked.method} {asked.url}: {status}")
-        elif status < httpx.codes.BAD_REQUEST or status == httpx.codes.PAYMENT_REQUIRED:
-            row.answered += 1
         if asked.surface in {"page", "list", "sitemap"} and asked.audience == "anonymous":
             self._note_links(asked, body)
 
@@ -175,53 +254,71 @@ class Check:
     def _is_ours(self, url: str) -> bool:
         return any(url == each or url.startswith(f"{each}/") for each in self._site.origins)
 
-    async def _with_javascript(self, planted: tuple[Canary, ...]) -> None:
+    async def _with_javascript(self, planted: tuple[Canary, ...], stopped: _Stopped | None) -> None:
         if not self._browser:
             self.result.skipped.append("Pages with JavaScript: name a Chromium by --browser.")
             return
+        self._progress("looking at pages in the browser")
         for canary in planted:
-            if canary.kind == "metered":
-                continue
             for page in self._site.pages:
-                asked = Asked(
-                    "page",
-                    "with JavaScript",
-                    "GET",
-                    page.replace("{slug}", canary.slug),
-                    canary.secret,
-                )
-                row = self.result.rows.setdefault((asked.surface, asked.audience), Row())
-                row.asked += 1
-                text = await rendered(self._browser, asked.url)
-                if text is None:
-                    self.result.failed.append(f"{self._browser} {asked.url}: no page")
-                    continue
-                self._judge(asked, text, {}, httpx.codes.OK, row)
+                with new_reader() as profile:
+                    if canary.kind == "metered" and not await self._stop(page, profile, stopped):
+                        continue
+                    await self._render(page, canary, profile)
 
-    async def _stopped(self, publisher: Publisher, metered: Canary) -> dict[str, str] | None:
-        """What a device sends whose meter is used up by articles planted for that; None: there is no meter."""
-        headers: dict[str, str] = {}
-        for number in range(_MOST_FILLERS):
-            slug = f"leakcheck-filler-{number + 1}"
-            document = metered.document(self._now)
-            body = f"<p>Filler.</p><!--more--><p>Filler {number}.</p>"
-            await publisher.put(
-                slug,
-                {**document, "title": "A test", "body": body, "source_ids": {SOURCE: "filler"}},
-            )
-            answer = await self._client.post(
-                f"{self._site.api}/v1/articles/{slug}/unlock", headers=headers
-            )
+    async def _render(self, page: str, canary: Canary, profile: Path) -> None:
+        url = page.replace("{slug}", canary.slug)
+        asked = Asked("page", "with JavaScript", "GET", url, canary.secret)
+        row = self.result.rows.setdefault((asked.surface, asked.audience), Row())
+        row.asked += 1
+        text = await rendered(self._browser, url, profile)
+        if text is None:
+            self.result.failed.append(f"{self._browser} {url}: no page")
+            return
+        row.answered += 1
+        self._judge(asked, text, {}, httpx.codes.OK, row)
+
+    async def _stop(self, page: str, profile: Path, stopped: _Stopped | None) -> bool:
+        """Whether the browser has used up its meter: it then isn't shown what the device was refused."""
+        if stopped is None:
+            return False
+        text: bytes | None = None
+        for slug in stopped.slugs:
+            text = await rendered(self._browser, page.replace("{slug}", slug), profile)
+        if text is not None and find([stopped.refused], text, {}) is None:
+            return True
+        self.result.skipped.append(
+            f"{page} with JavaScript, of a metered article: the browser's meter couldn't be used up."
+        )
+        return False
+
+    async def _stopped(self, publisher: Publisher, metered: Canary) -> _Stopped | None:
+        """A device whose meter is used up by articles planted for that; None: there is no meter."""
+        headers: Headers = {}
+        slugs: tuple[str, ...] = ()
+        for number in range(1, _MOST_FILLERS + 1):
+            slugs = (*slugs, f"leakcheck-filler-{number}")
+            paid = f"{metered.public}filler{number}"
+            body = f"<p>Filler.</p><!--more--><p>{paid}.</p>"
+            document = {**metered.document(self._now), "title": "A test", "body": body}
+            await publisher.put(slugs[-1], {**document, "source_ids": {SOURCE: "filler"}})
+            url = f"{self._site.api}/v1/articles/{slugs[-1]}/unlock"
+            answer = await self._client.post(url, headers=headers)
             if answer.status_code == httpx.codes.PAYMENT_REQUIRED:
-                return headers
+                return _Stopped(headers, slugs, paid)
             if not answer.is_success or not answer.json().get("meter"):
                 break
             if not headers:
                 headers = _device(answer)
         self.result.skipped.append(
-            "A reader whose free articles are used up: there is no meter here."
+            "A reader whose free articles are used up, and metered articles by unlock: there is no meter here."
         )
         return None
+
+
+def _is_answer(status: int) -> bool:
+    """Whether there is something to look at: an answer, or a wall."""
+    return httpx.codes.is_success(status) or status == httpx.codes.PAYMENT_REQUIRED
 
 
 def _no_cookies() -> CookieJar:
@@ -229,7 +326,7 @@ def _no_cookies() -> CookieJar:
     return CookieJar(policy=DefaultCookiePolicy(allowed_domains=()))
 
 
-def _device(answer: httpx.Response) -> dict[str, str]:
+def _device(answer: httpx.Response) -> Headers:
     """The headers by which the device that got this answer is known again."""
     given = [each.partition(";")[0] for each in answer.headers.get_list("Set-Cookie")]
     if given:

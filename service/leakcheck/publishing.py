@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from service.leakcheck.canary import SOURCE, Canary, emptied
+from service.leakcheck.canary import SOURCE, Canary
 
 _TRIES = 50
 _PAUSE_SECONDS = 0.2
@@ -25,7 +25,7 @@ class Publisher:
         self._client = client
         self._api = api
         self._key = {"Authorization": f"Bearer {key}"}
-        self._planted: list[tuple[str, str]] = []
+        self._planted: dict[str, None] = {}
 
     @asynccontextmanager
     async def planted(self, planted: Sequence[Canary], now: datetime) -> AsyncIterator[None]:
@@ -47,7 +47,7 @@ class Publisher:
             raise CannotCheck(
                 f"There is an article {slug} that no leak check planted. Give it another slug first."
             )
-        self._planted.append((slug, str(document["source_ids"][SOURCE])))
+        self._planted[slug] = None
         answer = await self._asked("PUT", slug, document)
         if not answer.is_success:
             raise CannotCheck(
@@ -55,26 +55,31 @@ class Publisher:
             )
 
     async def clean(self) -> None:
-        """Withdraw and empty what was planted; CannotCheck names what couldn't be."""
+        """Delete what was planted, with all that it left in reports; CannotCheck names what couldn't be."""
         left = []
         while self._planted:
-            slug, kind = self._planted.pop()
+            slug, _ = self._planted.popitem()
             try:
-                answer = await self._asked("PUT", slug, emptied(kind))
-                done = answer.is_success
+                answer = await self._asked("DELETE", slug, of="canaries")
+                done = answer.is_success or answer.status_code == httpx.codes.NOT_FOUND
             except CannotCheck:
                 done = False
             if not done:
                 left.append(slug)
         if left:
             raise CannotCheck(
-                f"These test articles couldn't be withdrawn: {', '.join(left)}. Withdraw them yourself."
+                f"These test articles couldn't be deleted: {', '.join(left)}. Withdraw them yourself."
             )
 
     async def _asked(
-        self, method: str, slug: str, document: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        slug: str,
+        document: Mapping[str, Any] | None = None,
+        *,
+        of: str = "articles",
     ) -> httpx.Response:
-        url = f"{self._api}/v1/admin/articles/{slug}"
+        url = f"{self._api}/v1/admin/{of}/{slug}"
         try:
             answer = await self._client.request(method, url, json=document, headers=self._key)
         except httpx.HTTPError as error:

@@ -48,9 +48,11 @@ LEAKS: dict[str, Here] = {
     "json page": _asked("page", ".json"),
     "upper case": _asked("page", "LEAKCHECK-"),
     "base64": _asked("page", "noscript=1"),
-    "linked data": _asked("link", "/hydrate/leakcheck-subscribers.js"),
+    "linked data": _asked("link", "/hydrate/leakcheck-"),
     "feed": _asked("feed", "/feed.xml"),
     "sitemap": _asked("sitemap", "/sitemap.xml.gz"),
+    "sitemap in plain sight": _asked("sitemap", "/sitemap.xml"),
+    "API's list": _asked("list", "/v1/articles"),
     "search": _asked("search", "/search?q="),
     "drafts in the list": _asked("list", "/archive"),
     "oembed": _asked("embed", "/oembed"),
@@ -69,24 +71,34 @@ LEAKS: dict[str, Here] = {
 
 @dataclass
 class LeakySite:
-    """`leaks` are the kinds that are open; `articles` as they were sent."""
+    """`leaks` are the kinds that are open, of all articles or of those of one kind; `articles` as they were sent.
+
+    With `opens_pages` a page opens a metered article by just coming, as long as the device's meter has room.
+    """
 
     leaks: Collection[str] = ()
+    of_kind: str = ""
+    opens_pages: bool = False
+    away: str = ""
+    """An ending of addresses that are answered by 404."""
     articles: dict[str, dict[str, Any]] = field(default_factory=dict)
     read: dict[str, set[str]] = field(default_factory=dict)
     key: str = "Bearer pwk_site"
     planted: asyncio.Event = field(default_factory=asyncio.Event)
 
     def app(self) -> Starlette:
-        methods = ["GET", "POST", "PUT", "HEAD"]
+        methods = ["GET", "POST", "PUT", "HEAD", "DELETE"]
         return Starlette(routes=[Route("/{path:path}", self.answer, methods=methods)])
 
-    def has(self, leak: str) -> bool:
-        return leak in self.leaks
+    def has(self, leak: str, slug: str = "") -> bool:
+        """Whether this leak is open, for the article of this slug."""
+        return leak in self.leaks and (not slug or slug.lower().endswith(self.of_kind))
 
     async def answer(self, request: Request) -> Response:
         path = request.url.path
-        api = re.fullmatch(r"/v1/(admin/)?articles/([a-z0-9-]+)(/\w+)?", path)
+        if self.away and path.endswith(self.away):
+            return Response("Not found", 404)
+        api = re.fullmatch(r"/v1/(admin/)?(?:articles|canaries)/([a-z0-9-]+)(/\w+)?", path)
         if api is not None:
             return await self._of_api(request, api[2], admin=bool(api[1]), action=api[3] or "")
         page = re.fullmatch(r"/story/([a-zA-Z0-9-]+)(/print|\.json)?", path)
@@ -103,9 +115,11 @@ class LeakySite:
         if action == "/unlock" and request.method == "POST":
             return self._unlock(request, slug, await request.body())
         if action == "/full":
-            is_open = self.has("forged token") and "ey" in request.headers.get("Authorization", "")
+            is_open = self.has("forged token", slug) and "ey" in request.headers.get(
+                "Authorization", ""
+            )
             return JSONResponse(article if is_open else {}, 200 if is_open else 401)
-        whole = self.has("teaser") and request.headers.get("Accept") == "text/plain"
+        whole = self.has("teaser", slug) and request.headers.get("Accept") == "text/plain"
         return JSONResponse({"title": article["title"], "body": article["body"] if whole else ""})
 
     async def _admin(self, request: Request, slug: str) -> Response:
@@ -115,22 +129,34 @@ class LeakySite:
         if request.method == "PUT":
             self.articles[slug] = await request.json()
             self.planted.set()
+        if request.method == "DELETE":
+            return Response(status_code=204 if self.articles.pop(slug, None) else 404)
         known_here = slug in self.articles
         return JSONResponse(self.articles.get(slug, {}), 200 if known_here else 404)
 
     def _unlock(self, request: Request, slug: str, body: bytes) -> Response:
         article = self.articles[slug]
-        device = request.headers.get("Paywall-Device") or f"device{len(self.read)}"
-        seen = self.read.setdefault(device, set())
-        if article["access"]["level"] == "metered" and (
-            len(seen) < LIMIT or slug in seen or (self.has("stopped") and "metered" in slug)
-        ):
-            seen.add(slug)
-            said = {"meter": {"used": len(seen)}, "device_token": device, "article": article}
-            return JSONResponse(said)
-        is_open = self.has("unlock") and "GPTBot" in request.headers.get("User-Agent", "")
-        is_open |= self.has("forged gift") and b"gft_0.AAAA" in body
+        seen = self._counted(request, slug)
+        if seen is None and self.has("stopped") and "metered" in slug:
+            seen = {slug}
+        if seen is not None:
+            said = {"meter": {"used": len(seen)}, "device_token": self._device(request)}
+            return JSONResponse({**said, "article": article})
+        is_open = self.has("unlock", slug) and "GPTBot" in request.headers.get("User-Agent", "")
+        is_open |= self.has("forged gift", slug) and b"gft_0.AAAA" in body
         return JSONResponse({"article": article if is_open else None}, 402)
+
+    def _device(self, request: Request) -> str:
+        return request.headers.get("Paywall-Device") or f"device{len(self.read)}"
+
+    def _counted(self, request: Request, slug: str) -> set[str] | None:
+        """The articles that the device has read, with this one; None: its meter doesn't open it."""
+        seen = self.read.get(device := self._device(request), set())
+        metered = self.articles[slug]["access"]["level"] == "metered"
+        if not metered or (len(seen) >= LIMIT and slug not in seen):
+            return None
+        self.read[device] = seen | {slug}
+        return self.read[device]
 
     def _page(self, request: Request, slug: str, ending: str) -> Response:
         article = self.articles.get(slug.lower())
@@ -153,28 +179,38 @@ class LeakySite:
             "json page": ending == ".json",
             "upper case": slug.isupper(),
         }
-        shown = any(self.has(kind) and holds for kind, holds in opens.items())
+        shown = any(self.has(kind, slug) and holds for kind, holds in opens.items())
+        if self.opens_pages and not shown:
+            shown = self._counted(request, slug.lower()) is not None
         text = f"<html><p>{preview}</p>{f'<!-- {paid} -->' if shown else ''}"
         if self.has("linked data"):
             text += f'<script src="/hydrate/{slug}.js"></script>'
-        if self.has("base64") and "noscript=1" in asked:
+        if self.has("base64", slug) and "noscript=1" in asked:
             text += f'<i data-body="{base64.b64encode(paid.encode()).decode()}">'
         more = (
             {"X-Body": re.sub(r"<.*?>", "", paid)}
-            if self.has("head") and request.method == "HEAD"
+            if self.has("head", slug) and request.method == "HEAD"
             else {}
         )
-        if self.has("encoding") and headers.get("Accept-Charset") == "utf-16":
+        if self.has("encoding", slug) and headers.get("Accept-Charset") == "utf-16":
             return Response((text + paid).encode("utf-16"), media_type="text/html; charset=utf-16")
         return Response(text, media_type="text/html", headers=more)
 
     def _elsewhere(self, request: Request, path: str) -> Response:
         bodies = "".join(
-            each["body"] for each in self.articles.values() if each["status"] == "published"
+            each["body"]
+            for slug, each in self.articles.items()
+            if each["status"] == "published" and slug.endswith(self.of_kind)
         )
         word = request.query_params.get("q", "")
-        found = [slug for slug, each in self.articles.items() if word and word in each["body"]]
+        found = [
+            slug
+            for slug, each in self.articles.items()
+            if word and word in each["body"] and slug.endswith(self.of_kind)
+        ]
         leaking = {
+            "API's list": (path == "/v1/articles" and word == "", bodies.encode()),
+            "sitemap in plain sight": (path == "/sitemap.xml", bodies.encode()),
             "feed": (path == "/feed.xml", bodies.encode()),
             "sitemap": (path == "/sitemap.xml.gz", gzip.compress(bodies.encode())),
             "search": (path == "/search", f"For {word}: {found}".encode()),
@@ -189,6 +225,8 @@ class LeakySite:
         for kind, (holds, body) in leaking.items():
             if holds and self.has(kind):
                 return Response(body)
+        if path == "/v1/offers":
+            return JSONResponse({"items": []})
         if path in {"/search", "/v1/articles"}:
             return Response(f"Nothing found for {word}.")
         listed = [s for s, each in self.articles.items() if each["status"] == "published"]

@@ -66,6 +66,8 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /readyz
         GET /robots.txt
         HEAD /robots.txt
+        GET /sitemap.xml
+        HEAD /sitemap.xml
         GET /static/{name}
         HEAD /static/{name}
         POST /subscribe
@@ -174,6 +176,7 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /v1/admin/experiments/{slug}/stop
         POST /admin/articles/{slug}
         DELETE /v1/admin/articles/{slug}
+        DELETE /v1/admin/canaries/{slug}
         PATCH /v1/admin/articles/{slug}
         PUT /v1/admin/articles/{slug}
     """,
