@@ -203,6 +203,27 @@ async def test_what_cannot_be_asked_is_a_page_that_says_what_to_change(
     assert (await (await signed_in("editor")).get("/admin/reports/no-such")).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [("from=2026-03-09&to=2026-03-01", "The period begins on 2026-03-09"),
+     ("from=2026-03-01&to=2026-03-09&interval=hour", "It is one of day"), ("from=2026-03-01&to=2026-03-09&plan=nope", "nope")],
+)  # fmt: skip
+async def test_what_is_refused_keeps_the_form_as_it_was_sent(
+    browser_with_sales: httpx2.AsyncClient, wrong: str, said: str
+) -> None:
+    asked = f"{wrong}&split=plan&currency=USD&compare=before"
+    answer = await browser_with_sales.get(f"/admin/reports/mrr?{asked}")
+    assert answer.status_code == 422
+    page = unescape(answer.text)
+    refusal = page[page.index('<p class="refusal" role="alert">') :].partition("</p>")[0]
+    assert said in refusal
+    for chosen in ("plan", "USD", "before"):
+        assert f'<option value="{chosen}" selected>' in page
+    for name, value in (each.split("=") for each in wrong.split("&")[:2]):
+        assert re.search(f'name="{name}" type="date" value="{value}"', page)
+    assert "Nothing of this happened" not in page
+
+
 async def test_who_is_not_signed_in_comes_back_to_the_same_view(
     browser: httpx2.AsyncClient,
 ) -> None:

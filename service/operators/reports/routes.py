@@ -1,10 +1,11 @@
 """The reports' pages: the list of figures by subject, and one figure over a period."""
 
 from dataclasses import replace
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import AppClocks
 from service.db.session import ReportSession
@@ -14,13 +15,14 @@ from service.operators.frame.visits import Visit, page_requires
 from service.operators.reports import shown
 from service.operators.reports.behind import answers_behind, rows_behind
 from service.operators.reports.drawn import drawings
+from service.problems import Problem
 from service.reports import choices
 from service.reports.cells import Line
 from service.reports.figure import OVER_TIME_WORDS, Figure, Subject
 from service.reports.period import COMPARISONS, INTERVALS, Step
-from service.reports.registry import FIGURES
+from service.reports.registry import BY_SLUG, FIGURES
 from service.reports.report import report_on
-from service.reports.report_schemas import AnyReport
+from service.reports.report_schemas import AnyReport, ReportQuery, no_such_figure
 from service.reports.schemas import Storable
 from service.settings import AppSettings
 
@@ -49,7 +51,22 @@ async def show_report(
     clocks: AppClocks,
 ) -> Response:
     """One figure: its period as a whole, a chart, and the table behind it."""
-    report = await report_on(session, slug, query.asked(settings, clocks.business()))
+    figure = BY_SLUG.get(slug)
+    if figure is None:
+        raise no_such_figure()
+    form = await _form(session, figure, query)
+    try:
+        report = await report_on(session, slug, query.asked(settings, clocks.business()))
+    except Problem as problem:
+        if problem.slug != "invalid-request":
+            raise
+        typed = {
+            "from": query.first, "to": query.last, "interval": query.interval,
+            "compare": query.compare,
+        }  # fmt: skip
+        return page(
+            request, "report.html", status_code=422, typed=typed, refusal=problem.detail, **form
+        )
     apart = report.asked.split or report.figure.apart
     values = {each.split for each in report.lines if each.split}
     split_words = await choices.split_words(session, apart, values, settings)
@@ -66,9 +83,14 @@ async def show_report(
         request,
         "report.html",
         report=report,
-        figure=report.figure,
         period=period,
-        query=query,
+        typed={
+            "from": period.first,
+            "to": period.last,
+            "interval": period.interval,
+            "compare": period.compared,
+        },
+        refusal="",
         over_time=OVER_TIME_WORDS[report.figure.over_time],
         tiles=[] if tells_apart else shown.tiles(report),
         summary=shown.summary(report) if tells_apart and not report.figure.is_heat_map else None,
@@ -79,16 +101,25 @@ async def show_report(
         reasons=shown.reasons(report),
         tick=shown.tick_text,
         steps=shown.step_names(period),
-        intervals={each: STEPS[each] for each in INTERVALS},
-        compared={each: COMPARED[each] for each in COMPARISONS},
-        splits={each: choices.WORDS[each] for each in report.figure.splits},
-        filters={each: choices.WORDS[each] for each in report.figure.all_filters},
-        choices=await choices.known_values(session, report.figure.all_filters),
-        value_words=choices.VALUE_WORDS,
         behind=[behind(None, each) for each in (*period.steps, period.whole)],
         answers=answers_behind(report) if sees_readers else "",
-        subjects=_by_subject(),
+        **form,
     )
+
+
+async def _form(session: AsyncSession, figure: Figure, query: ReportQuery) -> dict[str, Any]:
+    """What can be asked of a figure, and what is."""
+    return {
+        "figure": figure,
+        "query": query,
+        "intervals": {each: STEPS[each] for each in INTERVALS},
+        "compared": {each: COMPARED[each] for each in COMPARISONS},
+        "splits": {each: choices.WORDS[each] for each in figure.splits},
+        "filters": {each: choices.WORDS[each] for each in figure.all_filters},
+        "choices": await choices.known_values(session, figure.all_filters),
+        "value_words": choices.VALUE_WORDS,
+        "subjects": _by_subject(),
+    }
 
 
 def _by_subject() -> dict[Subject, list[Figure]]:
