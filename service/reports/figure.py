@@ -77,6 +77,8 @@ class Figure:
     """Whether the query puts its splits in order, the first the most important."""
     apart: str = ""
     """What its lines are told apart by, without being asked."""
+    rows: str = "Series"
+    """What each row of it is, where nobody asked to tell it apart."""
     parts: tuple[Parts, ...] = ()
     """Which of its series add up to something. Any other may be a part of another, or of another whole."""
     overlapping: tuple[str, ...] = ()

@@ -133,3 +133,15 @@ async def test_articles_lead_to_their_pages_here_and_in_the_report(
     assert link in whole
     assert "<dl" not in whole
     assert (await browser.get("/admin/articles/flood")).status_code == 200
+
+
+async def test_a_row_of_an_article_is_called_so_though_the_article_is_gone(
+    signed_in: SignedIn, database: Database, clocks: MovingClocks
+) -> None:
+    gone, at = rows.article("flood", "The flood"), clocks.business() - timedelta(days=5)
+    await store(database, rows.read(gone, at, holder="device:1", wall="subscribe"))
+    browser = await signed_in("viewer")
+    report = (await browser.get("/admin/reports/articles")).text
+    assert '<th scope="col">Article</th>' in report
+    card = (page := await shown(browser))[page.index('id="card-articles"') :]
+    assert '<th scope="col">Article</th>' in card[: card.index("</section>")]

@@ -18,7 +18,7 @@ FIGURES: tuple[Figure, ...] = (
         ),
         several("count", sales="Sales", gifts="Gifts", walls="Walls", reads="Reads"),
         "sum", (), sales.articles, "checkouts and the access ledger", filters=("section",), by_day=True,
-        is_ranked=True, version=3,
+        is_ranked=True, rows="Article", version=3,
     ),
     Figure(
         "article-conversion", "Articles",
@@ -40,6 +40,6 @@ FIGURES: tuple[Figure, ...] = (
         ),
         "own", (), article_conversion.article_conversion,
         "checkouts, movements, passes and the access ledger", filters=("section",), by_day=True,
-        is_ranked=True, version=2,
+        is_ranked=True, rows="Article", version=2,
     ),
 )  # fmt: skip
