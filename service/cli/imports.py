@@ -18,6 +18,7 @@ from service.content.import_summary import Entry, ImportSummary, Tally
 from service.content.importers.wordpress import ExportUnreadable, Options, Progress, read_exports
 from service.grants.csv_file import ListRefused, told
 from service.grants.institution_lists import read_institutions, store_institutions
+from service.grants.right_differences import words_of
 from service.grants.right_lists import MOST_ENDED_PERCENT, read_list, store_list
 from service.identity.audit import BY_COMMAND
 from service.rules.in_force import rules_in_force
@@ -149,7 +150,7 @@ async def entitlements(
         raise CommandFailed(f"{error.filename} can't be read: {error.strerror}.") from error
     except ListRefused as refused:
         raise CommandFailed(_refusal(refused)) from refused
-    for line in told(found, most=_MOST_SHOWN):
+    for line in told(found, most=_MOST_SHOWN, words=words_of(found.details, settings.zone)):
         print(line)
     verb = "would begin" if dry_run else "began"
     print(

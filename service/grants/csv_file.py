@@ -1,7 +1,7 @@
 """A CSV file that is taken altogether or not at all: its lines, what is wrong with it, and what it would change."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from io import StringIO
@@ -99,11 +99,17 @@ def end_of_run(*, dry_run: bool) -> None:
         raise DryRun
 
 
-def told(differences: Differences, *, most: int) -> Iterator[str]:
-    """A line for each difference, at most `most` of a kind."""
+def told(
+    differences: Differences, *, most: int, words: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """A line for each difference, at most `most` of a kind. `words` say what it changes, by its name."""
+    said = words or {}
     for mark, references in (
         ("+", differences.created), ("~", differences.changed), ("-", differences.ended)
     ):  # fmt: skip
-        yield from (f"{mark} {each}" for each in references[:most])
+        yield from (
+            f"{mark} {each}: {said[each]}" if each in said else f"{mark} {each}"
+            for each in references[:most]
+        )
         if len(references) > most:
             yield f"{mark} … and {len(references) - most} more"

@@ -37,6 +37,16 @@ class MatchKey:
         return digest(self.secret, f"{kind}\n{text}".encode(), "sha256").hex()
 
 
+def nobody_finds(*, email: str, account_number: str, name: str, postcode: str) -> str:
+    """Why no reader can ever have a right that is sent with these; empty where one can."""
+    numbers = plain(account_number) or plain(name)
+    if email or (numbers and plain(postcode)):
+        return ""
+    if numbers:
+        return "account_number and name need a postcode"
+    return "nobody can be found by it: give email, or account_number or name with postcode"
+
+
 def plain(text: str) -> str:
     """Letters and digits alone, without case and accents: as people type what is printed on a label.
 

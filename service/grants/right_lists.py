@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
-from service.db.tables import Right
+from service.db.tables import Reader, Right
 from service.grants.csv_file import (
-    Differences,
     DryRun,
     ListRefused,
     check_columns,
@@ -20,7 +20,13 @@ from service.grants.csv_file import (
     named,
     once,
 )
-from service.grants.matching import plain
+from service.grants.matching import nobody_finds, plain
+from service.grants.right_differences import (
+    MOST_DETAILED,
+    RightChange,
+    RightDifferences,
+    RightState,
+)
 from service.grants.right_turns import locked, take_source
 from service.grants.rights import (
     Rights,
@@ -98,21 +104,14 @@ def _right(values: Mapping[str, str], zone: ZoneInfo) -> SentRight:
     email = values.get("email", "")
     if email and email_key(email) is None:
         raise ValueError(f"{email} is no e-mail address")
-    known_by = (email, values.get("account_number"), values.get("name"))
-    if not any(known_by):
-        raise ValueError(
-            "nobody can be found by it: give email, or account_number or name with postcode"
-        )
-    if not email and not values.get("postcode"):
-        raise ValueError("account_number and name need a postcode")
+    known_by = {name: values.get(name, "") for name in ("account_number", "name", "postcode")}
+    if lacking := nobody_finds(email=email, **known_by):
+        raise ValueError(lacking)
     starts_at = instant(values.get("starts_at", ""), zone, ends=False)
     ends_at = instant(values.get("ends_at", ""), zone, ends=True)
     if starts_at is not None and ends_at is not None and ends_at <= starts_at:
         raise ValueError("ends_at isn't after starts_at")
-    return SentRight(
-        values["reference"], values["plan"], starts_at, ends_at, email,
-        values.get("account_number", ""), values.get("name", ""), values.get("postcode", ""),
-    )  # fmt: skip
+    return SentRight(values["reference"], values["plan"], starts_at, ends_at, email, **known_by)
 
 
 async def store_list(
@@ -123,14 +122,14 @@ async def store_list(
     actor: str,
     dry_run: bool,
     most_ended_percent: int = MOST_ENDED_PERCENT,
-) -> Differences:
+) -> RightDifferences:
     """Make the source's rights those of the list: what it no longer has ends now.
 
     Raises ListRefused where more than `most_ended_percent` of the rights that run would end, and more than
     MAY_ALWAYS_END of them: a list that was cut off looks like that. Rights whose end has passed don't run.
     `dry_run`: says what would happen, and changes nothing.
     """
-    differences = Differences()
+    differences = RightDifferences()
     with suppress(DryRun):
         async with context.database.transaction() as session:
             await _store(session, context, source, rows, differences, most_ended_percent)
@@ -151,7 +150,7 @@ async def _store(
     context: Context,
     source: str,
     rows: list[SentRight],
-    differences: Differences,
+    differences: RightDifferences,
     most_ended_percent: int,
 ) -> None:
     await take_source(session, source)
@@ -176,6 +175,7 @@ async def _store(
     changing = [row.reference for row, there in both if rights.changes(there, row)]
     changing += [row.reference for row in missing if row.ended_at is None]
     await locked(session, source, changing)
+    before = {reference: _state(row) for reference, row in known.items()}
     for row in rows:
         outcome = await rights.put(source, row, known.get(row.reference))
         if outcome == "unchanged":
@@ -188,3 +188,41 @@ async def _store(
         await rights.end(each)
     differences.ended += ending
     await session.flush()
+    differences.details += await _details(session, source, differences, before)
+
+
+async def _details(
+    session: AsyncSession,
+    source: str,
+    differences: RightDifferences,
+    before: Mapping[str, RightState],
+) -> list[RightChange]:
+    begun, changed = (each[:MOST_DETAILED] for each in (differences.created, differences.changed))
+    rows = await session.scalars(
+        select(Right).where(Right.source == source, Right.reference.in_([*begun, *changed]))
+    )
+    after = {row.reference: _state(row) for row in rows}
+    changes = [
+        *(RightChange(each, "created", None, after[each]) for each in begun),
+        *(RightChange(each, "changed", before[each], after[each]) for each in changed),
+        *(
+            RightChange(each, "ended", before[each], None)
+            for each in differences.ended[:MOST_DETAILED]
+        ),
+    ]
+    states = [state for each in changes for state in (each.before, each.after) if state]
+    readers = {state.reader_id for state in states if state.reader_id is not None}
+    found = await session.execute(select(Reader.id, Reader.email).where(Reader.id.in_(readers)))
+    emails: dict[str | None, str | None] = {row.id: row.email for row in found}
+
+    def named_reader(state: RightState | None) -> RightState | None:
+        return replace(state, email=emails.get(state.reader_id)) if state is not None else None
+
+    return [
+        replace(each, before=named_reader(each.before), after=named_reader(each.after))
+        for each in changes
+    ]
+
+
+def _state(row: Right) -> RightState:
+    return RightState(row.plan, row.starts_at, row.ends_at, row.reader_id)

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_vali
 from service.bodies import Body, ListOut, WholeNumber
 from service.clock import in_utc
 from service.db.tables import Right
+from service.grants.matching import nobody_finds
 from service.grants.right_lists import MOST_ENDED_PERCENT
 from service.grants.rights import SentRight
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
@@ -57,6 +58,18 @@ class RightIn(Body):
             raise ValueError("ends_at must be after starts_at")
         return self
 
+    @model_validator(mode="after")
+    def _somebody_can_have_it(self) -> Self:
+        lacking = nobody_finds(
+            email=self.email,
+            account_number=self.account_number,
+            name=self.name,
+            postcode=self.postcode,
+        )
+        if lacking:
+            raise ValueError(lacking)
+        return self
+
     def sent(self, reference: str) -> SentRight:
         """What it says of the right with this reference."""
         return SentRight(reference, **dict(self))
@@ -95,13 +108,35 @@ class RightFile(Body):
     """The share of the rights that run that the list may end; it may always end 5."""
 
 
+class RightStateOut(BaseModel):
+    """A right at one time; `reader_id` null: nobody's yet."""
+
+    plan: str
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime | None
+    reader_id: str | None
+    email: str | None
+
+
+class RightChangeOut(BaseModel):
+    """One right; `before` null: it begins, `after` null: it ends now. Where both are alike, its address, number, name
+    or postcode changed.
+    """
+
+    reference: str
+    outcome: Literal["created", "changed", "ended"]
+    before: RightStateOut | None
+    after: RightStateOut | None
+
+
 class RightsImported(BaseModel):
-    """What happened, or would: references; `unchanged` is their number."""
+    """What happened, or would: references; `unchanged` is their number. `details` has the first 100 of each kind."""
 
     created: list[str]
     changed: list[str]
     ended: list[str]
     unchanged: int
+    details: list[RightChangeOut]
     dry_run: bool
 
 

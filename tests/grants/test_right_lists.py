@@ -9,8 +9,9 @@ from sqlalchemy import select
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AuditEntry, DomainEvent, Reader, Right
-from service.grants.csv_file import Differences, ListRefused
+from service.grants.csv_file import ListRefused
 from service.grants.matching import MatchKey, plain
+from service.grants.right_differences import RightDifferences
 from service.grants.right_lists import read_list, store_list
 from service.grants.rights import SentRight
 from service.grants.store import live_grants_of
@@ -98,7 +99,7 @@ async def test_a_household_has_two_rights_by_one_account_number(context: Context
         "C,puzzles,,c@example.org,4711,",
     ]
     assert (await store(context, lines)).created == ["A", "B", "C"]
-    assert await store(context, lines) == Differences(unchanged=3)
+    assert await store(context, lines) == RightDifferences(unchanged=3)
 
 
 ALIKE = [
@@ -140,7 +141,7 @@ async def confirmed(context: Context, address: str) -> str:
 
 async def store(
     context: Context, lines: list[str], *, dry_run: bool = False, most: int = 10
-) -> Differences:
+) -> RightDifferences:
     rows = read(HEAD + "\n".join(lines))
     return await store_list(
         context, "print", rows, actor="command", dry_run=dry_run, most_ended_percent=most
@@ -158,7 +159,7 @@ async def test_a_list_begins_changes_and_ends_rights(
     first = await store(context, many(20))
     assert (len(first.created), first.unchanged) == (20, 0)
     clocks.travel(timedelta(days=1))
-    assert await store(context, many(20)) == Differences(unchanged=20)
+    assert await store(context, many(20)) == RightDifferences(unchanged=20)
     async with context.database.reading() as session:
         (grant,) = await live_grants_of(session, reader, clocks.business())
         assert (grant.source, grant.scope) == ("external", "plan:digital")

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import select
 
 from service.db.session import Database
-from service.db.tables import Grant
+from service.db.tables import Grant, Right
 from service.identity.cookies import cookie_name
 from service.identity.operators import create_operator, open_operator_session
+from service.identity.readers import create_reader
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
@@ -95,6 +96,78 @@ async def test_a_form_without_the_sessions_field_changes_nothing(paywall: Paywal
 LIST = "reference,plan,email\nKD-0,digital,r0@example.org\nKD-9,digital,new@example.org\n"
 
 
+@pytest.mark.parametrize(
+    ("known_by", "status"),
+    [
+        ({}, 422),
+        ({"account_number": "4711"}, 422),
+        ({"name": "Zoë Müller"}, 422),
+        ({"postcode": "1000-001"}, 422),
+        ({"account_number": "--", "postcode": "1000-001"}, 422),
+        ({"account_number": "4711", "postcode": "-"}, 422),
+        ({"account_number": "4711", "postcode": "1000-001"}, 200),
+        ({"name": "Zoë Müller", "postcode": "1000-001"}, 200),
+        ({"email": "zoe@example.org", "account_number": "4711"}, 200),
+    ],
+)
+async def test_a_right_that_nobody_could_claim_is_refused_everywhere(
+    paywall: Paywall, known_by: dict[str, str], status: int
+) -> None:
+    body = {"plan": "digital", **known_by}
+    answer = await paywall.client.put(
+        "/v1/admin/entitlements/other/5", json=body, headers=paywall.staff
+    )
+    assert answer.status_code == status, answer.text
+    columns = ",".join(["reference", *body])
+    listed = await paywall.client.post(
+        "/v1/admin/entitlements/other/import", headers=paywall.staff,
+        json={"csv": f"{columns}\n5,{','.join(body.values())}\n", "dry_run": True},
+    )  # fmt: skip
+    assert listed.status_code == status, listed.text
+    sent = {
+        "csrf": csrf_in((await paywall.client.get(PAGE)).text),
+        "seen": "none",
+        "source": "page",
+    }
+    page = await paywall.client.post(PAGE, data={**sent, "reference": "5", **body})
+    assert page.status_code == (303 if status == 200 else status)
+
+
+async def test_a_dry_run_says_what_changes_and_whose_it_is(paywall: Paywall) -> None:
+    async with paywall.database.transaction() as session:
+        owner = await create_reader(session, email=None, clocks=paywall.clocks)
+        owner.email = owner.email_key = owner.verified_key = "r0@example.org"
+        right = await session.get_one(Right, ("print", "KD-0"))
+        right.reader_id, right.bound_by = owner.id, "email"
+    text = (
+        "reference,plan,ends_at,email,postcode,account_number\nKD-0,premium,2026-12-31,r0@example.org,,\n"
+        "KD-1,digital,,r1@example.org,1000,4711\n"
+    )
+    answer = await paywall.client.post(
+        "/v1/admin/entitlements/print/import", json={"csv": text, "dry_run": True},
+        headers=paywall.staff,
+    )  # fmt: skip
+    changed, known, ended = answer.json()["details"]
+    assert (changed["reference"], changed["outcome"]) == ("KD-0", "changed")
+    both = ("digital", None), ("premium", "2027-01-01T00:00:00Z")
+    assert (
+        tuple((changed[each]["plan"], changed[each]["ends_at"]) for each in ("before", "after"))
+        == both
+    )
+    assert changed["after"] | {"reader_id": owner.id, "email": "r0@example.org"} == changed["after"]
+    assert (known["reference"], known["before"]) == ("KD-1", known["after"])
+    assert (ended["reference"], ended["outcome"], ended["after"]) == ("KD-2", "ended", None)
+    form = {"csrf": csrf_in((await paywall.client.get(PAGE)).text), "source": "print"}
+    page = (await paywall.client.post(f"{PAGE}/import", data={**form, "csv": text})).text
+    for told in (
+        "~ KD-0: plan digital → premium, end no end → until 2026-12-31, r0@example.org",
+        "~ KD-1: address, number, name or postcode, nobody’s yet",
+        "- KD-2: digital, no end, nobody’s yet",
+    ):
+        assert told in page
+    assert await running(paywall) == {"KD-0", "KD-1", "KD-2"}
+
+
 async def running(paywall: Paywall) -> set[str]:
     answer = await paywall.client.get(
         "/v1/admin/entitlements?source=print&state=live", headers=paywall.staff
@@ -109,7 +182,8 @@ async def test_a_list_is_shown_and_then_loaded(paywall: Paywall) -> None:
         f"{PAGE}/import", data=form, files={"file": ("list.csv", LIST.encode(), "text/csv")}
     )
     assert shown.status_code == 200
-    for told in ("1 rights begin, 0 change, 2 end, 1 stay", "+ KD-9", "- KD-1", "- KD-2"):
+    begins = "+ KD-9: digital, no end, nobody’s yet"
+    for told in ("1 rights begin, 0 change, 2 end, 1 stay", begins, "- KD-1: digital", "- KD-2: "):
         assert told in shown.text
     assert await running(paywall) == {"KD-0", "KD-1", "KD-2"}
     sent = re.search(r"<textarea[^>]*>(.*?)</textarea>", shown.text, re.DOTALL)
@@ -145,7 +219,9 @@ async def test_a_list_is_tried_out_refused_and_loaded_over_the_api(paywall: Payw
         answer = await paywall.client.post(
             "/v1/admin/entitlements/print/import", json={"csv": csv, **more}, headers=paywall.staff
         )
-        return answer.status_code, answer.json()
+        told = answer.json()
+        told.pop("details", None)  # test_a_dry_run_says_what_changes_and_whose_it_is
+        return answer.status_code, told
 
     would = {"created": ["KD-9"], "changed": [], "ended": ["KD-1", "KD-2"], "unchanged": 1}
     status, answer = await send(LIST, dry_run=True)

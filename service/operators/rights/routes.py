@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from fastapi.responses import Response
@@ -14,7 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.context import AppContext, Context
 from service.db.session import ReportSession, WriteSession
 from service.db.tables import Right
-from service.grants.csv_file import Differences, ListRefused, instant, told
+from service.grants.csv_file import ListRefused, instant, told
+from service.grants.matching import nobody_finds
+from service.grants.right_differences import RightDifferences, words_of
 from service.grants.right_lists import ADVICE, MOST_ENDED_PERCENT, read_list, store_list
 from service.grants.right_schemas import LONGEST_REFERENCE, AnyRights, RightIn, RightQuery
 from service.grants.right_store import list_rights, sources
@@ -115,7 +118,7 @@ async def send_list(
     if await to_thread(_length_of_form, taken) > context.settings.max_body_kilobytes * 1024:
         taken.refused = [_TOO_LARGE]
         return await _page(request, session, context, RightQuery(), taken=taken)
-    taken.would = _would(found)
+    taken.would = _would(found, context.settings.zone)
     return await _page(request, session, context, RightQuery(), taken=taken)
 
 
@@ -142,7 +145,7 @@ async def send_end(
 
 async def _store(
     context: Context, visit: Visit, taken: Taken, data: bytes, *, dry_run: bool
-) -> Differences:
+) -> RightDifferences:
     if not is_slug(taken.source):
         raise ListRefused([_NO_SOURCE])
     rows = await to_thread(read_list, data, context.settings.zone)
@@ -163,15 +166,16 @@ _TOO_LARGE = (
     "The list is too large to be loaded on this page. Load it with “paywall import entitlements”, "
     "or let your administrator raise PAYWALL_MAX_BODY_KILOBYTES."
 )
+_NOBODY = "Nobody can be found by it: write an e-mail address, or an account number or a name with the postcode."
 _NO_SOURCE = "The source has small letters, digits and hyphens, such as print."
 
 
-def _would(found: Differences) -> list[str]:
+def _would(found: RightDifferences, zone: ZoneInfo) -> list[str]:
     counts = (
         f"{len(found.created)} rights begin, {len(found.changed)} change, {len(found.ended)} end, "
         f"{found.unchanged} stay as they are."
     )
-    return [counts, *told(found, most=_MOST_TOLD)]
+    return [counts, *told(found, most=_MOST_TOLD, words=words_of(found.details, zone))]
 
 
 def _read(typed: dict[str, str], context: Context) -> SentRight:
@@ -180,11 +184,10 @@ def _read(typed: dict[str, str], context: Context) -> SentRight:
         raise ValueError(_NO_SOURCE)
     if not typed["reference"]:
         raise ValueError("Write the source's own number of it.")
-    if not (typed["email"] or (typed["postcode"] and (typed["account_number"] or typed["name"]))):
-        raise ValueError(
-            "Nobody can be found by it: write an e-mail address, or an account number or a name with the postcode."
-        )
-    found = {name: typed[name] for name in ("plan", "email", "account_number", "name", "postcode")}
+    known_by = {name: typed[name] for name in ("email", "account_number", "name", "postcode")}
+    if nobody_finds(**known_by):
+        raise ValueError(_NOBODY)
+    found = {"plan": typed["plan"], **known_by}
     ends_at = instant(typed["until"], context.settings.zone, ends=True)
     return RightIn(**found, ends_at=ends_at).sent(typed["reference"])
 
