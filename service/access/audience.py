@@ -4,7 +4,8 @@ Nothing is read of any reader, counted or recorded.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from datetime import datetime
+from typing import Literal, NamedTuple
 
 from service.access.decision import (
     Allow,
@@ -87,30 +88,11 @@ def seen_by(
     there.
     """
     settings, now = in_force.settings, context.clocks.business()
-    found = article_facts(article, in_force.rules.levels, now)
-    facts = ArticleFacts(found.id, found.level, found.plans, found.section, visible=True)
-    verified = audience not in NOT_SIGNED_IN
-    evidence = Evidence(
-        grants=(_EVERYTHING,) if audience == "subscriber" else (),
-        verified=verified,
-        can_register=settings.readers_can_sign_in and not verified,
-        room_after_registering=room_after_registering(
-            article, in_force, "direct", NoMeter.NOT_ASKED
-        ),
-    )
-    window = _window(audience, article, facts, context, in_force)
-    outcome = decide(facts, evidence, window, now)
-    if not isinstance(outcome, Allow | Meter | Wall):
-        raise AssertionError("what is visible is open, metered or walled")  # noqa: TRY004 no type is wrong
-    state = window if isinstance(window, MeterState) else None
-    occasion = _occasion(audience, facts, article, outcome, state)
-    is_heard = (
-        prompt is not None
-        and prompt.place in occasion.places
-        and (occasion.audience not in HELPED or occasion.audience in prompt.readers)
-    )
+    outcome, facts, evidence, state, occasion = _decided(audience, article, now, in_force)
     shown = (
-        (prompt,) if prompt is not None and is_heard else in_force.rules.prompts_for(occasion, now)
+        (prompt,)
+        if prompt is not None and can_hear(prompt, occasion)
+        else in_force.rules.prompts_for(occasion, now)
     )
     if not isinstance(outcome, Wall):
         beside = [each for each in shown if each.place != "wall"]
@@ -119,10 +101,56 @@ def seen_by(
             outcome, None, state, notices_of(beside, assortment, state, known=known, sells=sells)
         )
     met = Met(outcome, facts, state and state.without_reads(settings.zone),
-              evidence.room_after_registering, verified)  # fmt: skip
+              evidence.room_after_registering, evidence.verified)  # fmt: skip
     first = next((each for each in shown if each.place == "wall"), None)
     wall = wall_of(met, occasion.audience, first, assortment, (), context, in_force)
     return Look(outcome, wall, state)
+
+
+def occasion_for(
+    audience: Audience, article: ListedArticle, now: datetime, in_force: InForce
+) -> Occasion:
+    """Where something may be said to this audience when they open the article."""
+    return _decided(audience, article, now, in_force).occasion
+
+
+def can_hear(prompt: Prompt, occasion: Occasion) -> bool:
+    """Whether `seen_by` shows this prompt there."""
+    return prompt.place in occasion.places and (
+        occasion.audience not in HELPED or occasion.audience in prompt.readers
+    )
+
+
+class _Decided(NamedTuple):
+    outcome: Allow | Meter | Wall
+    facts: ArticleFacts
+    evidence: Evidence
+    state: MeterState | None
+    occasion: Occasion
+
+
+def _decided(
+    audience: Audience, article: ListedArticle, now: datetime, in_force: InForce
+) -> _Decided:
+    found = article_facts(article, in_force.rules.levels, now)
+    facts = ArticleFacts(found.id, found.level, found.plans, found.section, visible=True)
+    verified = audience not in NOT_SIGNED_IN
+    evidence = Evidence(
+        grants=(_EVERYTHING,) if audience == "subscriber" else (),
+        verified=verified,
+        can_register=in_force.settings.readers_can_sign_in and not verified,
+        room_after_registering=room_after_registering(
+            article, in_force, "direct", NoMeter.NOT_ASKED
+        ),
+    )
+    window = _window(audience, article, facts, now, in_force)
+    outcome = decide(facts, evidence, window, now)
+    if not isinstance(outcome, Allow | Meter | Wall):
+        raise AssertionError("what is visible is open, metered or walled")  # noqa: TRY004 no type is wrong
+    state = window if isinstance(window, MeterState) else None
+    return _Decided(
+        outcome, facts, evidence, state, _occasion(audience, facts, article, outcome, state)
+    )
 
 
 def _occasion(
@@ -146,13 +174,13 @@ def _window(
     audience: Audience,
     article: ListedArticle,
     facts: ArticleFacts,
-    context: Context,
+    now: datetime,
     in_force: InForce,
 ) -> MeterSeen:
     """The window with this article read in it, or with others in its place."""
     verified = audience not in NOT_SIGNED_IN
     reading = Reading(metered_reader(verified=verified, former=audience == "lapsed"), "direct")
-    asked = window_asked(article, facts.level, in_force, context.clocks.business(), reading)
+    asked = window_asked(article, facts.level, in_force, now, reading)
     if not isinstance(asked, MeterState):
         return asked
     others = frozenset(f"other {number}" for number in range(asked.limit))

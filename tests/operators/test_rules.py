@@ -10,6 +10,7 @@ from urllib.parse import unquote_plus
 
 import httpx2
 
+from service.offers.on_sale import OnSale
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall
@@ -309,6 +310,8 @@ async def test_each_prompt_leads_to_an_article_that_shows_it(
         "Beside": ("derby", "subscriber"),
     }  # fmt: skip
     assert page.count("None of the newest articles shows it.") == 2
+    # What readers' walls are kept in is theirs alone.
+    assert not (await paywall.app.running.get(OnSale).assortment()).derived
 
 
 async def test_what_cannot_be_is_told_and_stays_in_the_form(signed_in: SignedIn) -> None:

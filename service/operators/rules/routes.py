@@ -15,7 +15,6 @@ from service.html.redirect import see_other
 from service.identity.entry import ENTRY_WORDS
 from service.identity.permissions import Permission
 from service.levels import LEVELS
-from service.offers.on_sale import OnSale
 from service.offers.pricing import price_text
 from service.offers.store import live_offers, price_of
 from service.operators.frame.names import names_of
@@ -38,7 +37,7 @@ from service.operators.rules.form import (
     sent_words,
 )
 from service.operators.rules.meters_form import MeterRow, sent_meters
-from service.operators.rules.preview_links import PreviewLinks
+from service.operators.rules.preview_links import preview_links
 from service.operators.rules.prompt_rows import PromptRow, sent_prompts
 from service.operators.rules.schemas import RulesOut, VersionNumber
 from service.problems import Problem
@@ -149,10 +148,9 @@ async def _rules_page(
 async def _previews(request: Request, session: AsyncSession, current: RulesOut) -> list[str | None]:
     """Where each prompt can be looked at."""
     running = running_of(request)
-    assortment = await running.get(OnSale).assortment(session)
-    in_force = running.get(RuleBook).in_force
-    links = PreviewLinks(session, assortment, context_in(running), in_force)
-    return [await links.of(each.as_rule()) for each in current.rules.prompts]
+    prompts = (each.as_rule() for each in current.rules.prompts)
+    in_force, now = running.get(RuleBook).in_force, context_in(running).clocks.business()
+    return await preview_links(session, prompts, in_force, now)
 
 
 async def _sold(session: AsyncSession, prompts: list[PromptRow]) -> dict[str, str]:
