@@ -33,6 +33,11 @@ async def ask_reconcile(session: AsyncSession, *, started_by: str, fix: bool, no
     return run_id
 
 
+async def plan_comparison(session: AsyncSession, context: Context) -> None:
+    """Store the next night's comparison, unless it is known."""
+    await plan_night(session, [NIGHTLY], zone=context.settings.zone, clocks=context.clocks)
+
+
 @dataclass(frozen=True)
 class Reconciler:
     """Plans the nights and does the due runs; any number of processes may do so."""
@@ -42,9 +47,8 @@ class Reconciler:
 
     async def round(self) -> int:
         """How many runs were done."""
-        now = self.context.clocks.wall()
         async with self.context.database.transaction() as session:
-            await plan_night(session, [NIGHTLY], zone=self.context.settings.zone, now=now)
+            await plan_comparison(session, self.context)
         return await work(self.context.database, self.kinds(), self.context.clocks)
 
     def kinds(self) -> Mapping[str, Kind]:

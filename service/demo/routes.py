@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from markupsafe import Markup
 
 from service.billing.apply_event import apply_due_events
+from service.billing.reconcile_job import NIGHTLY, plan_comparison
 from service.clock import Clocks
 from service.db.business_clock import move_forward
 from service.db.context import AppContext
@@ -20,6 +21,8 @@ from service.html.pages import render_part
 from service.html.redirect import see_other
 from service.identity.declarations import PUBLIC
 from service.identity.return_to import checked_return_to
+from service.jobs.queue import bring_forward
+from service.operators.weekly_mail import WEEKLY, plan_week
 from service.payments.asking import AppGateway
 from service.problems import Problem
 from service.running import part, running_of
@@ -65,14 +68,19 @@ async def jump(
     back: Annotated[str, Form()] = "/",
 ) -> Response:
     """Let business time and the local Stripe's pass, with all that follows, and go on reading."""
-    back = checked_return_to(back, context.settings)
+    back, by = checked_return_to(back, context.settings), timedelta(days=days)
     async with context.database.transaction() as session:
-        context.clocks.offset = await move_forward(session, timedelta(days=days))
+        await plan_comparison(session, context)
+        await plan_week(session, context)
+        context.clocks.offset = await move_forward(session, by)
     # What the history goes on with itself isn't played by the local Stripe: that would take minutes.
     await go_on(context, simulator)
     simulator.follow(context.clocks.business())
     await simulator.deliver_pending()
     await apply_due_events(context, gateway)
+    # Not before: the comparison would find what is written meanwhile.
+    async with context.database.transaction() as session:
+        await bring_forward(session, (NIGHTLY, WEEKLY), by)
     return see_other(back)
 
 

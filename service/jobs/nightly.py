@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.clock import Clocks
 from service.jobs.queue import enqueue
 
 BEGINS_AT = time(3)
@@ -13,18 +14,19 @@ BEGINS_AT = time(3)
 
 
 async def plan_night(
-    session: AsyncSession, kinds: Collection[str], *, zone: ZoneInfo, now: datetime
+    session: AsyncSession, kinds: Collection[str], *, zone: ZoneInfo, clocks: Clocks
 ) -> None:
     """Store the next night's job of each kind; who comes second changes nothing.
 
     Call it from time to time in every serving process. Since the job waits from the day before, a night
     that every process slept through is made up for by the process that starts next; several in a row are one.
-    `now` is wall time.
+    It is a night of the business time.
     """
-    begins_at = next_night(now, zone)
+    begins_at = next_night(clocks.business(), zone)
     for kind in kinds:
         key = f"{begins_at.astimezone(zone):%Y-%m-%d}"
-        await enqueue(session, kind=kind, key=key, now=now, due_at=begins_at)
+        due_at = begins_at - clocks.offset
+        await enqueue(session, kind=kind, key=key, now=clocks.wall(), due_at=due_at)
 
 
 def next_week(now: datetime, zone: ZoneInfo, at: time) -> datetime:

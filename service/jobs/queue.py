@@ -72,6 +72,17 @@ async def enqueue(
     return inserted is not None
 
 
+async def bring_forward(session: AsyncSession, kinds: Collection[str], by: timedelta) -> None:
+    """Let the waiting jobs of these kinds be due sooner: they wait for a business time that has moved."""
+    waiting = await session.scalars(
+        select(Job)
+        .where(Job.status == "waiting", Job.kind.in_(kinds), Job.lease.is_(None))
+        .with_for_update(skip_locked=True)
+    )
+    for job in waiting:
+        job.due_at -= by
+
+
 async def ask(
     session: AsyncSession,
     *,

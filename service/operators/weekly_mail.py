@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import time, timedelta
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from service.db.context import Context
 from service.jobs.nightly import next_week
 from service.jobs.queue import ClaimedJob, enqueue
@@ -21,6 +23,14 @@ PAUSES = tuple(timedelta(minutes=2 * 4**tried) for tried in range(4))
 """2, 8, 32 and 128 minutes between five tries: a Monday's mail outlives a disturbance of an hour."""
 
 
+async def plan_week(session: AsyncSession, context: Context) -> None:
+    """Store the mail of the next Monday of the business time, unless it is known."""
+    clocks, zone = context.clocks, context.settings.zone
+    begins_at = next_week(clocks.business(), zone, BEGINS_AT)
+    key, due_at = f"{begins_at.astimezone(zone):%Y-%m-%d}", begins_at - clocks.offset
+    await enqueue(session, kind=WEEKLY, key=key, now=clocks.wall(), due_at=due_at)
+
+
 @dataclass(frozen=True)
 class WeeklyMail:
     """Plans the next Monday and writes the mails that are due; any number of processes may do so."""
@@ -29,11 +39,8 @@ class WeeklyMail:
 
     async def round(self) -> int:
         """How many Mondays were done."""
-        now, zone = self.context.clocks.wall(), self.context.settings.zone
-        due_at = next_week(now, zone, BEGINS_AT)
         async with self.context.database.transaction() as session:
-            key = f"{due_at.astimezone(zone):%Y-%m-%d}"
-            await enqueue(session, kind=WEEKLY, key=key, now=now, due_at=due_at)
+            await plan_week(session, self.context)
         return await work(self.context.database, self.kinds(), self.context.clocks)
 
     def kinds(self) -> Mapping[str, Kind]:

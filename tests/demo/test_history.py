@@ -1,10 +1,12 @@
 """The invented year: what it holds, that the local Stripe agrees, and that it goes on as the clock does."""
 
+import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import pytest_asyncio
 from sqlalchemy import Engine, event, func, inspect, select
 
 from service.billing.reconcile import reconcile
+from service.billing.reconcile_job import NIGHTLY, Reconciler
 from service.billing.sync import sync_subscription
 from service.db.base import Base
 from service.db.context import Context
@@ -25,6 +28,8 @@ from service.db.tables import (
     DomainEvent,
     Grant,
     InvoiceRow,
+    Job,
+    Mail,
     MovementRow,
     PayoutRow,
     Reader,
@@ -35,6 +40,7 @@ from service.demo.history import write
 from service.demo.history.book import Book
 from service.demo.history.year import DAYS, drawn
 from service.demo.newspaper import read_newspaper
+from service.demo.routes import jump
 from service.demo.seed import seed
 from service.finance.books import Gap, gaps
 from service.html.list_query import ListQuery
@@ -42,6 +48,7 @@ from service.identity.cookies import cookie_name
 from service.identity.sessions import open_session
 from service.metering.ledger import Entry
 from service.operators.money import lists
+from service.operators.weekly_mail import WEEKLY, WeeklyMail
 from service.payments.books import BOOKED_KINDS, BookedKind
 from service.payments.stripe_gateway import StripeGateway
 from service.reports.asked import Asked
@@ -434,6 +441,29 @@ async def test_a_part_that_was_interrupted_is_written_again(going_on: Demo) -> N
         assert (await counted(demo, Subscription.status, Subscription)).total() > before.total()
     assert await demo.differences() == []
     assert await demo.gaps("invoice", "charge") == []
+
+
+async def test_a_night_and_a_monday_come_when_the_clock_jumps(
+    sqlite_folder: Path, migrated_file: Path
+) -> None:
+    """Each once, with the dates of the time that was jumped over."""
+    path = Path(shutil.copy(migrated_file, sqlite_folder / "jump.db"))
+    async with begun(f"sqlite:///{path}", FEW) as demo:
+        night, monday = Reconciler(demo.context, demo.gateway), WeeklyMail(demo.context)
+        assert (await night.round(), await monday.round()) == (0, 0)
+        await jump(demo.simulator, demo.context, demo.gateway, 7)
+        for expected in (1, 0):
+            assert (await night.round(), await monday.round()) == (expected, expected)
+        async with demo.context.database.reading() as session:
+            jobs = await session.execute(
+                select(Job.kind, Job.key, Job.status).where(Job.kind.in_((NIGHTLY, WEEKLY)))
+            )
+            sent = list(await session.scalars(select(Mail.kind)))
+    assert sorted(map(tuple, jobs)) == [
+        (NIGHTLY, "2026-03-11", "done"), (NIGHTLY, "2026-03-18", "waiting"),
+        (WEEKLY, "2026-03-16", "done"), (WEEKLY, "2026-03-23", "waiting"),
+    ]  # fmt: skip
+    assert sent == ["weekly"]
 
 
 class Broken(Exception):

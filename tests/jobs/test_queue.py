@@ -212,7 +212,7 @@ async def test_a_night_is_planned_once_for_all_and_made_up_for(
 
     async def plan() -> None:
         async with database.transaction() as session:
-            await plan_night(session, KINDS, zone=zone, now=clocks.wall())
+            await plan_night(session, KINDS, zone=zone, clocks=clocks)
 
     await asyncio.gather(*(plan() for _ in range(5)))
     assert await claim(database, clocks) is None  # a new installation has nothing to make up for
