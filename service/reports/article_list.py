@@ -26,7 +26,7 @@ from service.reports.queries.article_sales import sales
 from service.reports.queries.ledger import by_article
 from service.rules.rules import LevelRules
 
-ArticleOrder = Literal["created", "reads", "walls", "sales"]
+ArticleOrder = Literal["published", "reads", "walls", "sales"]
 _NOTHING = literal(0)
 
 
@@ -55,7 +55,8 @@ async def list_article_figures(
     cursor: str | None,
     limit: int,
 ) -> Page[ArticleFigures]:
-    """Articles that fit, the latest created or those with the most of `order` first.
+    """Articles that fit, the latest published or those with the most of `order` first; one without a date counts
+    from its creation.
 
     Raises Problem `invalid-request` for a cursor that isn't ours.
     """
@@ -63,7 +64,8 @@ async def list_article_figures(
     statement = _joined(figures, without_texts()).where(
         *conditions(session, chosen, rules, asked.now)
     )
-    by = Article.created_at if order == "created" else figures.columns[order]
+    published = func.coalesce(Article.published_at, Article.created_at)
+    by = published if order == "published" else figures.columns[order]
     page = await Keyset(by, Article.id).rows(session, statement, cursor=cursor, limit=limit)
     return page.map(
         lambda row: ArticleFigures(

@@ -93,7 +93,18 @@ async def test_the_list_has_what_each_article_did(
         assert listed((await browser.get(f"/admin/articles?{asked}")).text) == slugs, asked
 
 
-@pytest.mark.parametrize("sort", ["created", "reads", "walls", "sales"])
+@on_sqlite
+async def test_the_newest_is_what_was_published_last(signed_in: SignedIn, publish: Publish) -> None:
+    """Whenever it was stored; a draft without a date is as old as its row."""
+    for slug, days in (("new", 1), ("old", 900), ("middle", 30)):
+        await publish(slug, published_at=(START - days * DAY).isoformat())
+    await publish("draft", status="draft")
+    browser = await signed_in("viewer")
+    page = (await browser.get("/admin/articles")).text
+    assert listed(page) == ["draft", "new", "middle", "old"]
+
+
+@pytest.mark.parametrize("sort", ["published", "reads", "walls", "sales"])
 async def test_the_list_pages_through_everything_once(
     signed_in: SignedIn, store: Store, sort: str
 ) -> None:

@@ -21,7 +21,7 @@ STATUS_WORDS: Mapping[str, str] = {
     "withdrawn": "Withdrawn",
 }
 ORDER_WORDS: Mapping[ArticleOrder, str] = {
-    "created": "Newest first",
+    "published": "Newest first",
     "reads": "Most reads",
     "walls": "Most walls",
     "sales": "Most sales",
