@@ -21,6 +21,7 @@ from service.rules.experiment_store import (
     set_stopped,
 )
 from service.rules.in_force import in_force_at
+from service.rules.known import check_offers
 
 
 @asynccontextmanager
@@ -31,9 +32,17 @@ async def changing_experiments(context: Context, actor: str) -> AsyncIterator[Ch
 
 
 async def plan_experiment(change: Change, plan: ExperimentIn, *, seen: str | None = None) -> None:
-    """Store a plan, new or in place of an earlier one. Raises the problems `experiment-begun` and
-    `changed-meanwhile`.
+    """Store a plan, new or in place of an earlier one. Raises the problems `experiment-begun`, `changed-meanwhile` and
+    `invalid-request`, for offers that don't exist.
     """
+    await check_offers(
+        change.session,
+        [
+            (f"body.variants.{place}.words.offers", variant.words.offers)
+            for place, variant in enumerate(plan.variants)
+            if variant.words is not None
+        ],
+    )
     before = await find_experiment(change.session, plan.slug)
     await _check_unchanged(change, before, seen, plan.slug)
     was = before.document if before is not None else None

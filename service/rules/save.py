@@ -12,6 +12,7 @@ from service.problems import Problem
 from service.rules.document import LevelIn, RulesIn, of_settings, read_stored
 from service.rules.experiments import Experiment
 from service.rules.in_force import experiment_at
+from service.rules.known import check_offers
 from service.rules.prompts import WallName
 from service.rules.store import add_version, latest
 from service.settings import Settings
@@ -23,7 +24,7 @@ async def save_rules(
     """Put the rules in force, if they differ from those that are; the version in force then.
 
     `after`: the version that the editor has seen, 0 for the settings'; None: whichever it is.
-    Raises Problem `rules-changed` where it is another one now, and `experiment-relies-on-them` where they would
+    Raises Problem `rules-changed` where it is another one now, `invalid-request` for offers that don't exist, and `experiment-relies-on-them` where they would
     change what the control of a running experiment counts by or shows. Call it while nobody else changes experiments
     (experiment_changes.py).
     """
@@ -34,6 +35,13 @@ async def save_rules(
     before = of_settings(settings) if former is None else read_stored(former.document)
     if before == rules:
         return former
+    await check_offers(
+        change.session,
+        [
+            (f"body.prompts.{place}.offers", prompt.offers)
+            for place, prompt in enumerate(rules.prompts)
+        ],
+    )
     await _check_experiment(change, before, rules, settings)
     saved = await add_version(
         change.session, rules.model_dump(mode="json"), after=current, actor=change.actor,

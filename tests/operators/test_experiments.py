@@ -12,6 +12,7 @@ from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import Paywall
 from tests.operators.conftest import csrf_in, seen_in
+from tests.reports import rows
 
 pytestmark = on_sqlite
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
@@ -100,8 +101,12 @@ async def test_a_running_one_can_only_be_stopped(paywall: Paywall) -> None:
 
 
 async def test_its_pages_plan_it_start_it_and_stop_it(
-    signed_in: SignedIn, clocks: MovingClocks
+    signed_in: SignedIn, paywall: Paywall, clocks: MovingClocks
 ) -> None:
+    async with paywall.database.transaction() as session:
+        gone = rows.offer(name="Autumn")
+        gone.archived_at = clocks.business()
+        session.add(gone)
     browser = await signed_in("editor")
     page = (await browser.get("/admin/experiments")).text
     ends = clocks.business() + timedelta(days=30)
@@ -112,12 +117,13 @@ async def test_its_pages_plan_it_start_it_and_stop_it(
         "sections": "Sport", "languages": "pt, en-GB", "variant": ["usual", "new", "", ""], "share": ["50", "50", "", ""],
         "anonymous": ["", "", "", ""], "registered": ["", "", "", ""],
         "title": ["", "Your seat is free", "", ""], "text": ["", "", "", ""],
-        "offers": ["1:off_gone"],
+        "offers": [f"1:{gone.id}"],
     }  # fmt: skip
     spoilings: list[tuple[dict[str, Any], str]] = [
         ({"size": "10"}, "Holders: "), ({"share": ["50", "51", "", ""]}, "more than 100"),
         ({"ends_at": "soon"}, "End: "), ({"slug": "No Name"}, "Name: "),
         ({"title": [""] * 4, "offers": []}, "needs its limits or words"),
+        ({"offers": ["1:off_none"]}, "There is no offer off_none."),
         ({"anonymous": ["", "x", "", ""]}, "Variant new, "), ({"share": []}, "form is missing"),
         ({"offers": ["4:off_gone"]}, "form is missing"), ({"walls": ["lapsed"]}, "form is missing"),
     ]  # fmt: skip
@@ -135,7 +141,7 @@ async def test_its_pages_plan_it_start_it_and_stop_it(
     assert "Offers: one that isn’t sold any more." in shown
     typed = (await browser.get("/admin/experiments/words/plan")).text
     assert "Your seat is free" in typed
-    for box in ("0:lapsed", "0:gift", "1:off_gone"):
+    for box in ("0:lapsed", "0:gift", f"1:{gone.id}"):
         assert f'value="{box}" checked' in typed
     for act, words in [("start", "Stop the experiment"), ("stop", "Stopped early")]:
         action = f"/admin/experiments/words/{act}"

@@ -413,3 +413,35 @@ async def test_a_viewer_sees_the_rules_and_changes_none(signed_in: SignedIn) -> 
     assert "Save the rules" not in page
     form = {**fields(page), "csrf": csrf_in((await browser.get("/admin/account")).text)}
     assert (await browser.post("/admin/rules", data=form)).status_code == 403
+
+
+async def test_offers_must_be_there_and_plans_and_sections_may_come_later(
+    signed_in: SignedIn, paywall: Paywall
+) -> None:
+    await paywall.publish("derby", section="Sport")
+    async with paywall.database.transaction() as session:
+        sold = rows.offer(name="Spring", plan="digital")
+        session.add(sold)
+    body = document(Sport="subscribers", Sprot="subscribers")
+    for each, plan in zip(body["levels"]["sections"], ("digital", "nosuch"), strict=True):
+        each["plans"] = [plan]
+    body["crawlers"] = {"licensed_sections": ["Sport", "Archiv"]}
+    prompt = {"name": "Come back", "title": "Come back", "sections": ["Sport"]}
+    body["prompts"] = [prompt, prompt | {"name": "Late", "offers": [sold.id, "off_none"]}]
+    refused = await change(paywall, body)
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/invalid-request")
+    (error,) = refused.json()["errors"]
+    assert error["field"] == "body.prompts.1.offers"
+    assert "no offer off_none" in error["message"]
+    assert f"{sold.id} (Spring)" in error["message"]
+    body["prompts"] = [prompt]
+    told = [
+        "No offer has the plan nosuch yet.", "No article is in the section Archiv yet.",
+        "No article is in the section Sprot yet.",
+    ]  # fmt: skip
+    assert (await change(paywall, body)).json()["warnings"] == told
+    assert (await paywall.client.get(RULES, headers=paywall.staff)).json()["warnings"] == told
+    browser = await signed_in("editor")
+    page = (await browser.get("/admin/rules")).text
+    assert all(each in page for each in told)
+    assert "No article is in Archiv yet." in (await browser.get("/admin/crawlers")).text

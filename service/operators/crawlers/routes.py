@@ -29,6 +29,7 @@ from service.problems import Problem
 from service.reports.schemas import Storable
 from service.rules.crawler_document import CrawlersIn
 from service.rules.crawlers import CATEGORY_WORDS, PAYMENT_WORDS, POLICY_WORDS
+from service.rules.known import empty_sections
 from service.settings import AppSettings
 from service.texts import said_of
 
@@ -240,6 +241,7 @@ async def _page(
         request, "crawlers.html", status_code=status_code, found=found, refusal=refusal, naming=naming,
         named=named[0] if named else None, facts_of=facts_of, was_typed=was_typed,
         loading=loading,
+        no_article_in=await empty_sections(session, in_force.licensed_sections),
         version=current.version, typed=typed or _typed(in_force),
         choices=CHOICES, categories=CATEGORY_WORDS, policies=POLICY_WORDS, payments=PAYMENT_WORDS,
         outcomes={

@@ -32,6 +32,7 @@ from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.problems import Problem
 from service.reports.schemas import Storable
+from service.rules.known import unsold_plans
 from service.texts import SLUG_LENGTH, is_slug, said_of
 
 router = APIRouter(prefix="/institutions", route_class=PageRoute, include_in_schema=False)
@@ -215,7 +216,8 @@ async def _page(
         status_code = refusal.type.status if isinstance(refusal, Problem) else 422
     found = list(await session.scalars(select(Institution).order_by(Institution.slug)))
     over = {each.slug for each in found if each.ends_at is not None and each.ends_at <= now}
+    unsold = await unsold_plans(session, {each.plan for each in found})
     return page(
-        request, "institutions.html", found=found, over=over, typed=typed, refusal=refusal,
+        request, "institutions.html", found=found, unsold=unsold, over=over, typed=typed, refusal=refusal,
         named=named, read=read, facts_of=lambda row: facts_of(terms_of(row)), taken=taken or Taken(""), advice=ADVICE, status_code=status_code,
     )  # fmt: skip

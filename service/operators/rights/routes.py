@@ -29,6 +29,7 @@ from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.problems import Problem
 from service.reports.schemas import Storable
+from service.rules.known import unsold_plans
 from service.texts import is_slug, said_of
 
 router = APIRouter(prefix="/entitlements", route_class=PageRoute, include_in_schema=False)
@@ -217,8 +218,9 @@ async def _page(
     now, taken = context.clocks.business(), taken or Taken()
     found = await list_rights(session, asked, now)
     names = await names_of(session, [each.reader_id for each in found.items if each.reader_id])
+    unsold = await unsold_plans(session, {each.plan for each in found.items})
     return page(
-        request, "rights.html", status_code=status, facts_of=facts_of, named=named,
+        request, "rights.html", unsold=unsold, status_code=status, facts_of=facts_of, named=named,
         found=found, asked=asked, sources=await sources(session),
         over={(each.source, each.reference) for each in found.items if is_over(each, now)},
         names=names, typed=typed, refusal=refusal, taken=taken,

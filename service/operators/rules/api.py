@@ -66,7 +66,7 @@ async def read_version(
     version: VersionNumber, _: Reads, session: ReportSession, settings: AppSettings
 ) -> RulesOut:
     """The rules as they were then. Needs the permission articles:read."""
-    return shown(await rules_of_version(session, version), settings)
+    return await shown(session, await rules_of_version(session, version), settings)
 
 
 def _etag(rules: RulesOut) -> str:

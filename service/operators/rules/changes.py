@@ -17,6 +17,7 @@ from service.problems import Problem
 from service.rules.document import RulesIn, of_settings, read_stored
 from service.rules.experiment_changes import changing_experiments
 from service.rules.in_force import RuleBook
+from service.rules.known import warnings_of
 from service.rules.save import save_rules
 from service.rules.store import latest
 from service.running import running_of
@@ -36,8 +37,9 @@ class RuleChanges:
         """Raises the problems `rules-changed` and `experiment-relies-on-them` (rules/save.py)."""
         async with changing_experiments(self.context, actor.label) as change:
             saved = await save_rules(change, rules, self.context.settings, after=after)
+            made = await shown(change.session, saved, self.context.settings)
         await self.rule_book.refresh(self.context.database)
-        return shown(saved, self.context.settings)
+        return made
 
 
 async def rule_changes(request: Request) -> RuleChanges:
@@ -49,17 +51,20 @@ async def rule_changes(request: Request) -> RuleChanges:
 AppRuleChanges = Annotated[RuleChanges, Depends(rule_changes)]
 
 
-def shown(stored: RulesVersion | None, settings: Settings) -> RulesOut:
+async def shown(session: AsyncSession, stored: RulesVersion | None, settings: Settings) -> RulesOut:
     """A version whole; None: the rules of the settings."""
+    rules = of_settings(settings) if stored is None else read_stored(stored.document)
+    warnings = await warnings_of(session, rules)
     if stored is None:
-        return RulesOut(version=0, at=None, by=None, rules=of_settings(settings))
-    rules = read_stored(stored.document)
-    return RulesOut(version=stored.version, at=stored.at, by=stored.actor, rules=rules)
+        return RulesOut(version=0, at=None, by=None, rules=rules, warnings=warnings)
+    return RulesOut(
+        version=stored.version, at=stored.at, by=stored.actor, rules=rules, warnings=warnings
+    )
 
 
 async def current_rules(session: AsyncSession, settings: Settings) -> RulesOut:
     """What is in force, by the database."""
-    return shown(await latest(session), settings)
+    return await shown(session, await latest(session), settings)
 
 
 async def rules_of_version(session: AsyncSession, version: int) -> RulesVersion:

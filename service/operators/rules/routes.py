@@ -76,7 +76,7 @@ async def show_version(
     settings: AppSettings,
 ) -> Response:
     """A version of the past. Its form puts it in force again, in place of what is now."""
-    then = shown(await rules_of_version(session, version), settings)
+    then = await shown(session, await rules_of_version(session, version), settings)
     current = await current_rules(session, settings)
     return await _rules_page(request, session, current, entries_of(then.rules, settings), then=then)
 
@@ -137,6 +137,7 @@ async def _rules_page(
         previews=[] if refusal or then else await _previews(request, session, current),
         sold=await _sold(session, entries.prompts),
         then=then,
+        warnings=(then or current).warnings,
         levels=LEVELS,
         versions=versions,
         names=await names_of(session, [each.actor for each in versions.items]),

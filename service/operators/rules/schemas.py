@@ -28,6 +28,8 @@ class RulesOut(RulesMade):
     """One version of the rules, whole: `rules` may be sent back as it is."""
 
     rules: RulesIn
+    warnings: list[str]
+    """Sentences about plans that no offer has and sections that no article is in: they may come later."""
 
 
 class RulesHistory(ListOut[RulesMade]):
