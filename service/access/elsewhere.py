@@ -1,5 +1,6 @@
 """What opens an article beside what is the reader's own: to a browser of theirs, or in a network. Said in sentences."""
 
+from collections import Counter
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -35,11 +36,16 @@ async def by_network(session: AsyncSession, article: ArticleFacts, at: datetime)
     """Everybody in a network of an institution reads by its contract."""
     runs = or_(Institution.ends_at.is_(None), Institution.ends_at > at)
     ordered = (
-        select(Institution).where(Institution.starts_at <= at, runs).order_by(Institution.name)
+        select(Institution)
+        .where(Institution.starts_at <= at, runs)
+        .order_by(Institution.name, Institution.slug)
     )
     running = list(await session.scalars(ordered))
+    called = Counter(each.name for each in running)
     names = [
-        each.name for each in running if each.networks and covers(plan_scope(each.plan), article)
+        each.name if called[each.name] == 1 else f"{each.name} ({each.slug})"
+        for each in running
+        if each.networks and covers(plan_scope(each.plan), article)
     ]
     told = [f"From a network of {_any_of(names)} it opens without signing in."] if names else []
     if any(each.updated_at > at for each in running):

@@ -367,9 +367,9 @@ async def test_the_networks_from_which_it_opens_are_said(
     await paywall.publish("a", access={"level": "subscribers", "plans": ["digital"]})
     reader = await paywall.sign_in()
 
-    async def agree(name: str, plan: str = "digital", *networks: str) -> None:
+    async def agree(name: str, plan: str = "digital", *networks: str, slug: str = "") -> None:
         body = {"name": name, "plan": plan, "networks": networks, "domains": ["library.example"]}
-        slug = name.lower().replace(" ", "-")
+        slug = slug or name.lower().replace(" ", "-")
         put = await paywall.client.put(
             f"/v1/admin/institutions/{slug}", json=body, headers=paywall.staff
         )
@@ -396,6 +396,9 @@ async def test_the_networks_from_which_it_opens_are_said(
     ]
     await agree("City Library", "digital", "198.51.100.0/25")
     assert (await said(at=instant(signed)))[1:] == [CONTRACTS_OF_TODAY]
+    await agree("City Library", "digital", "198.51.100.128/25", slug="second")
+    (both,) = await said()
+    assert "City Library (city-library), City Library (second), School 1 or 3 more" in both
     await paywall.publish("a", access={"level": "free"})
     assert await said() == []
 

@@ -191,6 +191,16 @@ async def test_an_article_is_explained(signed_in: SignedIn, reader: Reader, stor
         assert "(this decided)" in page
     await store(rows.grant(reader))
     assert "Open: by a comp." in (await browser.get(path, params={"article": "ferry"})).text
+    then = {"article": "ferry", "at": "2020-03-10T09:00"}
+    past = (await browser.get(path, params=then)).text
+    assert "Closed: readers can&#39;t see the article" in past
+    assert 'value="2020-03-10T09:00"' in past
+    for at in ("soon", "2026-13-01T09:00", HOSTILE[:40]):
+        refused = await browser.get(path, params={**then, "at": at})
+        assert (refused.status_code, "Write the instant as" in refused.text) == (422, True), at
+    came = await browser.get(path, params={"article": "ferry", "entry": "newsletter"})
+    assert '<option value="newsletter" selected>' in came.text
+    assert (await browser.get(path, params={"article": "ferry", "entry": "x"})).status_code == 422
     for typed in ("never", "", HOSTILE, "x" * 2000):
         missing = await browser.get(path, params={"article": typed})
         assert missing.status_code == 404

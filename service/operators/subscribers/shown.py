@@ -14,6 +14,7 @@ from service.account.notes import list_notes
 from service.db.context import Context
 from service.finance.owing import owed_by
 from service.html.list_query import ListQuery
+from service.identity.entry import ENTRY_WORDS
 from service.identity.sessions import live_sessions
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import page
@@ -36,6 +37,9 @@ async def reader_page(
         "refusal": None,
         "explained": None,
         "asked_article": "",
+        "asked_at": "",
+        "asked_entry": "direct",
+        "entries": ENTRY_WORDS,
         "typed_address": "",
         **shown,
     }
