@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from babel import Locale
 from babel.numbers import is_currency
-from sqlalchemy import select
+from sqlalchemy import literal, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.words import HELPING_WORDS
-from service.db.tables import Article, Offer, PromotionUse, Subscription
+from service.db.tables import Article, MovementRow, Offer, PromotionUse, Subscription
 from service.finance.declines import decline_words
 from service.problems import invalid_field
 from service.reports import subscriber_list
@@ -114,9 +114,10 @@ async def known_values(session: AsyncSession, names: Iterable[str]) -> dict[str,
 
 
 async def refuse_unknown(session: AsyncSession, chosen: Mapping[str, str]) -> None:
-    """Raise Problem `invalid-request` for a filter's value that names nothing, now or earlier.
+    """Raise Problem `invalid-request` for a filter's value that no row can have.
 
-    What buyers, cards and banks bring along is anybody's word, and never unknown.
+    A section is that of an article now; a plan or an offer may be an earlier one. What buyers, cards, banks and
+    Stripe bring along, such as coupons, is anybody's word, and never unknown.
     """
     for name, value in chosen.items():
         if not await _is_known(session, name, value):
@@ -128,14 +129,21 @@ async def _is_known(session: AsyncSession, name: str, value: str) -> bool:
         case "currency":
             # Money is settled in others, too, than what offers are in.
             return is_currency(value)
-        case "plan" | "section" | "offer" | "coupon":
+        case "plan" | "section" | "offer":
             if value == UNKNOWN or value in await _known(session, name):
                 return True
-            # A plan that an offer had once.
-            sold = select(Subscription.id).where(Subscription.plan == value).limit(1)
-            return name == "plan" and await session.scalar(sold) is not None
+            return name == "plan" and await _was_sold(session, value)
         case _:
             return value in _FIXED.get(name, (value,))
+
+
+async def _was_sold(session: AsyncSession, plan: str) -> bool:
+    """Whether a subscription has the plan, or a change of one had it: an offer's may have another name by now."""
+    moved = or_(MovementRow.to_plan == plan, MovementRow.from_plan == plan)
+    sold = union_all(
+        select(literal(1)).where(Subscription.plan == plan), select(literal(1)).where(moved)
+    )
+    return await session.scalar(sold.limit(1)) is not None
 
 
 async def _known(session: AsyncSession, name: str) -> list[str]:

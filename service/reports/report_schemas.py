@@ -22,7 +22,7 @@ _Day = Annotated[str, Field(max_length=40, examples=["2026-03-01"])]
 FILTERS = (
     "plan", "interval_charged", "currency", "section", "source", "last_source", "campaign", "wall",
     "audience", "prompt", "offer", "method", "country", "decline", "tries", "tenure",
-    "meter",
+    "meter", "code", "coupon",
 )  # fmt: skip
 """The address has an `interval` already, the step's: so the subscription's is `interval_charged`."""
 
@@ -72,6 +72,9 @@ class ReportQuery(BaseModel):
     """How long they had stayed: day_1, day_7, day_30, day_100 or later."""
     meter: _Text = ""
     """A meter of its own by its name, or the publication’s."""
+    code: _Text = ""
+    """The letters of a promotion code; of a coupon that was given without one its name and ` (no code)`."""
+    coupon: _Text = ""
 
     def asked(self, settings: Settings, now: datetime) -> Asked:
         """What is asked for, in business time. Raises Problem `invalid-request`."""

@@ -10,7 +10,7 @@ import pytest
 from service.db.session import Database
 from service.reports.csv_text import HEADER, MARK, csv_lines, neutral
 from service.reports.registry import FIGURES
-from service.reports.report_schemas import asked_format
+from service.reports.report_schemas import FILTERS, asked_format
 from tests.databases import on_sqlite
 from tests.keys import create_api_key
 from tests.reports import rows
@@ -154,17 +154,22 @@ async def test_what_cannot_be_asked_is_refused_with_the_field(
         ("revenue", "offer", "Nothing"), ("revenue", "currency", "CHF"), ("reasons", "tenure", "day_9"),
         ("paid-after-a-wall", "wall", "brick"), ("paid-after-a-wall", "audience", "cats"),
         ("revenue", "country", "unknown"), ("dunning", "offer", "unknown"),
+        ("promotions", "coupon", "spring"),
     ],
 )  # fmt: skip
 async def test_a_name_that_nothing_had_is_refused_and_anybodys_word_is_not(
     staff: httpx2.AsyncClient, slug: str, name: str, value: str
 ) -> None:
     answer = await staff.get(f"{REPORTS}/{slug}", params={name: value})
-    if name in {"source", "country"} or value in {"unknown", "CHF"}:
+    if name in {"source", "country", "coupon"} or value in {"unknown", "CHF"}:
         assert answer.status_code == 200, answer.text
         return
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"][0]["field"] == f"query.{name}"
+
+
+def test_whatever_a_figure_can_be_filtered_by_can_be_asked() -> None:
+    assert {name for figure in FIGURES for name in figure.all_filters} == set(FILTERS)
 
 
 @on_sqlite
@@ -172,8 +177,13 @@ async def test_a_plan_that_an_offer_had_once_is_known(
     staff: httpx2.AsyncClient, database: Database
 ) -> None:
     ended, reader = rows.offer(plan="weekend", archived_at=NOW), rows.reader()
-    await store(database, ended, reader, rows.subscription(reader, ended, plan="evening"))
-    for plan in ("weekend", "evening"):
+    bought = rows.subscription(reader, ended, plan="evening")
+    moved = rows.movement(
+        bought, 1, NOW, from_plan="night", from_interval="month", from_interval_count=1,
+        to_plan="morning",
+    )  # fmt: skip
+    await store(database, ended, reader, bought, moved)
+    for plan in ("weekend", "evening", "morning", "night"):
         assert (await staff.get(f"{REPORTS}/mrr?plan={plan}")).status_code == 200
 
 
