@@ -106,8 +106,8 @@ async def remember_device(
 async def open_operator_session(
     session: AsyncSession, operator: Operator, *, now: datetime, settings: Settings
 ) -> str:
-    """Open a session and return its secret."""
-    secret = new_secret()
+    """Open a session and return its secret. It names the operator, which nothing else does once it is over."""
+    secret = f"{operator.id}.{new_secret()}"
     session.add(
         OperatorSession(
             secret_hash=hash_secret(secret),
@@ -126,6 +126,12 @@ async def operator_of_session(session: AsyncSession, secret: str, now: datetime)
         return None
     operator = await session.get(Operator, found.operator_id)
     return operator if operator is not None and operator.disabled_at is None else None
+
+
+def operator_named_in(secret: str) -> str | None:
+    """Whose the secret says it is; whether it ever was a session's must be known otherwise."""
+    operator_id, _, rest = secret.partition(".")
+    return operator_id if rest else None
 
 
 async def prune_operator_sessions(session: AsyncSession, now: datetime) -> None:

@@ -21,7 +21,7 @@ from service.identity.permissions import PERMISSION_WORDS
 from service.levels import LEVEL_WORDS
 from service.offers.pricing import amount_text, price_text
 from service.offers.store import price_of
-from service.operators.frame.kept_form import kept_in
+from service.operators.frame.kept_form import TooLong, kept_in
 from service.operators.frame.next_page import HOME, sign_in_address
 from service.operators.frame.places import navigation
 from service.operators.frame.stylesheet import STYLESHEET
@@ -40,6 +40,7 @@ from service.settings import Settings
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _LONGEST_FACT = 300
 _SAFE = ("GET", "HEAD")
+_TOO_LONG = "Your session has ended, and what you entered is too long to be kept. Go back, copy it, and sign in again."
 _TITLES = {
     "body-too-large": "This is too large to be sent",
     "method-not-allowed": "This address belongs to a form",
@@ -156,14 +157,18 @@ def _field(place: Sequence[str | int]) -> str:
 
 
 async def _to_sign_in(request: Request) -> Response:
-    """The way to the sign-in page; or that page, where something was typed that it keeps."""
+    """The way to the sign-in page; or that page, where something was typed that it keeps, or can't keep."""
     running = running_of(request)
-    kept = await kept_in(request, running.get(Settings), running.get(Clocks).wall())
-    if not kept:
+    kept, refusal = "", None
+    try:
+        kept = await kept_in(request, running.get(Settings), running.get(Clocks).wall())
+    except TooLong:
+        refusal = _TOO_LONG
+    if not kept and refusal is None:
         return see_other(sign_in_address(_wanted(request)))
     return page(
-        request, "sign_in.html", status_code=401, next_page=HOME, email="", refusal=None, kept=kept
-    )
+        request, "sign_in.html", status_code=401, next_page=HOME, email="", refusal=refusal, kept=kept
+    )  # fmt: skip
 
 
 def _wanted(request: Request) -> str:

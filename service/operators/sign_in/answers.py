@@ -44,6 +44,8 @@ async def their_browser(request: Request, settings: AppSettings, clocks: AppCloc
     )
 
 
+_OUTLIVES = 24 * 3600
+"""Seconds for which the cookie outlives its session: by it a form that is sent late is known as this operator's."""
 SigningIn = Annotated[SignIn, Depends(signing_in)]
 TheirBrowser = Annotated[Browser, Depends(their_browser)]
 
@@ -107,14 +109,14 @@ def _refused(
 def _signed_in(request: Request, opened: SessionOpened, goes_on: GoesOn) -> Response:
     running = running_of(request)
     settings = running.get(Settings)
-    form = kept_form(goes_on.kept, settings, running.get(Clocks).wall())
+    now = running.get(Clocks).wall()
+    form = kept_form(goes_on.kept, opened.device_id, opened.operator_id, settings, now)
     response: Response = see_other(goes_on.next_page)
     if form is not None:
         csrf = csrf_token(opened.secret, csrf_key(settings))
         response = page(request, "kept_form.html", form=form, csrf=csrf)
-    set_cookie(
-        response, "operator", opened.secret, settings, settings.operator_session_hours * 3600
-    )
+    max_age = settings.operator_session_hours * 3600 + _OUTLIVES
+    set_cookie(response, "operator", opened.secret, settings, max_age)
     # The same cookie as a reader's: by it this browser is known when somebody guesses elsewhere.
     device = running.get(DeviceKey).sign(opened.device_id)
     if read_cookie(request, "device", settings) != device:

@@ -53,9 +53,10 @@ class CodeNeeded:
 
 @dataclass(frozen=True)
 class SessionOpened:
-    """A session's new secret, and the id of the browser's device: its own, or a new one."""
+    """A session's new secret, whose it is, and the id of the browser's device: its own, or a new one."""
 
     secret: str
+    operator_id: str
     device_id: str
 
 
@@ -184,4 +185,4 @@ class SignIn:
             now=self.context.clocks.business(),
         )
         log.info("operator.signed_in", operator=operator.id)
-        return SessionOpened(secret, device_id)
+        return SessionOpened(secret, operator.id, device_id)
