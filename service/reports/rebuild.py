@@ -38,6 +38,7 @@ from service.db.tables import (
     SourceMoneyDay,
     Subscription,
 )
+from service.reports import led
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days
 from service.reports.money_rollup import forget_money, roll_up_money
@@ -63,10 +64,9 @@ _EDGES = (
 _COHORTS = (
     CohortMonth, ("cohort", "month", "plan", "interval", "currency"), ("change",),
 )  # fmt: skip
-_LED = ("source", "last_source", "campaign")
-_SOURCE_MONEY = (SourceMoneyDay, (*_MONEY[1], *_LED), _MONEY[2])
-_SOURCE_EDGES = (SourceEdgeDay, (*_EDGES[1], *_LED), _EDGES[2])
-_SOURCE_COHORTS = (SourceCohortMonth, (*_COHORTS[1], *_LED), _COHORTS[2])
+_SOURCE_MONEY = (SourceMoneyDay, (*_MONEY[1], *led.SOURCES), _MONEY[2])
+_SOURCE_EDGES = (SourceEdgeDay, (*_EDGES[1], *led.SOURCES), _EDGES[2])
+_SOURCE_COHORTS = (SourceCohortMonth, (*_COHORTS[1], *led.SOURCES), _COHORTS[2])
 _ARTICLES = (LedgerDay, ("day", "article_id", "reason", "wall"), ("rows", "counted"))
 _HOLDERS = (
     HolderDay, ("day", "holder"), ("reads", "counted", "subscribe_wall_at", "register_wall_at"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import CompoundSelect, Subquery, case, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from service.db.tables import Checkout, CheckoutTouches, MovementRow
 from service.reports import led
@@ -176,17 +177,33 @@ def _sides(asked: Asked) -> CompoundSelect[Any]:
 
 
 def led_by() -> Dimensions:
-    """By the checkout; where an erasure deleted that, as the rollup has it."""
+    """By the checkout; where an erasure deleted that, as the rollup has the subscription's latest that is in it."""
+    row = MovementRow
     known = {
-        "source": func.coalesce(MovementRow.led_source, literal(led.UNKNOWN)),
-        "last_source": func.coalesce(MovementRow.led_last_source, literal(led.UNKNOWN)),
-        "campaign": func.coalesce(MovementRow.led_campaign, literal(led.NO_CAMPAIGN)),
+        "source": (row.led_source, led.UNKNOWN),
+        "last_source": (row.led_last_source, led.UNKNOWN),
+        "campaign": (row.led_campaign, led.NO_CAMPAIGN),
     }
     is_there = CheckoutTouches.checkout_id.is_not(None)
     return {
-        name: case((is_there, column), else_=known[name])
+        name: case((is_there, column), else_=func.coalesce(known[name][0], *_known(*known[name])))
         for name, column in led.dimensions(CheckoutTouches).items()
     }
+
+
+def _known(column: InstrumentedAttribute[str | None], otherwise: str) -> tuple[Any, Any]:
+    """What another movement of the subscription says, for one that came with the erasure."""
+    other = aliased(MovementRow)
+    said = getattr(other, column.key)
+    of_another = (
+        select(said)
+        .where(other.subscription_id == MovementRow.subscription_id, said.is_not(None))
+        .order_by(other.number.desc())
+        .limit(1)
+        .correlate(MovementRow)
+        .scalar_subquery()
+    )
+    return of_another, literal(otherwise)
 
 
 def _dimensions(sides: Subquery) -> Dimensions:
