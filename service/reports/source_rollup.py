@@ -23,7 +23,7 @@ from service.db.tables import (
     SourceMoneyDay,
 )
 from service.reports.led import NO_CAMPAIGN, SOURCES, UNKNOWN, dimensions
-from service.reports.movement_rollup import MOST_LEFT, READERS_AT_ONCE, upsert
+from service.reports.movement_rollup import MOST_LEFT, upsert
 from service.reports.movement_sums import Values
 from service.reports.source_sums import (
     SourceEdge,
@@ -35,6 +35,8 @@ from service.reports.source_sums import (
 )
 
 NAME, VERSION = "movements by source", 1
+_READERS_AT_ONCE = {"sqlite": 500, "postgresql": 2_000}
+"""Of one transaction. On both who writes movements of these readers waits: here they are locked."""
 _UNMARKED_AT_ONCE = 20_000
 _KEY = "source-rollup"
 UNSOURCED = or_(
@@ -56,14 +58,15 @@ async def roll_up_sources(
     """
     async with context.database.reading() as session:
         made = await session.get(Rollup, NAME)
+        if made is not None and _fits(made, context.settings.zone) and not await _left(session, 1):
+            return
     if made is None or not _fits(made, context.settings.zone):
         await begin_sources_anew(context)
     done = 0
     while number := await _roll_some(context):
         done += number
         progress(done)
-    if done:
-        log.info("movements.rolled_up_by_source", readers=done)
+    log.info("movements.rolled_up_by_source", readers=done)
 
 
 async def begin_sources_anew(context: Context) -> None:
@@ -95,14 +98,19 @@ async def not_sourced(session: AsyncSession, home: ZoneInfo) -> SourceSums | Non
     made = await session.get(Rollup, NAME)
     if made is None or not _fits(made, home):
         return None
-    some = select(MovementRow.customer).where(UNSOURCED).order_by(MovementRow.customer)
-    left = list(await session.scalars(some.limit(MOST_LEFT + 1)))
+    left = await _left(session, MOST_LEFT + 1)
     if len(left) > MOST_LEFT:
         return None
     if not left:
         return SourceSums()
     rows = list(await session.scalars(select(MovementRow).where(MovementRow.customer.in_({*left}))))
     return await asyncio.to_thread(source_change_of, rows, await _led(session, rows), home)
+
+
+async def _left(session: AsyncSession, most: int) -> list[str]:
+    """Whose rows aren't added up, a reader a row."""
+    some = select(MovementRow.customer).where(UNSOURCED).order_by(MovementRow.customer).limit(most)
+    return list(await session.scalars(some))
 
 
 def _fits(made: Rollup, zone: ZoneInfo) -> bool:
@@ -117,7 +125,7 @@ async def _roll_some(context: Context) -> int:
         some = (
             select(MovementRow.customer).where(UNSOURCED).distinct().order_by(MovementRow.customer)
         )
-        at_once = READERS_AT_ONCE[context.database.dialect]
+        at_once = _READERS_AT_ONCE[context.database.dialect]
         whose = list(await session.scalars(some.limit(at_once)))
         if not whose:
             return 0
