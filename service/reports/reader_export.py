@@ -18,8 +18,11 @@ from service.reports.subscriber_list import first_subscriptions
 ExportFormat = Literal["csv", "json"]
 HEADER = (
     "reader_id", "email", "email_verified", "first_seen", "kinds", "subscription", "plan", "offer", "status",
-    "since", "until", "amount", "currency", "interval", "interval_count", "open_amount",
+    "since", "until", "amount", "currency", "interval", "interval_count", "open_amount", "owed",
 )  # fmt: skip
+"""`owed` is all that they owe after failed charges, as `900 EUR, 450 USD`; `open_amount` is what of it is in the
+subscription's currency.
+"""
 PAGE = 1000
 """Readers that are in memory at a time."""
 
@@ -80,13 +83,14 @@ def _row(
     known = (
         reader.reader_id, reader.email, verified, _instant(reader.first_seen), " ".join(reader.kinds),
     )  # fmt: skip
+    sums = ", ".join(f"{amount} {currency}" for amount, currency in owed) or None
     if bought is None:
-        return (*known, *([None] * (len(HEADER) - len(known))))
+        return (*known, *([None] * (len(HEADER) - len(known) - 1)), sums)
     return (
         *known, bought.subscription_id, bought.plan, bought.offer_name, WORDS[bought.standing],
         _instant(bought.since), _instant(bought.until), bought.amount, bought.currency,
         bought.interval, bought.interval_count,
-        next((amount for amount, currency in owed if currency == bought.currency), None),
+        next((amount for amount, currency in owed if currency == bought.currency), None), sums,
     )  # fmt: skip
 
 

@@ -71,6 +71,22 @@ async def test_both_forms_give_back_what_is_stored(database: Database, settings:
 
 
 @on_sqlite
+async def test_what_is_owed_in_another_currency_is_in_the_file(
+    database: Database, settings: Settings
+) -> None:
+    euros, dollars, reader = rows.offer(), rows.offer(currency="USD"), rows.reader()
+    former = rows.subscription(reader, dollars, status="canceled", currency="USD")
+    now = rows.subscription(reader, euros, status="past_due")
+    debts = [
+        rows.invoice(former, amount_due=450, currency="USD"), rows.invoice(now, amount_due=900),
+    ]  # fmt: skip
+    failed = [rows.failed_charge(each) for each in debts]
+    await store(database, euros, dollars, reader, former, now, *debts, *failed)
+    (item,) = json.loads(await text_of(database, settings, "json", kind="owing"))["items"]
+    assert (item["open_amount"], item["owed"]) == (900, "900 EUR, 450 USD")
+
+
+@on_sqlite
 async def test_nobody_is_an_empty_file(database: Database, settings: Settings) -> None:
     assert await text_of(database, settings, "csv") == ",".join(HEADER) + "\r\n"
     assert json.loads(await text_of(database, settings, "json")) == {"items": []}
