@@ -137,6 +137,7 @@ async def _roll_some(context: Context) -> int:
                 .where(MovementRow.customer.in_(whose))
                 .order_by(MovementRow.subscription_id, MovementRow.number)
                 .with_for_update()
+                .execution_options(populate_existing=True)
             )
         )
         led = await _led(session, rows)

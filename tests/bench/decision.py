@@ -29,6 +29,7 @@ from tests.bench.ratios import repeatable
 from tests.bench.reads import UNLOCK, Given, Readers, port_of, serving
 from tests.inside import Paywall
 from tests.keys import create_api_key
+from tests.patience import PATIENCE
 
 AT_ONCE, TEN = 200, 10
 EXPERIMENTS = "/v1/admin/experiments"
@@ -162,7 +163,9 @@ async def _load(settings: Settings) -> None:
         key = await create_api_key(session, label="bench", scopes=sorted(SCOPES), now=clocks.wall())
     await database.dispose()
     staff = {"Authorization": f"Bearer {key}"}
-    async with httpx2.AsyncClient(base_url=settings.public_url, headers=staff) as newsroom:
+    async with httpx2.AsyncClient(
+        base_url=settings.public_url, headers=staff, timeout=PATIENCE
+    ) as newsroom:
         await _rules(newsroom)
         await _experiment(newsroom, clocks.business())
 
