@@ -1,7 +1,8 @@
 """The engines of one database: how each dialect connects, begins, and is kept from waiting for ever."""
 
 from math import inf
-from time import monotonic
+from sqlite3 import SQLITE_BUSY, OperationalError
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -14,6 +15,7 @@ BUSY_TIMEOUT_MS = 20_000
 POOL_WAIT_SECONDS = 10
 FRESH_SECONDS = 1.0
 """PostgreSQL: so lately used, a connection is believed to work. If it doesn't, one request is told to come again."""
+_CHANGED_WITHIN_SECONDS = 0.005
 _LOOKED_AT_EVERY = 10_000
 """SQLite looks at the clock after as many steps of its machine: some hundred times a second."""
 
@@ -50,7 +52,7 @@ def _prepare_sqlite(engine: Engine, *, writer: bool) -> Engine:
     def _prepare(connection: Any, _: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(cursor)
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
@@ -61,6 +63,22 @@ def _prepare_sqlite(engine: Engine, *, writer: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Several connections may be the first ones to a new database: one of them changes it, and SQLite refuses the
+    others at once instead of letting them wait.
+    """
+    until = monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except OperationalError as error:
+            if error.sqlite_errorcode != SQLITE_BUSY or monotonic() > until:
+                raise
+            sleep(_CHANGED_WITHIN_SECONDS)
+        else:
+            return
 
 
 def batch_engine(url: str) -> Engine:
