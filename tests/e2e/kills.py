@@ -150,12 +150,15 @@ class Mortal:
         alive = self.alive()
         if len(alive) > 1:
             held = self.chance.choice(alive)["id"]
-            # The service ends what was paid twice, perhaps since this one was looked up.
-            with contextlib.suppress(InvalidRequestError):
+            try:
                 if self.chance.random() < 0.5:
                     self.stripe.subscriptions.update(held, {"cancel_at_period_end": True})
                 else:
                     self.stripe.subscriptions.cancel(held)
+            except InvalidRequestError:
+                # The service ends what was paid twice, perhaps since this one was looked up.
+                if self.stripe.subscriptions.retrieve(held).status != "canceled":
+                    raise
 
     def renew(self) -> None:
         """A month passes, here and at Stripe."""
