@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -195,6 +196,20 @@ async def test_the_ledger_has_the_window_that_it_was_counted_in(database: Databa
             assert (past.state.read_set, past.undated) == (frozenset(read), 0), at
 
 
+class Joining(NamedTuple):
+    """Whose meter a device's reads come along to, and whether they count there."""
+
+    audience: str
+    limit: int
+    as_counted: bool
+
+
+JOINING = (
+    Joining("registered", 2, as_counted=False), Joining("registered", 2, as_counted=True),
+    Joining("former", 1, as_counted=False), Joining("former", 0, as_counted=False),
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("name", [None, "magazine"])
 @pytest.mark.parametrize("span", [Span("day"), Span("week"), Span("month"), SPAN])
 async def test_signing_in_amid_parallel_reads_keeps_both_meters_exact(
@@ -202,7 +217,19 @@ async def test_signing_in_amid_parallel_reads_keeps_both_meters_exact(
 ) -> None:
     """As two processes: by connections of their own, each read in a transaction of its own."""
     other = Database(database_url) if database_url.startswith("postgresql") else database
-    device, reader = named_meter(DEVICE, name), named_meter(READER, name)
+    for number, joining in enumerate(JOINING):
+        holders = f"{DEVICE}{number}", f"{READER}{number}"
+        await sign_in_amid_reads(joining, span, name, (database, other), holders)
+    if other is not database:
+        await other.dispose()
+
+
+async def sign_in_amid_reads(
+    joining: Joining, span: Span, name: str | None, both: tuple[Database, Database], holders: tuple[str, str]
+) -> None:  # fmt: skip
+    database, other = both
+    device, reader = holders
+    device_meter, reader_meter = (named_meter(each, name) for each in holders)
 
     async def read(holder: str, article: str, limit: int, by: Database) -> bool:
         counted = await count(by, article, NOON, limit=limit, holder=holder, span=span, name=name)
@@ -211,29 +238,33 @@ async def test_signing_in_amid_parallel_reads_keeps_both_meters_exact(
     async def sign_in(by: Database) -> None:
         async with by.transaction() as session:
             await carry_reads(
-                session, from_holder=device, to_holder=reader, window=asked(NOON, span),
-                as_counted=False, now=NOON,
+                session, from_holder=device_meter, to_holder=reader_meter, window=asked(NOON, span),
+                as_counted=joining.as_counted, now=NOON,
             )  # fmt: skip
 
     for article in "ab":
-        assert await read(DEVICE, article, 3, database)
-    both = (database, other)
+        assert await read(device, article, 3, database)
     by_device, by_reader, _ = await asyncio.gather(
-        asyncio.gather(*(read(DEVICE, f"d{n}", 3, both[n % 2]) for n in range(12))),
-        asyncio.gather(*(read(READER, f"r{n}", 2, both[n % 2]) for n in range(12))),
+        asyncio.gather(*(read(device, f"d{n}", 3, both[n % 2]) for n in range(8))),
+        asyncio.gather(*(read(reader, f"r{n}", joining.limit, both[n % 2]) for n in range(8))),
         sign_in(other),
     )
-    assert (sum(by_device), sum(by_reader)) == (1, 2)
     await sign_in(database)
+    assert sum(by_device) == 1
+    if joining.as_counted:
+        # What came along took the places of those that came later.
+        assert sum(by_reader) <= joining.limit
+        used = sum(by_reader) + 3
+    else:
+        assert sum(by_reader) == joining.limit
+        used = joining.limit
     # What the device has read is free to read again; nothing of the other meter is touched.
-    assert not await read(READER, "a", 3, database)
+    assert not await read(reader, "a", 3, database)
     async with database.reading() as session:
-        state = await read_meter(session, reader, asked(NOON, span), 2)
-        elsewhere = named_meter(READER, "other" if name else "magazine")
+        state = await read_meter(session, reader_meter, asked(NOON, span), joining.limit)
+        elsewhere = named_meter(reader, "other" if name else "magazine")
         assert (await read_meter(session, elsewhere, asked(NOON, span), 2)).read_set == frozenset()
-    assert (state.used, {"a", "b"} <= state.carried) == (2, True)
-    if other is not database:
-        await other.dispose()
+    assert (state.used, {"a", "b"} <= state.read_set) == (used, True)
 
 
 @on_sqlite
