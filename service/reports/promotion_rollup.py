@@ -6,8 +6,7 @@ before this one doesn't ask for it.
 
 from datetime import timedelta
 
-from sqlalchemy import or_, select, true, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import not_, or_, select, update
 
 from service.db.context import Context
 from service.db.tables import Pass, PromotionUse, Rollup, Subscription
@@ -23,27 +22,37 @@ _AT_ONCE = 2_000
 async def look_up_promotions(context: Context) -> None:
     """Look up what isn't known. Safe to repeat and to interrupt, anywhere."""
     now, zone = context.clocks.business(), context.settings.zone
-    async with context.database.serialised(BOOKS_LOCK) as session:
+    async with context.database.reading() as session:
         made = await session.get(Rollup, NAME)
-        if made is None or made.version != VERSION:
-            await forget_all_promotions(session)
-        elif made.made_at < now - _DAY:
-            lately = made.made_at - _STILL_STORED
-            row = PromotionUse
-            bought = select(Subscription.id).where(Subscription.synced_at >= lately)
-            passes = select(Pass.id).where(Pass.synced_at >= lately)
-            await forget_uses(
-                session, or_(row.subscription_id.in_(bought), row.pass_id.in_(passes))
-            )
-        if made is None or made.version != VERSION or made.made_at < now - _DAY:
+    if made is None or made.version != VERSION:
+        await forget_all_promotions(context)
+    if made is None or made.version != VERSION or made.made_at < now - _DAY:
+        async with context.database.serialised(BOOKS_LOCK) as session:
+            if made is not None:
+                lately = made.made_at - _STILL_STORED
+                row = PromotionUse
+                bought = select(Subscription.id).where(Subscription.synced_at >= lately)
+                passes = select(Pass.id).where(Pass.synced_at >= lately)
+                await forget_uses(
+                    session, or_(row.subscription_id.in_(bought), row.pass_id.in_(passes))
+                )
             await session.merge(Rollup(name=NAME, zone=zone.key, version=VERSION, made_at=now))
     while await _look_up_some(context):
         pass
 
 
-async def forget_all_promotions(session: AsyncSession) -> None:
+async def forget_all_promotions(context: Context, *, at_once: int = _AT_ONCE) -> None:
     """Figures look them up themselves until all are looked up again."""
-    await forget_uses(session, true())
+    row, last = PromotionUse, ""
+    while True:
+        async with context.database.serialised(BOOKS_LOCK) as session:
+            # Beyond the last part: what another process looks up meanwhile is as good as new.
+            some = select(row.discount_id).where(row.discount_id > last, not_(UNKNOWN))
+            ids = list(await session.scalars(some.order_by(row.discount_id).limit(at_once)))
+            if not ids:
+                return
+            await forget_uses(session, row.discount_id.in_(ids))
+        last = ids[-1]
 
 
 async def _look_up_some(context: Context) -> bool:

@@ -93,19 +93,31 @@ _RETURNS = (HolderReturn, ("day", "measure", "previous"), ("holders",))
 _ONE_DAY = timedelta(days=1)
 Rows = dict[tuple[Any, ...], tuple[Any, ...]]
 Table = tuple[type[Any], tuple[str, ...], tuple[str, ...]]
+
+
+def _at_once(
+    forget: Callable[[AsyncSession], Awaitable[None]],
+) -> Callable[[Context], Awaitable[None]]:
+    async def in_a_transaction(context: Context) -> None:
+        async with context.database.transaction() as session:
+            await forget(session)
+
+    return in_a_transaction
+
+
 _IN_ONE_GO: tuple[
     tuple[
         str,
         tuple[Table, ...],
         Callable[[Context], Awaitable[object]],
-        Callable[[AsyncSession], Awaitable[None]],
+        Callable[[Context], Awaitable[None]],
     ],
     ...,
 ] = (
-    (RENEWALS, (_RENEWALS, _PRICE_RENEWALS, _ENDS), count_renewals, forget_renewal_count),
-    (TRIALS, (_TRIALS,), look_up_trials, forget_all_trials),
+    (RENEWALS, (_RENEWALS, _PRICE_RENEWALS, _ENDS), count_renewals, _at_once(forget_renewal_count)),
+    (TRIALS, (_TRIALS,), look_up_trials, _at_once(forget_all_trials)),
     (PROMOTIONS, (_USES,), look_up_promotions, forget_all_promotions),
-    (SCHEDULED, (_SCHEDULED,), look_up_scheduled, forget_all_scheduled_ends),
+    (SCHEDULED, (_SCHEDULED,), look_up_scheduled, _at_once(forget_all_scheduled_ends)),
 )
 """Parts with their tables, what adds them up, and what has them forgotten."""
 
@@ -186,7 +198,7 @@ async def _in_one_go(
     part: str,
     tables: tuple[Table, ...],
     add_up: Callable[[Context], Awaitable[object]],
-    forget: Callable[[AsyncSession], Awaitable[None]],
+    forget: Callable[[Context], Awaitable[None]],
 ) -> list[Difference]:
     """Of a part that is added up without a word in between."""
     # What isn't added up yet is no difference.
@@ -194,8 +206,7 @@ async def _in_one_go(
     before = [await _rows(context, table) for table in tables]
     _, is_new = await _begun(context, part)
     if is_new:
-        async with context.database.transaction() as session:
-            await forget(session)
+        await forget(context)
     await add_up(context)
     return await _changed(context, tables, before)
 

@@ -48,7 +48,7 @@ from service.reports.asked import Asked
 from service.reports.day_rollup import count_days, prune_holder_days
 from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import roll_up_movements
-from service.reports.promotion_rollup import look_up_promotions
+from service.reports.promotion_rollup import forget_all_promotions, look_up_promotions
 from service.reports.queries.habits import Habits, habits_on
 from service.reports.rebuild import rebuild
 from service.reports.renewal_rollup import count_renewals
@@ -367,6 +367,24 @@ async def test_a_day_is_added_up_in_pieces(
     await roll_day(database, (MIDDAY - DAY).date(), now=clocks.wall(), at_once=1)
     await count_days(context)
     assert await stored(database) == before
+
+
+async def test_uses_of_promotion_codes_are_forgotten_in_parts(
+    context: Context, database: Database
+) -> None:
+    row = PromotionUse
+    paid = {"di_1": 1, "di_2": None, "di_3": 3, "di_4": 4}
+    uses = [
+        row(discount_id=each, at=MIDDAY, coupon="SPRING", plan="digital", currency="EUR", paid=amount)
+        for each, amount in paid.items()
+    ]  # fmt: skip
+    await store(database, *uses)
+    for parts in (2, 0):
+        with statements() as sent:
+            await forget_all_promotions(context, at_once=2)
+        assert sum(each.startswith("UPDATE promotion_uses") for each in sent) == parts
+    async with database.reading() as session:
+        assert set(await session.scalars(select(row.paid))) == {None}
 
 
 async def test_days_of_holders_are_pruned_and_their_counts_stay(

@@ -29,6 +29,7 @@ from service.db.tables import (
     InvoicePaymentRow,
     InvoiceRow,
     Offer,
+    PromotionUse,
     Reader,
     Subscription,
 )
@@ -40,6 +41,7 @@ from service.demo.history.people import buyers, pass_buyers, registered, undecid
 from service.demo.history.reading import Piece, Reading
 from service.demo.history.samples import Samples
 from service.demo.history.year import DAYS, Calendar
+from service.finance.promotions import forget_uses
 from service.finance.store import TABLES, values_of
 from service.grants.comps import give_comp
 from service.identity.audit import record
@@ -48,7 +50,6 @@ from service.metering.ledger import write_all
 from service.offers.on_sale import OnSale
 from service.outbox.domain_events import event_values
 from service.reports.money_rollup import forget_money
-from service.reports.promotion_rollup import forget_all_promotions
 from service.reports.renewal_rollup import forget_renewal_count
 from service.reports.trial_rollup import forget_all_trials
 from service.rules.in_force import rules_in_force
@@ -239,7 +240,7 @@ async def _keep(context: Context, simulator: Simulator, scribe: Scribe, size: in
         for row in book.changed:
             await session.merge(row)
         await forget_all_trials(session)
-        await forget_all_promotions(session)
+        await forget_uses(session, PromotionUse.paid.is_not(None))
         await forget_all_scheduled_ends(session)
         await connection.run_sync(record_touches, book.touches)
         await connection.run_sync(record_checkout_touches, book.sources)
