@@ -123,6 +123,8 @@ async def test_its_pages_plan_it_start_it_and_stop_it(
         ({"size": "10"}, "Holders: "), ({"share": ["50", "51", "", ""]}, "more than 100"),
         ({"ends_at": "soon"}, "End: "), ({"slug": "No Name"}, "Name: "),
         ({"title": [""] * 4, "offers": []}, "needs its limits or words"),
+        ({"variant": ["usual", "", "", ""], "share": ["100", "", "", ""]}, "Variants: needs at least 2, not 1."),
+        ({"question": ""}, "Question: is empty."), ({"size": "many"}, "Holders: is a whole number."),
         ({"offers": ["1:off_none"]}, "There is no offer off_none."),
         ({"anonymous": ["", "x", "", ""]}, "Variant new, "), ({"share": []}, "form is missing"),
         ({"offers": ["4:off_gone"]}, "form is missing"), ({"walls": ["lapsed"]}, "form is missing"),
@@ -137,6 +139,7 @@ async def test_its_pages_plan_it_start_it_and_stop_it(
     shown = (await browser.get("/admin/experiments/words")).text
     assert "Do &lt;new&gt; words sell more?" in shown
     assert "Subscribed before" in shown
+    assert "Without a consent banner" in shown
     assert "pt, en-gb" in shown
     assert "Offers: one that isn’t sold any more." in shown
     typed = (await browser.get("/admin/experiments/words/plan")).text

@@ -155,6 +155,16 @@ async def test_what_cant_be_looked_up_is_a_page_too(signed_in: SignedIn, query: 
 
 
 @on_sqlite
+async def test_a_number_out_of_bounds_is_told_with_its_bound(signed_in: SignedIn) -> None:
+    browser = await signed_in("viewer")
+    for asked, words in (
+        ("networks=1", "networks is at least 2"),
+        ("days=31", "days is at most 30"),
+    ):
+        refused = await browser.get(f"/admin/sharing?{asked}")
+        assert (refused.status_code, words in refused.text) == (422, True), asked
+
+
 async def test_a_readers_page_tells_the_story(signed_in: SignedIn, store: Store) -> None:
     offer, reader = rows.offer(), rows.reader(email="ana@example.org")
     tern = rows.article("tern", "The arctic tern's count")

@@ -222,6 +222,7 @@ async def _one(
         places=PLACE_WORDS,
         entries=ENTRY_WORDS,
         sold=await _sold(session),
+        need_consent=context.settings.experiments_need_consent,
     )
 
 

@@ -36,6 +36,7 @@ from service.reports.standing import (
 )
 from service.running import running_of
 from service.settings import Settings
+from service.texts import own_words
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _LONGEST_FACT = 300
@@ -142,7 +143,10 @@ class PageRoute(APIRoute):
             except SignInNeeded:
                 return await _to_sign_in(request)
             except RequestValidationError as error:
-                fields = ", ".join(sorted({_field(item["loc"]) for item in error.errors()}))
+                found = {
+                    f"{_field(item['loc'])} {own_words(item)}".strip() for item in error.errors()
+                }
+                fields = ", ".join(sorted(found))
                 what = "looked up" if request.method == "GET" else "saved"
                 detail = f"This can't be {what}: {fields}. Go back and change it."
                 raise Problem("invalid-request", detail) from error
