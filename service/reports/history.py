@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import chain
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, and_, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, and_, case, literal, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import AccessEntry, Article, Checkout, Grant, Offer, Reader, ReaderDevice
@@ -18,6 +18,8 @@ from service.reports.passes import passes_of
 from service.reports.subscriber_list import subscriptions_of
 from service.reports.timeline import ArticleMention, Event, merged
 
+GRANTS_SHOWN = 200
+"""The number of grants and of passes shown; a reader of years may have thousands."""
 LEDGER_ROWS = 200
 """The number of reads and walls shown, the latest; a reader of years has thousands."""
 _ARTICLE_PATH = "/articles/"
@@ -44,6 +46,8 @@ class ReaderHistory:
     grants: Sequence[Grant]
     timeline: Sequence[Event]
     complete: bool
+    all_access: bool
+    """Whether all grants and passes are here, not only those that run and the newest."""
 
 
 async def reader_history(session: AsyncSession, reader_id: str, now: datetime) -> ReaderHistory:
@@ -56,7 +60,9 @@ async def reader_history(session: AsyncSession, reader_id: str, now: datetime) -
     devices = await _linked_devices(session, reader_id)
     theirs = _theirs(AccessEntry, reader_id, devices)
     checkouts = await _checkouts(session, _theirs(Checkout, reader_id, devices))
-    grants = await _grants(session, reader_id)
+    found = await _grants(session, reader_id, now)
+    grants = sorted(found[:GRANTS_SHOWN], key=lambda each: (each.starts_at, each.id), reverse=True)
+    passes = await passes_of(session, reader_id, most=GRANTS_SHOWN + 1)
     subscriptions = await subscriptions_of(session, reader_id)
     walls = await _walls_before(session, theirs, subscriptions, checkouts)
     bought = [Bought(facts, walls.get(facts.subscription_id)) for facts in subscriptions]
@@ -75,10 +81,11 @@ async def reader_history(session: AsyncSession, reader_id: str, now: datetime) -
         email_verified=reader.email_verified_at is not None,
         first_seen=reader.created_at,
         bought=bought,
-        passes=await passes_of(session, reader_id),
+        passes=passes[:GRANTS_SHOWN],
         grants=grants,
         timeline=merged(events, now),
         complete=len(ledger) <= LEDGER_ROWS,
+        all_access=max(len(found), len(passes)) <= GRANTS_SHOWN,
     )
 
 
@@ -127,12 +134,19 @@ async def _checkouts(
     return [(checkout, name) for checkout, name in await session.execute(statement)]
 
 
-async def _grants(session: AsyncSession, reader_id: str) -> list[Grant]:
+async def _grants(session: AsyncSession, reader_id: str, now: datetime) -> list[Grant]:
+    """The newest first; where there are more than are shown, first those that run, passes last."""
+    runs = and_(Grant.starts_at <= now, or_(Grant.ends_at.is_(None), Grant.ends_at > now))
+    is_pass = Grant.source == "pass"
     statement = (
         select(Grant)
         .where(Grant.reader_id == reader_id)
-        .order_by(Grant.starts_at.desc(), Grant.id.desc())
-    )
+        .order_by(
+            case((runs, 0), else_=1), case((is_pass, 1), else_=0),
+            Grant.starts_at.desc(), Grant.id.desc(),
+        )
+        .limit(GRANTS_SHOWN + 1)
+    )  # fmt: skip
     return list(await session.scalars(statement))
 
 

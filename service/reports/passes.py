@@ -11,8 +11,10 @@ from service.reports.bought import PassFacts
 from service.reports.timeline import ArticleMention
 
 
-async def passes_of(session: AsyncSession, reader_id: str) -> Sequence[PassFacts]:
-    """All passes of a reader, the one that ends last first; gifts that they bought are the receivers'."""
+async def passes_of(
+    session: AsyncSession, reader_id: str, *, most: int | None = None
+) -> Sequence[PassFacts]:
+    """A reader's passes, the one that ends last first; gifts that they bought are the receivers'."""
     # By the article's key: what is put together of it would be looked for in all articles.
     of_scope = Article.id == func.substr(Pass.scope, len(article_scope("")) + 1)
     found = await session.execute(
@@ -21,6 +23,7 @@ async def passes_of(session: AsyncSession, reader_id: str) -> Sequence[PassFacts
         .outerjoin(Article, of_scope)
         .where(Pass.reader_id == reader_id, Offer.kind != "gift")
         .order_by(Pass.ends_at.desc(), Pass.id)
+        .limit(most)
     )
     return [
         PassFacts(

@@ -328,7 +328,9 @@ class EventItem(BaseModel):
 
 
 class SubscriberDetail(BaseModel):
-    """One reader. `timeline_complete` is false where only the latest reads and walls are listed."""
+    """One reader. `timeline_complete` is false where only the latest reads and walls are listed, `access_complete`
+    where only 200 grants or passes are: those that run first, then the newest.
+    """
 
     reader_id: str
     email: str | None
@@ -338,6 +340,7 @@ class SubscriberDetail(BaseModel):
     grants: list[GrantItem]
     timeline: list[EventItem]
     timeline_complete: bool
+    access_complete: bool
 
     @classmethod
     def of(cls, history: ReaderHistory) -> Self:
@@ -350,4 +353,5 @@ class SubscriberDetail(BaseModel):
             grants=[GrantItem.of(grant) for grant in history.grants],
             timeline=[EventItem.of(event) for event in history.timeline],
             timeline_complete=history.complete,
+            access_complete=history.all_access,
         )

@@ -48,3 +48,7 @@ async def test_all_of_it_answers(paywall: Paywall, reader_id: str) -> None:
     me = await paywall.client.get("/v1/me")
     assert len(me.json()["grants"]) == MANY + 1
     assert (await paywall.client.get("/account")).status_code == 200
+    whole = await paywall.client.get(f"/v1/admin/subscribers/{reader_id}", headers=paywall.staff)
+    shown = whole.json()
+    assert (len(shown["grants"]), shown["access_complete"]) == (200, False)
+    assert "subscription" in {each["source"] for each in shown["grants"]}, "hidden by no pass"
