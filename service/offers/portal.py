@@ -4,7 +4,7 @@ The configuration follows the catalogue; it is found by the publication's name i
 that several publications can share an account, and nobody has to note its id.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.session import Database
 from service.db.tables import Offer
-from service.offers.store import offers_for_everybody
+from service.offers.store import offers_for_everybody, product_id_of
 from service.payments.gateway import GatewayRefused
 from service.payments.set_up import SetUpGateway, StripePortalConfiguration, StripePrice
 
@@ -28,9 +28,9 @@ def portal_features(prices: Iterable[tuple[Offer, StripePrice]]) -> dict[str, An
 
     None by the seat is among them: a switch keeps the quantity.
     """
-    products = _by_product((offer, price) for offer, price in prices if not offer.most_seats)
+    products = _by_product(_at_stripe(prices), by_seat=False)
     listed = [
-        {"product": product, "prices": [price.id for _, price in sold]}
+        {"product": product, "prices": [price for _, price in sold]}
         for product, sold in products.items()
     ]
     can_switch = sum(len(sold) for sold in products.values()) > 1
@@ -43,11 +43,11 @@ def seat_features(prices: Iterable[tuple[Offer, StripePrice]]) -> dict[str, Any]
     More are paid at once for the rest of the period. Fewer are fewer at once; what was paid for them counts
     against the next invoices. Stripe has one limit a product: the smallest of its offers, which none exceeds.
     """
-    products = _by_product((offer, price) for offer, price in prices if offer.most_seats)
+    products = _by_product(_at_stripe(prices), by_seat=True)
     listed = [
         {
             "product": product,
-            "prices": [price.id for _, price in sold],
+            "prices": [price for _, price in sold],
             "adjustable_quantity": {
                 "enabled": True, "minimum": 1, "maximum": min(offer.most_seats for offer, _ in sold),
             },
@@ -57,26 +57,27 @@ def seat_features(prices: Iterable[tuple[Offer, StripePrice]]) -> dict[str, Any]
     return _features("quantity" if listed else None, listed)
 
 
+def _at_stripe(prices: Iterable[tuple[Offer, StripePrice]]) -> Iterator[tuple[Offer, str, str]]:
+    return ((offer, price.product_id, price.id) for offer, price in prices)
+
+
 def _by_product(
-    prices: Iterable[tuple[Offer, StripePrice]],
-) -> dict[str, list[tuple[Offer, StripePrice]]]:
-    """The prices that the portal takes, of as many products as it takes.
+    prices: Iterable[tuple[Offer, str, str]], *, by_seat: bool
+) -> dict[str, list[tuple[Offer, str]]]:
+    """The prices that the portal takes, of as many products as it takes; `prices` are offers with the ids of their
+    product and price.
 
     A product's prices must differ by their interval: of several of a plan the catalogue's first one
     counts, and a price with an intro, which has its own product, is none to switch to beside it.
     """
-    products: dict[str, list[tuple[Offer, StripePrice]]] = {}
+    products: dict[str, list[tuple[Offer, str]]] = {}
     rhythms: set[tuple[str, str, int]] = set()
-    for offer, price in prices:
-        rhythm = _rhythm(offer)
-        if rhythm not in rhythms:
+    for offer, product_id, price_id in prices:
+        rhythm = offer.plan, offer.interval, offer.interval_count
+        if bool(offer.most_seats) is by_seat and rhythm not in rhythms:
             rhythms.add(rhythm)
-            products.setdefault(price.product_id, []).append((offer, price))
+            products.setdefault(product_id, []).append((offer, price_id))
     return dict(list(products.items())[:MOST_PRODUCTS])
-
-
-def _rhythm(offer: Offer) -> tuple[str, str, int]:
-    return offer.plan, offer.interval, offer.interval_count
 
 
 def _features(update: str | None, products: list[dict[str, Any]]) -> dict[str, Any]:
@@ -149,15 +150,18 @@ async def wanted_portals(
     return {publication: portal_features(prices), for_seats(publication): seat_features(prices)}
 
 
-def listed_prices(offers: Iterable[Offer], *, by_seat: bool) -> set[str | None]:
+def listed_prices(offers: Iterable[Offer], *, by_seat: bool) -> set[str]:
     """The prices among which Stripe's portal lets readers switch; `by_seat`: of which it lets owners change the
     number of seats. `offers` are those for everybody, in the catalogue's order.
+
+    Stripe isn't asked: a price that was adopted counts as one of its plan's product.
     """
-    firsts: dict[tuple[str, str, int], Offer] = {}
-    for offer in filter(_is_mirrored, offers):
-        if bool(offer.most_seats) is by_seat:
-            firsts.setdefault(_rhythm(offer), offer)
-    return {offer.stripe_price_id for offer in firsts.values()}
+    prices = (
+        (each, product_id_of(each), each.stripe_price_id or "")
+        for each in filter(_is_mirrored, offers)
+    )
+    sold = _by_product(prices, by_seat=by_seat).values()
+    return {price_id for of_product in sold for _, price_id in of_product}
 
 
 async def mirror_portal(database: Database, gateway: SetUpGateway, publication: str) -> None:

@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from service.db.tables import Offer
-from service.offers.portal import MOST_PRODUCTS, holds, portal_features, seat_features
+from service.offers.portal import (
+    MOST_PRODUCTS,
+    holds,
+    listed_prices,
+    portal_features,
+    seat_features,
+)
 from service.payments.set_up import StripePrice
 
 
@@ -76,8 +82,14 @@ def test_nothing_to_switch_to(prices: list[tuple[Offer, StripePrice]]) -> None:
 
 
 def test_stripe_takes_ten_products() -> None:
-    many = [sold(f"p{n}", f"product{n}", "month") for n in range(12)]
-    assert len(portal_features(many)["subscription_update"]["products"]) == MOST_PRODUCTS
+    many = [sold(f"p{n}", f"plan_plan{n}", "month", plan=f"plan{n}") for n in range(12)]
+    products = portal_features(many)["subscription_update"]["products"]
+    assert len(products) == MOST_PRODUCTS
+    # The account page names the others.
+    for offer, price in many:
+        offer.kind, offer.covers, offer.stripe_price_id = "subscription", "plan", price.id
+    listed = listed_prices([offer for offer, _ in many], by_seat=False)
+    assert listed == {price for each in products for price in each["prices"]}
 
 
 @pytest.mark.parametrize(
