@@ -79,26 +79,26 @@ class AccountView:
     Offers are shown to those who have nothing that runs.
     """
 
-    is_signed_in: bool
     visitor: Visitor
-    email: str | None
-    is_verified: bool
-    subscription: SubscriptionShown | None
-    notes: list[str]
+    is_signed_in: bool = False
+    email: str | None = None
+    is_verified: bool = False
+    subscription: SubscriptionShown | None = None
+    notes: Sequence[str] = ()
     """What happened beside it that the reader has to know."""
-    given: list[str]
+    given: Sequence[str] = ()
     """Access that the newsroom gave, in words."""
-    reads_otherwise: bool
+    reads_otherwise: bool = False
     """Whether that is everything or a plan: then nothing is offered unasked."""
-    seats: list[SeatShown]
+    seats: Sequence[SeatShown] = ()
     """Seats in others' subscriptions."""
-    passes: list[str]
+    passes: Sequence[str] = ()
     """What runs or is to begin, and what was bought and waits for its money."""
-    offers: list[OfferItem]
-    not_in_portal: list[OfferItem]
+    offers: Sequence[OfferItem] = ()
+    not_in_portal: Sequence[OfferItem] = ()
     """Other subscriptions on sale in the reader's currency that Stripe's portal doesn't let them switch to."""
-    devices: list[DeviceShown]
-    purchases: list[PurchaseShown]
+    devices: Sequence[DeviceShown] = ()
+    purchases: Sequence[PurchaseShown] = ()
     """What somebody bought with the reader's address."""
 
     @property
@@ -113,22 +113,7 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
     reader_id = caller.reader_id
     visitor = await visitor_of(session, caller, settings)
     if reader_id is None:
-        return AccountView(
-            False,
-            visitor,
-            None,
-            False,
-            None,
-            [],
-            [],
-            False,
-            [],
-            [],
-            await _offers(session),
-            [],
-            [],
-            [],
-        )
+        return AccountView(visitor, offers=await _offers(session))
     reader = await find_reader(session, reader_id)
     bought = await subscriptions_of(session, reader_id)
     live = await live_grants_of(session, reader_id, now)
