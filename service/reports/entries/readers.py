@@ -24,7 +24,7 @@ FIGURES: tuple[Figure, ...] = (
             "Holders who met a wall to register, and of them those who asked for a sign-in mail, those who verified "
             "an address, and those who paid for the first time, not for a gift, within 30 days of the first such wall of the step. " + IN_TIME + "Beside them "
             "the average time from the wall to the verified address, and the average number of reads on "
-            "the days in between. Who has an account already and signs in has asked, too, but doesn't register; "
+            "the days in between. A holder who signs in to an account that they have already has asked, too, but doesn't register; "
             "a purchase verifies an address without a mail. "
             + HOLDER_BY_DAY,
             "Distinct holders who met a wall to register.",
