@@ -9,11 +9,13 @@ from service.db.base import Base
 from service.db.session import Database
 from service.db.tables import AccessEntry, Article, HabitDay, ReaderDevice
 from service.reports.day_rollup import count_days
+from service.reports.queries.habits import habits_on
 from service.reports.rollups import roll_day
 from tests.reports import rows
 from tests.reports.figures_asked import HOME, asked, lines_of, store, totals, values
 from tests.reports.rolled import context_in
 from tests.reports.rows import NOW
+from tests.statements import statements
 
 DAY = timedelta(days=1)
 MARCH = ("2026-03-01", "2026-03-31", "month")
@@ -62,6 +64,42 @@ async def test_active_days(database: Database) -> None:
         await lines_of(database, "active-days", asked("2026-03-03", "2026-03-03", "day"))
     )
     assert earlier["asleep"].whole == 21
+
+
+async def test_many_days_are_counted_together_as_each_alone(database: Database) -> None:
+    """Steps close together in one statement, of which there are as many for 100 days as for 10."""
+    offer, article = rows.offer(), rows.article("a", "A")
+    readers = [rows.reader(pseudonym=f"ctm_{n}") for n in range(3)]
+    added: list[Base] = [offer, article, *readers]
+    for number, reader in enumerate(readers):
+        bought = rows.subscription(reader, offer)
+        since = NOW - (120 - 30 * number) * DAY
+        added.append(rows.movement(bought, 1, since, customer=f"ctm_{number}"))
+        if number == 1:
+            added.append(rows.ending(bought, 2, NOW - 5 * DAY, customer="ctm_1"))
+    reads = (1, 2, 20, 31, 45, 46, 59, 60, 61, 90)
+    added += [_read(article, days, f"reader:{readers[0].id}") for days in reads]
+    added += [_read(article, days, f"reader:{readers[1].id}") for days in (3, 33, 70)]
+    await store(database, *added)
+    days = [(NOW - n * DAY).date() for n in range(100, 0, -1)]
+    what = asked(str(days[0]), str(days[-1]), "day")
+    with statements() as of_many:
+        lines = await lines_of(database, "active-days", what)
+    with statements() as of_few:
+        await lines_of(database, "active-days", asked(str(days[-10]), str(days[-1]), "day"))
+    assert len(of_many) == len(of_few)
+    async with database.reading() as session:
+        alone = [await habits_on(session, what, day) for day in days]
+    cells = {line.series: line.cells for line in lines}
+    assert [(each.part, each.whole) for each in cells["days"]] == [
+        (each.days, each.readers) for each in alone
+    ]
+    assert [(each.part, each.whole) for each in cells["asleep"]] == [
+        (each.asleep, each.settled) for each in alone
+    ]
+    assert [each.part for each in cells["at_risk"]] == [each.at_risk for each in alone]
+    assert {each.readers for each in alone} == {1, 2, 3}
+    assert {each.at_risk for each in alone} == {0, 1}
 
 
 async def test_what_an_earlier_release_counted_is_told_apart_at_night(database: Database) -> None:

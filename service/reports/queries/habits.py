@@ -1,14 +1,29 @@
 """Figures of those who read: how many days subscribers come, and the way from a read to a payment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Subquery, and_, case, func, literal, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Date,
+    ScalarSelect,
+    Subquery,
+    and_,
+    case,
+    column,
+    func,
+    literal,
+    select,
+    union_all,
+    values,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from service.db.base import UtcDateTime
 from service.db.tables import (
     AccessEntry,
     HabitDay,
@@ -30,6 +45,9 @@ from service.reports.returns import ANY, BEGAN, COMPLETED, GIVING, WALL
 
 WINDOW = 30
 """Days."""
+FEWER = 10
+"""Days are counted together where they span no more days for each of them than this: parameters are limited."""
+_NO_CHANGE = [0, 0, 0, 0, 0]
 _ONE, _ACTIVE = "active subscriber", "active subscribers"
 _SETTLED = f"subscribers who were active {WINDOW} days before"
 _NOT_TOLD_APART = "New subscribers weren't told apart when this day was counted."
@@ -67,9 +85,15 @@ async def active_days(session: AsyncSession, asked: Asked) -> list[Line]:
     }
     missing = wanted - found.keys()
     kept = await _kept_since(session) if missing else None
-    for day in sorted(missing):
-        if kept is None or day - timedelta(days=2 * WINDOW - 1) >= kept:
-            found[day] = await habits_on(session, asked, day)
+    known = [
+        day
+        for day in sorted(missing)
+        if kept is None or day - timedelta(days=2 * WINDOW - 1) >= kept
+    ]
+    if known and len(_span(known)) <= FEWER * len(known):
+        found |= await _habits_together(session, asked, known)
+    else:
+        found |= {day: await habits_on(session, asked, day) for day in known}
 
     def cell(make: Callable[[Habits], Cell]) -> Callable[[int | None], Cell]:
         def made(at: int | None) -> Cell:
@@ -124,6 +148,101 @@ async def habits_on(session: AsyncSession, asked: Asked, day: date) -> Habits:
     return Habits(*(int(each or 0) for each in row))
 
 
+async def _habits_together(
+    session: AsyncSession, asked: Asked, days: Sequence[date]
+) -> dict[date, Habits]:
+    """The same of many days close together: what each reader's reads and movements change from day to day."""
+    changes = await _changes_by_day(session, asked, _span(days))
+    found, now = {}, _NO_CHANGE
+    for day in _span(days):
+        now = [had + more for had, more in zip(now, changes.get(day, _NO_CHANGE), strict=True)]
+        found[day] = Habits(*now)
+    return {day: found[day] for day in days}
+
+
+async def _changes_by_day(
+    session: AsyncSession, asked: Asked, each_day: Sequence[date]
+) -> dict[date, list[int]]:
+    """How the sums of `Habits` change from the day before."""
+    span = _span_rows(each_day, asked.home)
+    read = (await _days_read(session, asked, each_day[0], each_day[-1])).select().cte("read_on")
+    moved = select(literal(READER) + Reader.id).join(
+        MovementRow, MovementRow.customer == Reader.pseudonym
+    )
+    nothing, one, change = literal(0), literal(1), _change()
+    events = union_all(
+        select(
+            read.c.whose, read.c.day, one.label("lately"), nothing.label("before"),
+            nothing.label("held"), nothing.label("had"),
+        ),
+        select(read.c.whose, span.c.day, -one, one, nothing, nothing)
+        .join(span, span.c.lately_until == read.c.day),
+        select(read.c.whose, span.c.day, nothing, -one, nothing, nothing)
+        .join(span, span.c.before_until == read.c.day),
+        moved.add_columns(_first_after(span, span.c.until), nothing, nothing, change, nothing)
+        .where(MovementRow.at < select(func.max(span.c.until)).scalar_subquery()),
+        moved.add_columns(_first_after(span, span.c.earlier), nothing, nothing, nothing, change)
+        .where(MovementRow.at < select(func.max(span.c.earlier)).scalar_subquery()),
+    ).subquery("events")  # fmt: skip
+    names = ("lately", "before", "held", "had")
+    sums = [func.sum(events.c[name]).label(name) for name in names]
+    once = select(events.c.whose, events.c.day, *sums).group_by(events.c.whose, events.c.day)
+    daily = once.subquery("daily")
+    running = [
+        func.sum(daily.c[name]).over(partition_by=daily.c.whose, order_by=daily.c.day).label(name)
+        for name in names
+    ]
+    of = select(daily.c.whose, daily.c.day, *running).subquery("states").c
+    settled = case((of.had > 0, 1), else_=0)
+    counted = {
+        "readers": literal(1), "days": of.lately,
+        "asleep": case((of.lately == 0, settled), else_=0),
+        "at_risk": case((of.lately * 2 < of.before, 1), else_=0), "settled": settled,
+    }  # fmt: skip
+    state = select(
+        of.whose, of.day,
+        *(case((of.held > 0, value), else_=0).label(name) for name, value in counted.items()),
+    ).subquery("counted")  # fmt: skip
+
+    def earlier(name: str) -> ColumnElement[int]:
+        lagged = func.lag(state.c[name]).over(partition_by=state.c.whose, order_by=state.c.day)
+        return func.coalesce(lagged, 0)
+
+    changed = select(
+        state.c.day,
+        *((state.c[name] - earlier(name)).label(name) for name in counted),
+    ).subquery("changed")
+    by_day = select(changed.c.day, *(func.sum(changed.c[name]) for name in counted))
+    found = await session.execute(by_day.group_by(changed.c.day))
+    return {day: [int(each) for each in more] for day, *more in found}
+
+
+def _span_rows(each_day: Sequence[date], home: ZoneInfo) -> CTE:
+    """Each day with its end, the end of the day 30 before, and the days whose reads get 30 and 60 days old."""
+    month = timedelta(days=WINDOW)
+    columns = (
+        column("day", Date), column("until", UtcDateTime), column("earlier", UtcDateTime),
+        column("lately_until", Date), column("before_until", Date),
+    )  # fmt: skip
+    ends = [(day, day + timedelta(days=1)) for day in each_day]
+    rows = [
+        (day, midnight(end, home), midnight(end - month, home), day - month, day - 2 * month)
+        for day, end in ends
+    ]
+    return values(*columns, name="days").data(rows).cte("span")
+
+
+def _first_after(span: CTE, instant: ColumnElement[datetime]) -> ScalarSelect[date]:
+    """The first day on which a movement counts: what came before all of them counts on the first."""
+    return select(func.min(span.c.day)).where(instant > MovementRow.at).scalar_subquery()
+
+
+def _span(days: Sequence[date]) -> list[date]:
+    """From the first day to the last, with those that the first one looks back to."""
+    first = days[0] - timedelta(days=2 * WINDOW - 1)
+    return [first + timedelta(days=n) for n in range((days[-1] - first).days + 1)]
+
+
 async def funnel(session: AsyncSession, asked: Asked) -> list[Line]:
     """Holders who read or met a wall, those who met one, who began and completed a checkout, and who gave."""
     measures = {
@@ -157,15 +276,7 @@ async def funnel(session: AsyncSession, asked: Asked) -> list[Line]:
 
 async def _read_lately(session: AsyncSession, asked: Asked, day: date) -> Subquery:
     """Readers with the number of days with a read, of the 30 up to the day and of the 30 before."""
-    first = day - timedelta(days=2 * WINDOW - 1)
-    period = replace(asked.period, first=first, last=day, interval="year")
-    days = await by_holder(session, replace(asked, period=period))
-    read = (
-        select(days.c.whose, days.c.day)
-        .where(days.c.reads > 0, days.c.whose.startswith(READER))
-        .distinct()
-        .subquery("days_read")
-    )
+    read = await _days_read(session, asked, day - timedelta(days=2 * WINDOW - 1), day)
     is_late = read.c.day > day - timedelta(days=WINDOW)
     return (
         select(
@@ -175,6 +286,18 @@ async def _read_lately(session: AsyncSession, asked: Asked, day: date) -> Subque
         .group_by(read.c.whose)
         .subquery("read_lately")
     )  # fmt: skip
+
+
+async def _days_read(session: AsyncSession, asked: Asked, first: date, last: date) -> Subquery:
+    """The days on which each reader read."""
+    period = replace(asked.period, first=first, last=last, interval="year")
+    days = await by_holder(session, replace(asked, period=period))
+    return (
+        select(days.c.whose, days.c.day)
+        .where(days.c.reads > 0, days.c.whose.startswith(READER))
+        .distinct()
+        .subquery("days_read")
+    )
 
 
 def is_asleep(now: datetime, zone: ZoneInfo) -> ColumnElement[bool]:
