@@ -15,8 +15,8 @@ from service.db.keyset import Keyset, Page
 from service.db.tables import Checkout, MovementRow, Offer, Subscription
 from service.offers.mirror import INTRO_COUPON
 from service.reports.asked import Asked
-from service.reports.figures import COLLECTED
-from service.reports.metrics import TRIAL_STATUS, Recurring, monthly_sums, rounded
+from service.reports.figures import COLLECTED, IN_TRIAL
+from service.reports.metrics import Recurring, monthly_sums, rounded
 from service.reports.queries.purchases import is_purchase
 
 OfferState = Literal["sold", "ended"]
@@ -80,9 +80,7 @@ async def figures_of_offers(
         select(row.offer_id, func.count(row.reader_id.distinct())).where(COLLECTED),
         row.offer_id, ids,
     )  # fmt: skip
-    in_trial = select(row.offer_id, func.count(row.reader_id.distinct())).where(
-        row.status == TRIAL_STATUS, row.outside == ""
-    )
+    in_trial = select(row.offer_id, func.count(row.reader_id.distinct())).where(IN_TRIAL)
     trials = await _counted(session, in_trial, row.offer_id, ids)
     bought = select(Checkout.offer_id, func.count()).where(
         is_purchase(), Checkout.completed_at >= asked.since, Checkout.completed_at < asked.until

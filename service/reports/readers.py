@@ -21,13 +21,23 @@ from service.db.tables import (
 )
 from service.finance.owing import is_owed_by
 from service.offers.store import gift_offers
+from service.reports.figures import COLLECTED, IN_TRIAL
 from service.reports.led import source
 from service.reports.queries.habits import is_asleep
 from service.reports.standing import Standing
 from service.reports.subscriber_list import has_standing, names_reader
 
 Kind = Literal[
-    "subscriber", "trial_ending", "owing", "sleeper", "lapsed", "pass_buyer", "comped", "registered"
+    "subscriber",
+    "paying",
+    "in_trial",
+    "trial_ending",
+    "owing",
+    "sleeper",
+    "lapsed",
+    "pass_buyer",
+    "comped",
+    "registered",
 ]
 TRIALS_END_WITHIN = timedelta(days=3)
 
@@ -35,7 +45,7 @@ KINDS: Mapping[Kind, str] = dict(
     zip(
         get_args(Kind),
         (
-            "Subscribers", "Trials ending within 3 days", "Who owe", "Sleepers", "Lapsed subscribers",
+            "Subscribers", "Paid subscribers", "In a trial", "Trials ending within 3 days", "Who owe", "Sleepers", "Lapsed subscribers",
             "Pass buyers", "Comped readers",
             "Registered readers",
         ),
@@ -48,7 +58,7 @@ KINDS: Mapping[Kind, str] = dict(
 @dataclass(frozen=True)
 class ReaderFilter:
     """What must all fit. `query` is part of an e-mail address, or the whole id of a reader, subscription or
-    customer; plan, standing and offer are of one subscription. Known first from `since` on and before
+    customer; plan, standing and offer are of one subscription, which also makes the kind where one does. Known first from `since` on and before
     `until`. `source` is what led them to a purchase last, or to none.
     """
 
@@ -109,11 +119,16 @@ async def list_readers(
 def _conditions(
     chosen: ReaderFilter, now: datetime, zone: ZoneInfo
 ) -> Iterator[ColumnElement[bool]]:
-    if chosen.kind is not None:
-        yield _is(chosen.kind, now, zone)
+    bought = has_standing(chosen.standing) if chosen.standing is not None else []
+    match chosen.kind:
+        case None:
+            pass
+        case "subscriber" | "paying" | "in_trial" | "trial_ending":
+            bought.append(_state_of(chosen.kind, now))
+        case _:
+            yield _is(chosen.kind, now, zone)
     if query := chosen.query.strip():
         yield names_reader(query)
-    bought = has_standing(chosen.standing) if chosen.standing is not None else []
     if chosen.plan:
         bought.append(Subscription.plan == chosen.plan)
     if chosen.offer_id:
@@ -144,20 +159,32 @@ async def _kinds_of(
     }
 
 
-def _is(kind: Kind, now: datetime, zone: ZoneInfo) -> ColumnElement[bool]:
-    live = Subscription.status.in_(sorted(LIVE_STATUSES))
+def _state_of(
+    kind: Literal["subscriber", "paying", "in_trial", "trial_ending"], now: datetime
+) -> ColumnElement[bool]:
+    """The state of a subscription that makes a reader this kind."""
     match kind:
         case "subscriber":
-            return _has_subscription(live)
+            return Subscription.status.in_(sorted(LIVE_STATUSES))
+        case "paying":
+            return COLLECTED
+        case "in_trial":
+            return IN_TRIAL
         case "trial_ending":
             ends = Subscription.trial_end
-            ending = and_(ends > now, ends <= now + TRIALS_END_WITHIN)
-            return _has_subscription(and_(Subscription.status == "trialing", ending))
+            return and_(IN_TRIAL, ends > now, ends <= now + TRIALS_END_WITHIN)
+
+
+def _is(kind: Kind, now: datetime, zone: ZoneInfo) -> ColumnElement[bool]:
+    match kind:
+        case "subscriber" | "paying" | "in_trial" | "trial_ending":
+            return _has_subscription(_state_of(kind, now))
         case "owing":
             return is_owed_by(Reader.id.expression)
         case "sleeper":
             return is_asleep(now, zone)
         case "lapsed":
+            live = Subscription.status.in_(sorted(LIVE_STATUSES))
             return and_(
                 _has_subscription(Subscription.status == "canceled"), ~_has_subscription(live)
             )

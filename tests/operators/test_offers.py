@@ -257,6 +257,15 @@ async def test_the_list_has_what_each_offer_brings(signed_in: SignedIn, store: S
     assert "Yearly" not in text_of((await browser.get("/admin/offers?state=ended")).text)
     one = text_of((await browser.get(f"/admin/offers/{yearly.id}")).text)
     assert "Subscribers now 1 Trials now 0 MRR $10.00 Sold 1" in one
+    staff = await signed_in("admin")
+    for each in (monthly, yearly, gone):
+        shown = (await staff.get(f"/admin/offers/{each.id}")).text
+        links = re.findall(r'href="(/admin/readers\?offer=[^"]+)">(\d+)<', shown)
+        assert len(links) == 2
+        for link, number in links:
+            listed = (await staff.get(unescape(link))).text
+            found = set(re.findall(r"/admin/subscribers/(rdr_\w+)", listed))
+            assert len(found) == int(number), link
 
 
 @on_sqlite

@@ -67,7 +67,7 @@ async def test_both_forms_give_back_what_is_stored(database: Database, settings:
     assert (owing["status"], owing["open_amount"], owing["offer"]) == (
         "Payment overdue", "900", "=Monthly",
     )  # fmt: skip
-    assert owing["kinds"] == "subscriber owing"
+    assert owing["kinds"] == "subscriber paying owing"
 
 
 @on_sqlite
