@@ -92,7 +92,9 @@ def _method(method: str) -> str:
 async def _earlier_words(session: AsyncSession, settings: Settings) -> dict[str, str]:
     """Rows from before prompts' names were kept name their words by a digest: whose they were."""
     found = {_digest(title, text): NO_PROMPT["helping"] for title, text in HELPING_WORDS.values()}
-    documents = [of_settings(settings).model_dump(), *await rules_documents(session)]
+    # The newest last: its name is the one that words have.
+    known = reversed(await rules_documents(session))
+    documents = [of_settings(settings).model_dump(), *known]
     for walls, prompts in (
         (each.get("walls") or {}, each.get("prompts") or ()) for each in documents
     ):

@@ -10,6 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.tables import RulesVersion
 from service.db.upsert import insert_for
 
+MOST_READ = 200
+"""Versions that a report reads for what prompts were called: each has all prompts of its time."""
+
 
 async def latest_version(session: AsyncSession) -> int:
     """Its number; 0 while there is none."""
@@ -28,9 +31,11 @@ async def meter_names(session: AsyncSession) -> set[str]:
 
 
 async def rules_documents(session: AsyncSession) -> list[Mapping[str, Any]]:
-    """What all rules that there ever were said: their prompts and the words of walls."""
+    """What the newest rules say and said, the newest first: their prompts and the words of walls."""
     found = await session.execute(
         select(RulesVersion.document["prompts"], RulesVersion.document["walls"])
+        .order_by(RulesVersion.version.desc())
+        .limit(MOST_READ)
     )
     return [{"prompts": prompts, "walls": walls} for prompts, walls in found]
 

@@ -25,7 +25,7 @@ from service.rules.experiment_document import ExperimentIn
 from service.rules.experiments import Experiment, Limits, Variant
 from service.rules.in_force import InForce, RuleBook, in_force_at, rules_in_force
 from service.rules.save import save_rules
-from service.rules.store import latest_version
+from service.rules.store import MOST_READ, latest_version, rules_documents
 from service.settings import Settings
 from tests.conftest import START, MovingClocks
 
@@ -181,3 +181,17 @@ async def test_what_a_later_release_added_is_left_out(context: Context) -> None:
     found = await rules_in_force(context.settings, context.database)
     assert found.rules.levels.default.level == "subscribers"
     assert await save(context, rules("free"), after=1) == 2
+
+
+async def test_of_many_versions_reports_read_the_newest(context: Context) -> None:
+    async with context.database.transaction() as session:
+        for number in range(1, MOST_READ + 2):
+            document = {"prompts": [{"name": f"p{number}"}]}
+            session.add(RulesVersion(version=number, at=START, actor="x", document=document))
+    async with context.database.reading() as session:
+        found = await rules_documents(session)
+    assert len(found) == MOST_READ
+    assert [each["prompts"][0]["name"] for each in (found[0], found[-1])] == [
+        f"p{MOST_READ + 1}",
+        "p2",
+    ]
