@@ -26,7 +26,12 @@ from service.db.tables import (
     ChargeRow,
     Checkout,
     DomainEvent,
+    ExchangeRate,
+    GiftLink,
+    GiftOpening,
     Grant,
+    Institution,
+    InstitutionReadDay,
     InvoiceRow,
     Job,
     Mail,
@@ -34,6 +39,7 @@ from service.db.tables import (
     PayoutRow,
     Reader,
     RefundRow,
+    Right,
     Subscription,
 )
 from service.demo.history import write
@@ -54,6 +60,7 @@ from service.payments.stripe_gateway import StripeGateway
 from service.reports.asked import Asked
 from service.reports.period import parse_period
 from service.reports.registry import FIGURES
+from service.reports.sharing_list import SharingQuery, list_sharing
 from service.simulator.app import Simulator, create_simulator
 from service.simulator.payments.charges import OPEN_DISPUTE
 from tests.conftest import MovingClocks, settings_of
@@ -260,13 +267,26 @@ async def test_the_year_is_one_of_growth_with_people_who_are_nobody(demo: Demo) 
         SIZE / 2 < kinds["new"] - kinds["churn_voluntary"] - kinds["churn_involuntary"] < SIZE * 2
     )
     assert set(await counted(demo, Checkout.status, Checkout)) == {"completed", "expired"}
-    assert set(await counted(demo, Grant.source, Grant)) == {"subscription", "pass", "comp"}
+    assert set(await counted(demo, Grant.source, Grant)) == {
+        "subscription", "pass", "comp", "external",
+    }  # fmt: skip
     assert (await counted(demo, AccessEntry.wall, AccessEntry))["subscribe"]
     async with demo.context.database.reading() as session:
         addresses = list(await session.scalars(select(Reader.email)))
     assert {str(each).partition("@")[2] for each in addresses} == {
         "example.com", "example.net", "example.org",
     }  # fmt: skip
+
+
+async def test_lists_beside_the_sales_have_something_to_show(demo: Demo) -> None:
+    async with demo.context.database.reading() as session:
+        for table in (ExchangeRate, Institution, InstitutionReadDay, GiftLink, GiftOpening):
+            assert await session.scalar(select(func.count()).select_from(table)), table
+        bound = set(await session.scalars(select(Right.bound_by)))
+        today = demo.clocks.business().astimezone(demo.context.settings.zone).date()
+        shared = await list_sharing(session, SharingQuery(), today)
+    assert bound == {None, "email"}
+    assert len(shared.items) == 2
 
 
 async def test_a_second_start_adds_nothing(demo: Demo) -> None:

@@ -14,6 +14,7 @@ from random import Random
 from service.access.case import consumes
 from service.access.decision import (
     Allow,
+    ArticleFacts,
     Evidence,
     HeldGrant,
     Hidden,
@@ -88,6 +89,15 @@ class Reading:
     _meters: dict[tuple[str, datetime], MeterState] = field(default_factory=dict)
     _lately: list[str] = field(default_factory=list)
     _days: dict[int, tuple[list[Piece], list[float]]] = field(default_factory=dict)
+    _closed: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        levels = self.in_force.rules.levels
+        self._closed = frozenset(
+            each.article.id
+            for each in self.pieces
+            if without_schedule(each.article, levels) == "subscribers"
+        )
 
     def strangers(self, day: int) -> Iterator[tuple[Entry, Touch]]:
         """The day's reads and walls of devices without an account, and what led them here."""
@@ -115,23 +125,27 @@ class Reading:
 
     def read_by_subscriber(self, reader_id: str, device: str, piece: Piece, at: datetime) -> Entry:
         """A read of somebody to whom everything is open."""
-        outcome = self._decided(piece, _SUBSCRIBED, NoMeter.NOT_ASKED, at)
+        outcome = _decided(self._facts(piece, at), _SUBSCRIBED, NoMeter.NOT_ASKED, at)
         return entry_at(
             at, self.calendar.zone,
             holder=reader_holder(reader_id), article_id=piece.article.id, reader_id=reader_id,
             device_id=device, reason=outcome.reason, once=True,
         )  # fmt: skip
 
+    def _facts(self, piece: Piece, at: datetime) -> ArticleFacts:
+        return article_facts(piece.article, self.in_force.rules.levels, at)
+
     def _read(self, seat: _Seat, piece: Piece, at: datetime, led_by: Touch) -> Entry:
-        article, verified = piece.article, seat.reader_id is not None
-        came_by, seen = entry_of(led_by), self._window(seat, piece, at, led_by)
-        room = room_after_registering(article, self.in_force, came_by, seen)
+        article, verified, facts = piece.article, seat.reader_id is not None, self._facts(piece, at)
+        reading = MeteredReading(metered_reader(verified=verified, former=False), entry_of(led_by))
+        seen = window_asked(article, facts.level, self.in_force, at, reading)
+        window = self._known(seat, seen) if isinstance(seen, MeterState) else None
+        room = room_after_registering(article, self.in_force, reading.entry, window or seen)
         evidence = evidence_of_rows(
             (), verified=verified, sign_in_offered=self.in_force.settings.readers_can_sign_in,
             room_after_registering=room,
         )  # fmt: skip
-        outcome = self._decided(piece, evidence, seen, at)
-        window = seen if isinstance(seen, MeterState) else None
+        outcome = _decided(facts, evidence, window or seen, at)
         row = entry_at(
             at, self.calendar.zone,
             holder=seat.holder, article_id=article.id, reader_id=seat.reader_id,
@@ -146,37 +160,21 @@ class Reading:
         if not isinstance(outcome, Wall):
             return row
         shown = window and window.without_reads(self.calendar.zone)
-        facts = article_facts(article, self.in_force.rules.levels, at)
         wall = wall_for(
             Met(outcome, facts, shown, room, verified),
-            Arrival(article.section, article.language, came_by), self.assortment, (), self.context,
-            self.in_force,
+            Arrival(article.section, article.language, reading.entry), self.assortment, (),
+            self.context, self.in_force,
         )  # fmt: skip
         return row._replace(
             granted=False, wall=wall.kind, prompt=wall.prompt, audience=wall.audience
         )
 
-    def _window(self, seat: _Seat, piece: Piece, at: datetime, led_by: Touch) -> MeterSeen:
-        """What the holder has read in the window in which the article would be counted."""
-        verified = seat.reader_id is not None
-        reader = MeteredReading(metered_reader(verified=verified, former=False), entry_of(led_by))
-        level = article_facts(piece.article, self.in_force.rules.levels, at).level
-        asked = window_asked(piece.article, level, self.in_force, at, reader)
-        if not isinstance(asked, MeterState):
-            return asked
+    def _known(self, seat: _Seat, asked: MeterState) -> MeterState:
+        """With what the holder has read in this window."""
         known = self._meters.get((_meter(seat, asked), asked.window.key))
-        if known is None or known.window.end <= at:
+        if known is None or known.window.end <= asked.window.start:
             return asked
         return known._replace(limit=asked.limit, by=asked.by)
-
-    def _decided(
-        self, piece: Piece, evidence: Evidence, meter: MeterSeen, at: datetime
-    ) -> Allow | Meter | Wall:
-        facts = article_facts(piece.article, self.in_force.rules.levels, at)
-        outcome = decide(facts, evidence, meter, at)
-        if isinstance(outcome, Hidden):
-            raise ValueError(f"{piece.article.slug} is hidden")  # noqa: TRY004 it is no wrong type
-        return outcome
 
     def up_to_the_wall(self, device: str, at: datetime, rng: Random, led_by: Touch) -> list[Entry]:
         """Reads of a device until it meets the wall that made its reader buy, just before `at`."""
@@ -206,11 +204,10 @@ class Reading:
 
     def _weights(self, day: int) -> tuple[list[Piece], list[float]]:
         pieces = [each for each in self.pieces if each.day <= day]
-        levels = self.in_force.rules.levels
         upto, total = [], 0.0
         for each in pieces:
             weight = math.exp(-(day - each.day) / 6) + 0.03
-            if without_schedule(each.article, levels) == "subscribers":
+            if each.article.id in self._closed:
                 weight *= 0.6
             if each.article.slug == VIRAL_SLUG and day in VIRAL_DAYS:
                 weight += 12 * math.exp(-(day - VIRAL_DAYS.start) / 3)
@@ -228,3 +225,12 @@ class Reading:
 
 def _meter(seat: _Seat, window: MeterState) -> str:
     return named_meter(seat.holder, window.meter)
+
+
+def _decided(
+    facts: ArticleFacts, evidence: Evidence, meter: MeterSeen, at: datetime
+) -> Allow | Meter | Wall:
+    outcome = decide(facts, evidence, meter, at)
+    if isinstance(outcome, Hidden):
+        raise ValueError(f"{facts.id} is hidden")  # noqa: TRY004 it is no wrong type
+    return outcome

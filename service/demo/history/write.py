@@ -36,6 +36,7 @@ from service.db.tables import (
 from service.demo.history.archive import publish_archive
 from service.demo.history.book import Book, Scribe
 from service.demo.history.catalogue import Catalogue, keep_old_offers, read_catalogue
+from service.demo.history.elsewhere import Beside
 from service.demo.history.lives import Sold
 from service.demo.history.people import buyers, pass_buyers, registered, undecided
 from service.demo.history.reading import Piece, Reading
@@ -96,6 +97,7 @@ async def begin(context: Context, simulator: Simulator, *, size: int) -> None:
         await keep_old_offers(session, calendar)
         await publish_archive(session, context, actor=ACTOR)
     await _write(context, simulator, calendar, size, Book(None, now))
+    await Beside(context, calendar, now, ACTOR).write()
 
 
 async def go_on(context: Context, simulator: Simulator) -> None:
