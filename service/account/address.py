@@ -141,6 +141,7 @@ async def _set_address(
         from_meter=readers_meter(reader.id, mailbox_of(reader.verified_key)),
         to_meter=readers_meter(reader.id, mailbox_of(address.key)),
     )
+    former = reader.verified_key
     reader.email, reader.email_key = address.text, address.key
     reader.verified_key = address.key
     if reader.email_verified_at is None:
@@ -149,4 +150,6 @@ async def _set_address(
     await session.flush()
     await ask_contact(session, reader.id, context.clocks)
     await give_rights_of_address(session, context, reader_id=reader.id, address_key=address.key)
-    await give_by_domain(session, context, reader_id=reader.id, address_key=address.key)
+    await give_by_domain(
+        session, context, reader_id=reader.id, address_key=address.key, former_key=former
+    )

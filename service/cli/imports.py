@@ -132,7 +132,7 @@ async def entitlements(
 ) -> None:
     """Make a source's rights those of its list: new ones begin, and what it no longer has ends.
 
-    All of it or nothing: with one bad line nothing is changed. Safe to repeat, such as every night.
+    With one bad line nothing is changed. Safe to repeat, such as every night.
     """
     if not is_slug(source):
         raise CommandFailed(

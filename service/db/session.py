@@ -7,7 +7,7 @@ PostgreSQL serves both kinds from one pool.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Annotated, Literal, TypeVar, get_args
@@ -27,7 +27,13 @@ from service.db.engines import (
     postgresql_engine,
     sqlite_engine,
 )
-from service.db.failures import NoTurn, database_unavailable, ended_in_time, translated
+from service.db.failures import (
+    NoTurn,
+    database_unavailable,
+    ended_in_time,
+    past_deadlocks,
+    translated,
+)
 from service.db.turns import take_key
 from service.eager import in_task
 from service.running import part
@@ -98,6 +104,15 @@ class Database:
             session.begin(),
         ):
             yield session
+
+    async def past_deadlocks(self, work: Callable[[AsyncSession], Awaitable[_T]]) -> _T:
+        """What `work` answers in a transaction of its own, done anew where PostgreSQL ended it for a deadlock."""
+
+        async def attempt() -> _T:
+            async with self.transaction() as session:
+                return await work(session)
+
+        return await past_deadlocks(attempt)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -190,6 +205,20 @@ class Database:
                 yield session
         finally:
             room.release()
+
+    @asynccontextmanager
+    async def alone(self, key: str) -> AsyncIterator[None]:
+        """A turn among those with the same key for work that takes several transactions of its own.
+
+        As `serialised`, but others write meanwhile. On PostgreSQL it holds a connection, and the work needs another.
+        """
+        if self.dialect == "sqlite":
+            async with self._turns.setdefault(key, asyncio.Lock()):
+                yield
+            return
+        async with self.reading() as session:
+            await take_key(session, key)
+            yield
 
     @asynccontextmanager
     async def serialised(self, key: str) -> AsyncIterator[AsyncSession]:

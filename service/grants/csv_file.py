@@ -1,4 +1,4 @@
-"""A CSV file that is taken altogether or not at all: its lines, what is wrong with it, and what it would change."""
+"""A CSV file of which nothing is taken if a line is bad: its lines, what is wrong with it, and what it would change."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping

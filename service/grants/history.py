@@ -1,11 +1,13 @@
 """What grants said at a past instant: former states are kept when a grant is changed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, insert, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.base import UtcDateTime
 from service.db.tables import FormerGrant, Grant
 from service.grants.grants import GrantFacts, Source
 
@@ -24,6 +26,31 @@ def keep_former(session: AsyncSession, grant: Grant, now: datetime) -> None:
     """Keep what the grant says until now; call it before the grant is changed. `now`: business time."""
     session.add(
         FormerGrant(grant_id=grant.id, until=now, **{name: getattr(grant, name) for name in _STATE})
+    )
+
+
+async def keep_all_former(
+    session: AsyncSession,
+    source: Source,
+    wanted: Sequence[tuple[str, str, datetime, datetime | None]],
+    now: datetime,
+) -> None:
+    """As `keep_former`, for those of the references that don't say this scope, start and end yet."""
+    differs = or_(
+        Grant.scope != bindparam("to_scope"),
+        Grant.starts_at != bindparam("to_start"),
+        Grant.ends_at.is_distinct_from(bindparam("to_end", type_=UtcDateTime)),
+        Grant.in_grace,
+    )
+    state = [getattr(Grant, name) for name in _STATE]
+    said = select(Grant.id, literal(now, UtcDateTime), *state).where(
+        Grant.source == source, Grant.reference == bindparam("to_reference"), differs
+    )
+    names = ("to_reference", "to_scope", "to_start", "to_end")
+    connection = await session.connection()
+    await connection.execute(
+        insert(FormerGrant).from_select(["grant_id", "until", *_STATE], said),
+        [dict(zip(names, each, strict=True)) for each in wanted],
     )
 
 

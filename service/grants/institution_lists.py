@@ -6,9 +6,10 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
-from service.db.tables import Institution
+from service.db.failures import past_deadlocks
 from service.grants.csv_file import (
     Differences,
     DryRun,
@@ -21,7 +22,12 @@ from service.grants.csv_file import (
     once,
 )
 from service.grants.institution_schemas import InstitutionIn
-from service.grants.institutions import InstitutionTerms, put_institution, terms_of
+from service.grants.institutions import (
+    InstitutionTerms,
+    put_institution,
+    take_institutions,
+    terms_of,
+)
 from service.grants.trust import until_known
 from service.texts import is_slug, said_of, storable
 
@@ -88,17 +94,35 @@ async def store_institutions(
 
     `dry_run`: says what would happen, and changes nothing.
     """
-    differences = Differences()
-    with suppress(DryRun):
-        async with context.database.transaction() as session:
-            for row in rows:
-                known = await session.get(Institution, row.slug)
-                if known is not None and terms_of(known) == row.terms:
-                    differences.unchanged += 1
-                    continue
-                changes = differences.created if known is None else differences.changed
-                changes.append(row.slug)
-                await put_institution(session, context, row.slug, row.terms, actor=actor)
-            end_of_run(dry_run=dry_run)
+
+    async def attempt() -> Differences:
+        differences = Differences()
+        with suppress(DryRun):
+            async with context.database.transaction() as session:
+                await _store(session, context, listed, differences, actor)
+                end_of_run(dry_run=dry_run)
+        return differences
+
+    listed = list(rows)
+    differences = await past_deadlocks(attempt)
+    if not dry_run:
         await until_known()
     return differences
+
+
+async def _store(
+    session: AsyncSession,
+    context: Context,
+    rows: list[ListedInstitution],
+    differences: Differences,
+    actor: str,
+) -> None:
+    there = await take_institutions(session, {row.slug: row.terms for row in rows})
+    for row in rows:
+        known = there.get(row.slug)
+        if known is not None and terms_of(known) == row.terms:
+            differences.unchanged += 1
+            continue
+        changes = differences.created if known is None else differences.changed
+        changes.append(row.slug)
+        await put_institution(session, context, row.slug, row.terms, actor=actor)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from service.db.context import AppContext
 from service.db.keyset import Keyset
-from service.db.session import ReportSession, WriteSession
+from service.db.session import ReportSession
 from service.db.tables import Institution
 from service.grants.csv_file import ListRefused
 from service.grants.institution_lists import read_institutions, store_institutions
@@ -82,7 +82,6 @@ async def put(
     slug: InstitutionSlug,
     body: InstitutionIn,
     actor: ChangesSubscribers,
-    session: WriteSession,
     context: AppContext,
     response: Response,
     if_match: IfMatch = None,
@@ -91,8 +90,10 @@ async def put(
 
     Needs the permission subscribers:write.
     """
-    row = await put_institution(
-        session, context, slug, body.terms(), actor=actor.label, seen=if_match
+    row = await context.database.past_deadlocks(
+        lambda session: put_institution(
+            session, context, slug, body.terms(), actor=actor.label, seen=if_match
+        )
     )
     response.headers["ETag"] = etag_of(facts_of(terms_of(row)))
     return InstitutionOut.of(row)
@@ -112,12 +113,13 @@ async def read(
 async def end(
     slug: InstitutionSlug,
     actor: ChangesSubscribers,
-    session: WriteSession,
     context: AppContext,
     if_match: IfMatch = None,
 ) -> InstitutionOut:
     """End it now, for all its members; repeating changes nothing. Needs subscribers:write."""
-    row = await end_institution(session, context, slug, actor=actor.label, seen=if_match)
+    row = await context.database.past_deadlocks(
+        lambda session: end_institution(session, context, slug, actor=actor.label, seen=if_match)
+    )
     return InstitutionOut.of(row)
 
 

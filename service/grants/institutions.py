@@ -4,6 +4,7 @@ A member is known by a confirmed address at one of its domains, or joins from on
 of their own, so that whatever knows grants knows it.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
 from service.db.tables import Grant, Institution, Reader
-from service.db.turns import take_key
+from service.db.turns import take_key, take_keys
 from service.grants.domains import domain_of
 from service.grants.grants import plan_scope
 from service.grants.networks import Address, is_in
-from service.grants.store import put_grant
+from service.grants.store import GrantTerms, put_grant, put_grants
 from service.identity.audit import record
 from service.identity.meanwhile import check_unchanged
 from service.identity.readers import settled_reader
@@ -52,7 +53,7 @@ async def put_institution(
     Problem `changed-meanwhile` where it isn't as it was `seen` (identity/meanwhile.py).
     """
     now = context.clocks.business()
-    row = await _locked(session, slug)
+    row = (await take_institutions(session, {slug: terms})).get(slug)
     before = terms_of(row) if row is not None else None
     facts = facts_of(before) if before is not None else None
     await check_unchanged(session, facts, seen, actions=("institution.put",), target=slug)
@@ -64,9 +65,6 @@ async def put_institution(
     row.name, row.plan, row.ends_at, row.updated_at = terms.name, terms.plan, terms.ends_at, now
     row.domains, row.networks = list(terms.domains), list(terms.networks)
     row.version += 1
-    # Readers who confirm an address at one of them see the contract as it is now, or are seen here.
-    for domain in sorted({*terms.domains, *(before.domains if before is not None else ())}):
-        await take_key(session, _turn_of_domain(domain))
     await session.flush()
     await _give_to_members(session, row, now)
     await record(
@@ -80,7 +78,7 @@ async def end_institution(
     session: AsyncSession, context: Context, slug: str, *, actor: str, seen: str | None = None
 ) -> Institution:
     """End its contract now; repeating changes nothing. Problems `not-found` and `changed-meanwhile`."""
-    row, now = await _locked(session, slug), context.clocks.business()
+    row, now = (await _locked(session, [slug])).get(slug), context.clocks.business()
     if row is None:
         raise _not_found(slug)
     if row.ends_at is not None and row.ends_at <= now:
@@ -98,8 +96,28 @@ async def find_institution(session: AsyncSession, slug: str) -> Institution:
     return row
 
 
-async def _locked(session: AsyncSession, slug: str) -> Institution | None:
-    return await session.get(Institution, slug, with_for_update=True, populate_existing=True)
+async def take_institutions(
+    session: AsyncSession, agreeing: Mapping[str, InstitutionTerms]
+) -> dict[str, Institution]:
+    """Those of them that are stored, as they are now: nobody else changes one until the transaction ends.
+
+    Readers who confirm an address at one of their domains wait, and see the contract then, or are seen now. A
+    transaction that puts several takes them together first, in one order, so that two never wait for each other.
+    """
+    found = await _locked(session, agreeing)
+    agreed = [*agreeing.values(), *map(terms_of, found.values())]
+    await take_keys(session, [_turn_of_domain(each) for terms in agreed for each in terms.domains])
+    return found
+
+
+async def _locked(session: AsyncSession, slugs: Collection[str]) -> dict[str, Institution]:
+    await take_keys(session, [f"institution:{slug}" for slug in slugs])
+    found = {}
+    for slug in sorted(slugs):
+        row = await session.get(Institution, slug, with_for_update=True, populate_existing=True)
+        if row is not None:
+            found[slug] = row
+    return found
 
 
 def _not_found(slug: str) -> Problem:
@@ -107,11 +125,20 @@ def _not_found(slug: str) -> Problem:
 
 
 async def give_by_domain(
-    session: AsyncSession, context: Context, *, reader_id: str, address_key: str
+    session: AsyncSession,
+    context: Context,
+    *,
+    reader_id: str,
+    address_key: str,
+    former_key: str | None = None,
 ) -> None:
-    """Give a reader who has just confirmed the address what the domain's institutions agreed, and that alone."""
+    """Give a reader who has just confirmed the address what the domain's institutions agreed, and that alone.
+
+    `former_key` is the address that they had until now: its domain's institutions don't count them any more.
+    """
     now, domain = context.clocks.business(), domain_of(address_key)
-    await take_key(session, _turn_of_domain(domain), shared=True)
+    for each in sorted({domain, domain_of(former_key or address_key)}):
+        await take_key(session, _turn_of_domain(each), shared=True)
     rows = list(await session.scalars(_live(now)))
     theirs = {each.slug: each for each in rows if domain in each.domains}
     for row in theirs.values():
@@ -170,13 +197,15 @@ def terms_of(row: Institution) -> InstitutionTerms:
 
 
 async def _give_to_members(session: AsyncSession, row: Institution, now: datetime) -> None:
-    found = await session.scalars(
-        select(Grant).where(
+    """All at once: who confirms an address at one of the domains waits until the transaction ends."""
+    names = (getattr(Grant, name) for name in GrantTerms._fields)
+    found = await session.execute(
+        select(*names).where(
             Grant.source == "institution", Grant.reference.startswith(f"{row.slug}/", autoescape=True)
         )
     )  # fmt: skip
     # By reference: a merged reader's grants keep theirs, so that an account may have several.
-    held = {grant.reference: grant for grant in found}
+    held = {each.reference: GrantTerms._make(each) for each in found}
     members: set[str] = set()
     for domain in row.domains:
         ending = f"@{domain}"
@@ -184,20 +213,26 @@ async def _give_to_members(session: AsyncSession, row: Institution, now: datetim
             select(Reader.id).where(Reader.verified_key.endswith(ending, autoescape=True))
         )
         members |= set(readers)
-    for reader_id in sorted(members):
-        own = held.pop(_reference(row, reader_id), None)
-        if own is None or not _says(own, row, _DOMAIN, row.ends_at):
-            await _give(session, row, reader_id, _DOMAIN, row.ends_at, now)
+    wanted = {_reference(row, each): _terms(row, each, _DOMAIN, row.ends_at) for each in members}
     for grant in held.values():
-        if grant.ends_at is not None and grant.ends_at <= now:
-            continue
-        if grant.note == _NETWORK and row.networks:
-            ends = [each for each in (grant.ends_at, row.ends_at) if each is not None]
-            until = min(ends, default=None)
-            if not _says(grant, row, _NETWORK, until):
-                await _put(session, row, grant.reference, grant.reader_id, _NETWORK, until, now)
-        else:
-            await _end(session, grant, now)
+        if grant.reference not in wanted and (grant.ends_at is None or grant.ends_at > now):
+            wanted[grant.reference] = _of_guest(row, grant, now)
+    changing = [
+        each
+        for reference, each in sorted(wanted.items())
+        if reference not in held or each != held[reference]._replace(reader_id=each.reader_id)
+    ]
+    await put_grants(session, "institution", changing, now)
+
+
+def _of_guest(row: Institution, grant: GrantTerms, now: datetime) -> GrantTerms:
+    """What the live grant of a reader says who has no address at its domains (any more)."""
+    if grant.note != _NETWORK or not row.networks:
+        return grant._replace(ends_at=now)
+    ends = [each for each in (grant.ends_at, row.ends_at) if each is not None]
+    return _terms(row, grant.reader_id, _NETWORK, min(ends, default=None))._replace(
+        reference=grant.reference
+    )
 
 
 def _reference(row: Institution, reader_id: str) -> str:
@@ -208,27 +243,18 @@ def _turn_of_domain(domain: str) -> str:
     return f"domain:{domain}"
 
 
-def _says(grant: Grant, row: Institution, by: str, ends_at: datetime | None) -> bool:
-    """Whether the grant is so already."""
-    said = (grant.scope, grant.starts_at, grant.ends_at, grant.note)
-    return said == (plan_scope(row.plan), row.starts_at, ends_at, by)
+def _terms(row: Institution, reader_id: str, by: str, ends_at: datetime | None) -> GrantTerms:
+    scope = plan_scope(row.plan)
+    return GrantTerms(_reference(row, reader_id), reader_id, scope, row.starts_at, ends_at, by)
 
 
 async def _give(
     session: AsyncSession, row: Institution, reader_id: str, by: str, ends_at: datetime | None,
     now: datetime,
 ) -> None:  # fmt: skip
-    await _put(session, row, _reference(row, reader_id), reader_id, by, ends_at, now)
-
-
-async def _put(
-    session: AsyncSession, row: Institution, reference: str, reader_id: str, by: str,
-    ends_at: datetime | None, now: datetime,
-) -> None:  # fmt: skip
     await put_grant(
-        session, source="institution", reference=reference, reader_id=reader_id,
-        scope=plan_scope(row.plan), starts_at=row.starts_at, ends_at=ends_at, note=by, now=now,
-    )  # fmt: skip
+        session, source="institution", **_terms(row, reader_id, by, ends_at)._asdict(), now=now
+    )
 
 
 async def _end(session: AsyncSession, grant: Grant, now: datetime) -> None:

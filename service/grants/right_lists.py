@@ -1,8 +1,9 @@
-"""A source's whole list as CSV: read, compared with what is there, and stored altogether or not at all."""
+"""A source's whole list as CSV: read, compared with what is there, and stored unless a line of it is bad."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -27,11 +28,12 @@ from service.grants.right_differences import (
     RightDifferences,
     RightState,
 )
-from service.grants.right_turns import locked, take_source
+from service.grants.right_turns import locked, take_claims, take_source
 from service.grants.rights import (
     Rights,
     SentRight,
     is_over,
+    keys_of,
     known_readers,
     match_key,
 )
@@ -46,6 +48,8 @@ MUST_HAVE = ("reference", "plan")
 MOST_ENDED_PERCENT = 10
 MAY_ALWAYS_END = 5
 """A list may end this number of rights whatever their share: people leave small sources too."""
+PORTION = 100
+"""Rights that are stored in one transaction: a reader to whom one of them belongs waits for it."""
 LONGEST = 200
 """Characters of one value."""
 ADVICE = f"The first line names the columns: {', '.join(COLUMNS)}. {' and '.join(MUST_HAVE)} must be there."
@@ -128,75 +132,125 @@ async def store_list(
     Raises ListRefused where more than `most_ended_percent` of the rights that run would end, and more than
     MAY_ALWAYS_END of them: a list that was cut off looks like that. Rights whose end has passed don't run.
     `dry_run`: says what would happen, and changes nothing.
+
+    Nothing is written before the whole list is found good. It is written in portions then, since readers whose rights
+    change wait for the portion; where the database fails between two of them, the same list stores the rest.
     """
-    differences = RightDifferences()
-    with suppress(DryRun):
+    async with context.database.alone(f"list-of-rights:{source}"):
+        plan = await _planned(context, source, rows, most_ended_percent)
+        if dry_run:
+            with suppress(DryRun):
+                await context.database.past_deadlocks(
+                    partial(_try_out, context=context, source=source, plan=plan)
+                )
+            return plan.differences
         async with context.database.transaction() as session:
-            await _store(session, context, source, rows, differences, most_ended_percent)
             await record(
                 session, actor=actor, action="rights.import", target=source,
                 after={
-                    "created": len(differences.created), "changed": len(differences.changed),
-                    "ended": len(differences.ended), "unchanged": differences.unchanged,
+                    "created": len(plan.differences.created), "changed": len(plan.differences.changed),
+                    "ended": len(plan.differences.ended), "unchanged": plan.differences.unchanged,
                 },
                 now=context.clocks.business(),
             )  # fmt: skip
-            end_of_run(dry_run=dry_run)
-    return differences
+        for start in range(0, len(plan.sent), PORTION):
+            some = plan.sent[start : start + PORTION]
+            await context.database.past_deadlocks(
+                partial(_put_some, context=context, source=source, sent=some, ended=())
+            )
+        for start in range(0, len(plan.missing), PORTION):
+            gone = plan.missing[start : start + PORTION]
+            await context.database.past_deadlocks(
+                partial(_put_some, context=context, source=source, sent=(), ended=gone)
+            )
+        async with context.database.reading() as session:
+            await _add_details(session, source, plan)
+    return plan.differences
 
 
-async def _store(
-    session: AsyncSession,
-    context: Context,
-    source: str,
-    rows: list[SentRight],
-    differences: RightDifferences,
-    most_ended_percent: int,
-) -> None:
-    await take_source(session, source)
-    found = await session.scalars(select(Right).where(Right.source == source))
-    known = {row.reference: row for row in found}
-    sent = {row.reference for row in rows}
-    now = context.clocks.business()
-    running = {row.reference for row in known.values() if not is_over(row, now)}
-    missing = [row for row in known.values() if row.reference not in sent]
-    ending = [row.reference for row in missing if row.reference in running]
-    most = max(MAY_ALWAYS_END, len(running) * most_ended_percent // 100)
-    if len(ending) > most:
+@dataclass(frozen=True)
+class _Plan:
+    """What a list changes: what is to be stored, and references that it lacks. `before`: what is stored until then."""
+
+    differences: RightDifferences
+    sent: list[SentRight]
+    missing: list[str]
+    before: Mapping[str, RightState]
+
+
+async def _planned(
+    context: Context, source: str, rows: list[SentRight], most_ended_percent: int
+) -> _Plan:
+    key, now = match_key(context.settings), context.clocks.business()
+    async with context.database.reading() as session:
+        found = await session.scalars(select(Right).where(Right.source == source))
+        known = {row.reference: row for row in found}
+        sent = {row.reference for row in rows}
+        running = {row.reference for row in known.values() if not is_over(row, now)}
+        missing = [row for row in known.values() if row.reference not in sent]
+        ending = [row.reference for row in missing if row.reference in running]
+        _check_whole(len(ending), len(running), most_ended_percent)
+        readers = await known_readers(session, rows, key, now)
+        rights = Rights(session, key, context.clocks, readers)
+    before = {reference: _state(row) for reference, row in known.items()}
+    gone = [row.reference for row in missing if row.ended_at is None]
+    plan = _Plan(RightDifferences(ended=ending), [], gone, before)
+    for row in rows:
+        there = known.get(row.reference)
+        if there is not None and not rights.changes(there, row):
+            plan.differences.unchanged += 1
+            if rights.lacks_number(there, row):
+                plan.sent.append(row)
+            continue
+        plan.sent.append(row)
+        changes = plan.differences.created if there is None else plan.differences.changed
+        changes.append(row.reference)
+    return plan
+
+
+def _check_whole(ending: int, running: int, most_ended_percent: int) -> None:
+    if ending > max(MAY_ALWAYS_END, running * most_ended_percent // 100):
         told = (
-            f"The list lacks {len(ending)} of {len(running)} rights that run, more than "
+            f"The list lacks {ending} of {running} rights that run, more than "
             f"{most_ended_percent} %. Is it whole? If it is, allow it with a higher percentage."
         )
         raise ListRefused([told])
-    key = match_key(context.settings)
-    readers = await known_readers(session, rows, key, now)
-    rights = Rights(session, key, context.clocks, readers)
-    both = [(row, known[row.reference]) for row in rows if row.reference in known]
-    changing = [row.reference for row, there in both if rights.changes(there, row)]
-    changing += [row.reference for row in missing if row.ended_at is None]
-    await locked(session, source, changing)
-    before = {reference: _state(row) for reference, row in known.items()}
-    for row in rows:
-        outcome = await rights.put(source, row, known.get(row.reference))
-        if outcome == "unchanged":
-            differences.unchanged += 1
-        else:
-            (differences.created if outcome == "created" else differences.changed).append(
-                row.reference
-            )
-    for each in missing:
-        await rights.end(each)
-    differences.ended += ending
-    await session.flush()
-    differences.details += await _details(session, source, differences, before)
 
 
-async def _details(
+async def _put_some(
     session: AsyncSession,
+    context: Context,
     source: str,
-    differences: RightDifferences,
-    before: Mapping[str, RightState],
-) -> list[RightChange]:
+    sent: Sequence[SentRight],
+    ended: Collection[str],
+) -> None:
+    """Store some rights of a source's list, and end those that it lacks. Not many: readers of all of them wait."""
+    await take_source(session, source)
+    key = match_key(context.settings)
+    await take_claims(session, *keys_of(sent, key))
+    found = await locked(session, source, [*(each.reference for each in sent), *ended])
+    rows = {row.reference: row for row in found}
+    readers = await known_readers(session, sent, key, context.clocks.business())
+    rights = Rights(session, key, context.clocks, readers)
+    for each in sent:
+        await rights.put(source, each, rows.get(each.reference))
+    for reference in ended:
+        await rights.end(rows[reference])
+    await session.flush()
+
+
+async def _try_out(session: AsyncSession, context: Context, source: str, plan: _Plan) -> None:
+    """Store those alone whose details are told: whose they would be, storing decides."""
+    differences = plan.differences
+    told = {*differences.created[:MOST_DETAILED], *differences.changed[:MOST_DETAILED]}
+    some = [each for each in plan.sent if each.reference in told]
+    await _put_some(session, context=context, source=source, sent=some, ended=())
+    await _add_details(session, source, plan)
+    end_of_run(dry_run=True)
+
+
+async def _add_details(session: AsyncSession, source: str, plan: _Plan) -> None:
+    differences, before = plan.differences, plan.before
     begun, changed = (each[:MOST_DETAILED] for each in (differences.created, differences.changed))
     rows = await session.scalars(
         select(Right).where(Right.source == source, Right.reference.in_([*begun, *changed]))
@@ -218,7 +272,7 @@ async def _details(
     def named_reader(state: RightState | None) -> RightState | None:
         return replace(state, email=emails.get(state.reader_id)) if state is not None else None
 
-    return [
+    differences.details += [
         replace(each, before=named_reader(each.before), after=named_reader(each.after))
         for each in changes
     ]

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 
 from service.clock import AppClocks
 from service.db.context import AppContext
-from service.db.session import ReportSession, WriteSession
+from service.db.session import ReportSession
 from service.grants.csv_file import ListRefused
 from service.grants.right_lists import read_list, store_list
 from service.grants.right_schemas import (
@@ -41,7 +41,6 @@ async def put(
     reference: Reference,
     body: RightIn,
     actor: ChangesSubscribers,
-    session: WriteSession,
     context: AppContext,
     response: Response,
     if_match: IfMatch = None,
@@ -50,8 +49,10 @@ async def put(
 
     Needs the permission subscribers:write.
     """
-    row = await put_right(
-        session, context, source, body.sent(reference), actor=actor.label, seen=if_match
+    row = await context.database.past_deadlocks(
+        lambda session: put_right(
+            session, context, source, body.sent(reference), actor=actor.label, seen=if_match
+        )
     )
     response.headers["ETag"] = etag_of(facts_of(row))
     return RightOut.of(row)
@@ -79,12 +80,15 @@ async def delete(
     source: Source,
     reference: Reference,
     actor: ChangesSubscribers,
-    session: WriteSession,
     context: AppContext,
     if_match: IfMatch = None,
 ) -> RightOut:
     """End it now; repeating changes nothing. Needs the permission subscribers:write."""
-    row = await end_right(session, context, source, reference, actor=actor.label, seen=if_match)
+    row = await context.database.past_deadlocks(
+        lambda session: end_right(
+            session, context, source, reference, actor=actor.label, seen=if_match
+        )
+    )
     return RightOut.of(row)
 
 
@@ -92,7 +96,7 @@ async def delete(
 async def import_list(
     source: Source, body: RightFile, actor: ChangesSubscribers, context: AppContext
 ) -> RightsImported:
-    """Make the source's rights those of the CSV, all or none: what it no longer has ends now.
+    """Make the source's rights those of the CSV: what it no longer has ends now. One bad line, and nothing is stored.
 
     422 `invalid-request` names the bad lines. Needs the permission subscribers:write.
     """

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import Right
-from service.db.turns import take_key
+from service.db.turns import take_key, take_keys
 from service.identity.email import turn_of_address
 
 _AT_ONCE = 500
@@ -38,16 +38,15 @@ def turn_of_claim(hashed: str) -> str:
 
 
 async def take_claims(
-    session: AsyncSession, address: str | None, hashes: Collection[str | None]
+    session: AsyncSession, addresses: Collection[str | None], hashes: Collection[str | None]
 ) -> None:
-    """Wait for readers who confirm this address, or claim one of these, at this moment.
+    """Wait for readers who confirm one of these addresses, or claim one of these, at this moment.
 
     They see what this transaction stores, or it sees what they have stored.
     """
     claimed = [turn_of_claim(each) for each in hashes if each is not None]
-    confirmed = [turn_of_address(address)] if address is not None else []
-    for each in sorted([*claimed, *confirmed]):
-        await take_key(session, each)
+    confirmed = [turn_of_address(each) for each in addresses if each is not None]
+    await take_keys(session, [*claimed, *confirmed])
 
 
 def at_once(values: Collection[str | None]) -> Iterator[list[str]]:

@@ -1,7 +1,7 @@
 """Rights to read from elsewhere: stored as their source sends them, and given to the reader whose they are."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -88,8 +88,7 @@ class Rights:
             self._session.add(row)
             await self._bind_to_known(row, sent)
             return "created"
-        if row.number_hash is None and row.account_hash == hashes.account:
-            # Stored before numbers were.
+        if self.lacks_number(row, sent):
             row.number_hash = hashes.number
         is_same = _is_same(row, sent, hashes)
         if self._is_anothers(row, hashes) or self._is_outranked(row, sent):
@@ -111,12 +110,20 @@ class Rights:
     def changes(self, row: Right, sent: SentRight) -> bool:
         """Whether `put` would change what is there."""
         hashes = self._hashes(sent)
+        if self.lacks_number(row, sent):
+            hashes = replace(hashes, number=None)
         return (
             not _is_same(row, sent, hashes)
             or self._is_anothers(row, hashes)
             or self._is_outranked(row, sent)
             or (row.reader_id is None and self._known(row, sent) is not None)
         )
+
+    def lacks_number(self, row: Right, sent: SentRight) -> bool:
+        """Whether it was stored before numbers were: it is given its own, and that is no change."""
+        hashes = self._hashes(sent)
+        is_by_number = hashes.number is not None and row.account_hash == hashes.account
+        return row.number_hash is None and is_by_number
 
     async def end(self, row: Right) -> None:
         """Its source has taken it back. Repeating it changes nothing, and one whose end has passed emits nothing."""
@@ -290,8 +297,7 @@ async def put_right(
     """Store one right as it is sent, and audit it where that changes anything. Problem `changed-meanwhile`."""
     await take_source(session, source)
     key = match_key(context.settings)
-    hashes = key.account(sent.account_number, sent.postcode), key.name(sent.name, sent.postcode)
-    await take_claims(session, email_key(sent.email) if sent.email else None, hashes)
+    await take_claims(session, *keys_of([sent], key))
     row = next(iter(await locked(session, source, [sent.reference])), None)
     before = payload_of(row) if row is not None else None
     await _check_unchanged(session, row, seen, source, sent.reference)
@@ -332,16 +338,22 @@ async def end_right(
     return row
 
 
-async def known_readers(
-    session: AsyncSession, sent: Iterable[SentRight], key: MatchKey, now: datetime
-) -> KnownReaders:
-    """Those who have confirmed an address of what is sent, and those who wait for a list that has their claim."""
+def keys_of(sent: Iterable[SentRight], key: MatchKey) -> tuple[set[str | None], set[str | None]]:
+    """By which addresses and hashes readers may be found whose they are."""
     addresses: set[str | None] = set()
     hashes: set[str | None] = set()
     for each in sent:
         addresses.add(email_key(each.email) if each.email else None)
         hashes.add(key.account(each.account_number, each.postcode))
         hashes.add(key.name(each.name, each.postcode))
+    return addresses, hashes
+
+
+async def known_readers(
+    session: AsyncSession, sent: Iterable[SentRight], key: MatchKey, now: datetime
+) -> KnownReaders:
+    """Those who have confirmed an address of what is sent, and those who wait for a list that has their claim."""
+    addresses, hashes = keys_of(sent, key)
     by_address: dict[str, str] = {}
     for some in at_once(addresses):
         confirmed = await session.execute(

@@ -1,6 +1,8 @@
 """The grants' rows."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,7 +11,10 @@ from service.db.base import new_id
 from service.db.tables import Grant
 from service.db.upsert import insert_for
 from service.grants.grants import EVERYTHING, GrantFacts, Source, plan_scope
-from service.grants.history import keep_former
+from service.grants.history import keep_all_former, keep_former
+
+_AT_ONCE = 500
+"""Rows that are written before other requests have their turn."""
 
 
 async def put_grant(
@@ -52,6 +57,55 @@ async def put_grant(
             set_={**changing, "recorded_since": recorded_since},
         )
     )
+
+
+class GrantTerms(NamedTuple):
+    """What one of several grants says that are stored together."""
+
+    reference: str
+    reader_id: str
+    scope: str
+    starts_at: datetime
+    ends_at: datetime | None
+    note: str
+
+
+async def put_grants(
+    session: AsyncSession, source: Source, wanted: Sequence[GrantTerms], now: datetime
+) -> None:
+    """As `put_grant`, for many at once; none of them is in grace.
+
+    One that is there stays its reader's: a merge may have given it to an account meanwhile.
+    """
+    for start in range(0, len(wanted), _AT_ONCE):
+        await _put_some(session, source, wanted[start : start + _AT_ONCE], now)
+
+
+async def _put_some(
+    session: AsyncSession, source: Source, wanted: Sequence[GrantTerms], now: datetime
+) -> None:
+    await keep_all_former(
+        session, source,
+        [(each.reference, each.scope, each.starts_at, each.ends_at) for each in wanted], now,
+    )  # fmt: skip
+    statement = insert_for(session, Grant)
+    changed = ("scope", "starts_at", "ends_at", "in_grace", "note", "updated_at")
+    recorded_since = func.coalesce(Grant.recorded_since, Grant.updated_at)
+    connection = await session.connection()
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["source", "reference"],
+            set_={name: statement.excluded[name] for name in changed}
+            | {"recorded_since": recorded_since},
+        ),
+        [
+            {
+                **each._asdict(), "id": new_id("grt"), "source": source, "in_grace": False,
+                "created_at": now, "updated_at": now, "recorded_since": now,
+            }
+            for each in wanted
+        ],
+    )  # fmt: skip
 
 
 async def find_grant(session: AsyncSession, source: Source, reference: str) -> GrantFacts | None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from service.db.context import Context
 from service.db.session import Database
@@ -223,6 +223,20 @@ async def test_a_dry_run_says_what_a_run_does_and_changes_nothing(context: Conte
     assert (told.created, told.changed, told.ended, told.unchanged) == (["N"], ["R0"], ["R19"], 18)
     assert await everything() == before
     assert await store(context, lines) == told
+
+
+async def test_a_right_that_was_stored_before_numbers_were_is_given_its_own_unchanged(
+    context: Context,
+) -> None:
+    line = ["A,digital,,,4711,1000-001"]
+    await store(context, line)
+    async with context.database.transaction() as session:
+        number = (await session.scalars(select(Right))).one().number_hash
+        await session.execute(update(Right).values(number_hash=None))
+    assert await store(context, line, dry_run=True) == RightDifferences(unchanged=1)
+    assert await store(context, line) == RightDifferences(unchanged=1)
+    async with context.database.reading() as session:
+        assert (await session.scalars(select(Right.number_hash))).one() == number is not None
 
 
 async def test_another_person_on_the_list_takes_the_right_along(

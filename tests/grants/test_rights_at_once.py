@@ -1,22 +1,27 @@
 """A source sends its rights while a reader claims one, or confirms an address."""
 
-from collections.abc import AsyncIterator
+from asyncio import Task
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import select
 
 from service.account import address
 from service.account.address import change_by_operator
 from service.db.context import Context
 from service.db.session import Database
-from service.grants import right_claims
+from service.db.tables import Right
+from service.grants import right_claims, right_lists
+from service.grants.right_turns import take_claims
 from service.grants.rights import Rights
+from service.grants.store import live_grants_of
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.grants.test_right_claims import CLAIM, MINE, arrive, unlock
 from tests.inside import Paywall, inside
-from tests.interleaving import amid
+from tests.interleaving import amid, meanwhile
 
 RIGHTS = "/v1/admin/entitlements/print"
 SENT = {"plan": "digital", "account_number": "KD-4711", "postcode": "1000-001"}
@@ -65,34 +70,97 @@ async def test_what_is_taken_away_while_it_is_claimed_opens_nothing(
     assert await unlock(browser) == "subscribers_only"
 
 
+SENDING: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "by itself": ("PUT", "/KD", {**SENT, "email": "new@example.org"}),
+    "on a list": (
+        "POST", "/import",
+        {"csv": "reference,plan,account_number,postcode,email\nKD,digital,KD-4711,1000-001,new@example.org\n"},
+    ),
+}  # fmt: skip
+
+
+async def bound_by(paywall: Paywall) -> Any:
+    right = await paywall.client.get(f"{RIGHTS}/KD", headers=paywall.staff)
+    return right.json()["bound_by"]
+
+
+@pytest.mark.parametrize("sending", SENDING.values(), ids=SENDING)
 async def test_what_is_sent_while_it_is_claimed_is_the_readers(
-    paywall: Paywall, monkeypatch: pytest.MonkeyPatch
+    paywall: Paywall, monkeypatch: pytest.MonkeyPatch, sending: tuple[Any, ...]
 ) -> None:
     browser = await arrive(paywall, "ana")
     sent = amid(
-        monkeypatch,
-        right_claims,
-        "put_grant",
-        paywall.database,
-        lambda: send(paywall, "PUT", "/KD", SENT),
+        monkeypatch, right_claims, "put_grant", paywall.database, lambda: send(paywall, *sending)
     )
     assert (await browser.post(CLAIM, json=MINE)).json()["state"] == "provisional"
-    assert (await sent[0]).json()["bound_by"] == "account"
+    await sent[0]
+    assert await bound_by(paywall) == "account"
 
 
+@pytest.mark.parametrize("sending", SENDING.values(), ids=SENDING)
 async def test_what_is_sent_while_its_address_is_confirmed_is_the_readers(
-    paywall: Paywall, monkeypatch: pytest.MonkeyPatch
+    paywall: Paywall, monkeypatch: pytest.MonkeyPatch, sending: tuple[Any, ...]
 ) -> None:
     browser = await arrive(paywall, "ana")
     reader_id = (await browser.get("/v1/me")).json()["id"]
-    right = {"plan": "digital", "email": "new@example.org"}
     sent = amid(
-        monkeypatch,
-        address,
-        "give_by_domain",
-        paywall.database,
-        lambda: send(paywall, "PUT", "/KD", right),
+        monkeypatch, address, "give_by_domain", paywall.database, lambda: send(paywall, *sending)
     )
+    await confirm(paywall, reader_id, "new@example.org")
+    await sent[0]
+    assert await bound_by(paywall) == "email"
+
+
+async def confirm(paywall: Paywall, reader_id: str, email: str) -> None:
     context = Context(paywall.settings, paywall.clocks, paywall.database)
-    await change_by_operator(context, reader_id=reader_id, email="new@example.org", actor="tests")
-    assert (await sent[0]).json()["bound_by"] == "email"
+    await change_by_operator(context, reader_id=reader_id, email=email, actor="tests")
+
+
+def at_the_second_portion(
+    monkeypatch: pytest.MonkeyPatch, doing: Callable[[], Awaitable[None]]
+) -> None:
+    """Let a list be stored one by one, and this be done after the first right."""
+    seen = []
+
+    async def late(*given: Any) -> None:
+        seen.append(given)
+        if len(seen) == 2:
+            await doing()
+        await take_claims(*given)
+
+    monkeypatch.setattr(right_lists, "PORTION", 1)
+    monkeypatch.setattr(right_lists, "take_claims", late)
+
+
+def listed(plan: str) -> tuple[str, str, dict[str, Any]]:
+    rows = "\n".join(f"R{number},{plan},r{number}@example.org" for number in range(2))
+    return "POST", "/import", {"csv": f"reference,plan,email\n{rows}\n"}
+
+
+async def test_a_reader_waits_for_a_portion_of_a_list_alone(
+    paywall: Paywall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await send(paywall, *listed("digital"))
+    browser = await arrive(paywall, "ana")
+    reader_id = (await browser.get("/v1/me")).json()["id"]
+    at_the_second_portion(monkeypatch, lambda: confirm(paywall, reader_id, "r0@example.org"))
+    await send(paywall, *listed("daily"))
+    async with paywall.database.reading() as session:
+        (grant,) = await live_grants_of(session, reader_id, paywall.clocks.business())
+    assert grant.scope == "plan:daily"
+
+
+async def test_two_lists_of_a_source_follow_each_other(
+    paywall: Paywall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await send(paywall, *listed("digital"))
+    begun: list[Task[Any]] = []
+
+    async def other() -> None:
+        begun.append(await meanwhile(paywall.database, send(paywall, *listed("digital"))))
+
+    at_the_second_portion(monkeypatch, other)
+    await send(paywall, *listed("daily"))
+    await begun[0]
+    async with paywall.database.reading() as session:
+        assert list(await session.scalars(select(Right.plan))) == ["digital", "digital"]

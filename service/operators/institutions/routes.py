@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import AppContext
-from service.db.session import ReportSession, WriteSession
+from service.db.session import ReadSession, ReportSession
 from service.db.tables import Institution
 from service.grants.csv_file import ListRefused, told
 from service.grants.institution_lists import ADVICE, read_institutions, store_institutions
@@ -75,7 +75,7 @@ async def show_institutions(
 async def send_institution(
     request: Request,
     visit: ChangesSubscribers,
-    session: WriteSession,
+    session: ReadSession,
     context: AppContext,
     seen: Seen,
     slug: Text = "",
@@ -93,7 +93,9 @@ async def send_institution(
     actor, now = visit.operator.label, context.clocks.business()
     try:
         terms = _read(typed, context.settings.zone).terms()
-        await put_institution(session, context, slug, terms, actor=actor, seen=seen)
+        await context.database.past_deadlocks(
+            lambda session: put_institution(session, context, slug, terms, actor=actor, seen=seen)
+        )
     except ValueError as error:
         refusal: str | Problem = _told(error)
     except Problem as problem:
@@ -134,14 +136,18 @@ async def send_file(
 async def send_end(
     request: Request,
     visit: ChangesSubscribers,
-    session: WriteSession,
+    session: ReadSession,
     context: AppContext,
     slug: Text,
     seen: Seen,
 ) -> Response:
     """End a contract now, or show all of them with why not."""
     try:
-        await end_institution(session, context, slug, actor=visit.operator.label, seen=seen)
+        await context.database.past_deadlocks(
+            lambda session: end_institution(
+                session, context, slug, actor=visit.operator.label, seen=seen
+            )
+        )
     except Problem as problem:
         if problem.slug != "changed-meanwhile":
             raise

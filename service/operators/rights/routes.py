@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import AppContext, Context
-from service.db.session import ReportSession, WriteSession
+from service.db.session import ReadSession, ReportSession
 from service.db.tables import Right
 from service.grants.csv_file import ListRefused, instant, told
 from service.grants.matching import nobody_finds
@@ -72,7 +72,7 @@ async def show_rights(
 async def send_right(
     request: Request,
     visit: ChangesSubscribers,
-    session: WriteSession,
+    session: ReadSession,
     context: AppContext,
     seen: Seen,
     source: Text = "", reference: Text = "", plan: Text = "", until: Text = "", email: Text = "",
@@ -84,7 +84,11 @@ async def send_right(
     actor = visit.operator.label
     try:
         sent = _read(typed, context)
-        await put_right(session, context, typed["source"], sent, actor=actor, seen=seen)
+        await context.database.past_deadlocks(
+            lambda session: put_right(
+                session, context, typed["source"], sent, actor=actor, seen=seen
+            )
+        )
     except ValueError as error:
         refusal: str | Problem = _told(error)
     except Problem as problem:
@@ -127,7 +131,7 @@ async def send_list(
 async def send_end(
     request: Request,
     visit: ChangesSubscribers,
-    session: WriteSession,
+    session: ReadSession,
     context: AppContext,
     source: Text,
     reference: Text,
@@ -136,7 +140,9 @@ async def send_end(
     """End one right now, or show the list with why not."""
     actor = visit.operator.label
     try:
-        await end_right(session, context, source, reference, actor=actor, seen=seen)
+        await context.database.past_deadlocks(
+            lambda session: end_right(session, context, source, reference, actor=actor, seen=seen)
+        )
     except Problem as problem:
         if problem.slug != "changed-meanwhile":
             raise
