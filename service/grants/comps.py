@@ -34,7 +34,7 @@ async def give_comp(
     if await find_reader(session, reader_id) is None or await is_erased(session, reader_id):
         raise Problem("not-found", "There is no such reader. Check the id in the list of readers.")
     if ends_at is not None and ends_at <= now:
-        raise Problem("invalid-request", "ends_at lies in the past. Choose a later instant.")
+        raise Problem("invalid-request", "The end lies in the past. Choose a later instant.")
     grant = Grant(
         id=new_id("grt"),
         reader_id=reader_id,

@@ -174,7 +174,7 @@ class InvalidPrice(ValueError):
     """`field` can't have this value, for the reason given."""
 
     def __init__(self, field: str, reason: str) -> None:
-        self.field = field
+        self.field, self.reason = field, reason
         super().__init__(f"{field}: {reason}")
 
 

@@ -91,6 +91,7 @@ async def show_overview(
         cards=await board.cards(database, asked, context.settings, now),
         spans=board.SPANS,
         words=choices.WORDS,
+        value_words=choices.VALUE_WORDS,
         tick=shown.tick_text,
     )
 

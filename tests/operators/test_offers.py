@@ -115,7 +115,7 @@ async def test_a_win_back_offer_is_made_on_the_page_and_over_the_api(
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"amount": ""}, "amount: write what it costs"),
+        ({"amount": ""}, "Price: write what it costs"),
         ({"amount": "9,000"}, "thousands"),
         ({"amount": "0.01"}, "Stripe charges at least"),
         ({"amount": "-9"}, "amount"),
@@ -125,7 +125,7 @@ async def test_a_win_back_offer_is_made_on_the_page_and_over_the_api(
         ({"plan": ""}, "plan"),
         ({"kind": "article", "interval_count": "999"}, "interval_count"),
         ({"interval_count": "99"}, "interval_count"),
-        ({"interval_count": "x"}, "interval_count: write a whole number"),
+        ({"interval_count": "x"}, "Number of these: write a whole number"),
         ({"trial_days": "9999"}, "trial_days"),
         ({"trial_days": "14", "intro_amount": "1"}, "a trial or an intro price, not both"),
         ({"intro_amount": "10"}, "intro_amount"),

@@ -29,6 +29,7 @@ from service.operators.articles import words
 from service.operators.articles.revised import revised
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.periods import days_of, refused_list
 from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.problems import Problem
 from service.reports.article_list import figures_of, list_article_figures
@@ -71,15 +72,22 @@ async def show_articles(
 ) -> Response:
     """All articles that fit, with their level and what they did in the period."""
     settings = context.settings
-    period = asked.asked(settings, context.clocks.business())
+    form: dict[str, Any] = {
+        "asked": asked,
+        "words": words,
+        "sections": await sections_for_staff(session),
+    }
+    try:
+        period = asked.asked(settings, context.clocks.business())
+    except Problem as problem:
+        return refused_list(request, "articles.html", problem, form)
     found = await list_article_figures(
         session, asked.chosen(), period, rules=in_force.rules.levels, order=asked.sort,
         cursor=asked.cursor, limit=asked.limit,
     )  # fmt: skip
-    sections = await sections_for_staff(session)
     return page(
-        request, "articles.html", found=found, asked=asked, period=period.period, words=words,
-        sections=sections,
+        request, "articles.html", found=found, period=period.period,
+        typed=days_of(period.period), refusal="", **form,
     )  # fmt: skip
 
 

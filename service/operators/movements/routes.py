@@ -1,6 +1,6 @@
 """The page of who joined, left or changed in a period: the rows behind a bar of MRR's movements."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -9,8 +9,10 @@ from service.clock import AppClocks
 from service.db.session import ReportSession
 from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.periods import days_of, refused_list
 from service.operators.frame.visits import Visit, page_requires
 from service.operators.movements.schemas import AnyMovements
+from service.problems import Problem
 from service.reports import choices
 from service.reports.movement_list import FILTERS, list_movements
 from service.reports.registry import BY_SLUG
@@ -44,13 +46,18 @@ async def show_movements(
     clocks: AppClocks,
 ) -> Response:
     """Those of the period, the newest first; each leads to the reader."""
-    period = asked.asked(settings, clocks.business())
-    await choices.refuse_unknown(session, period.chosen)
+    form: dict[str, Any] = {
+        "asked": asked, "words": WORDS, "causes": CAUSE_WORDS, "filter_words": choices.WORDS,
+        "choices": await choices.known_values(session, FILTERS), "value_words": choices.VALUE_WORDS,
+    }  # fmt: skip
+    try:
+        period = asked.asked(settings, clocks.business())
+        await choices.refuse_unknown(session, period.chosen)
+    except Problem as problem:
+        return refused_list(request, "movements.html", problem, form)
     found = await list_movements(
         session, period, asked.kind, cause=asked.cause or "", cursor=asked.cursor, limit=asked.limit
     )
     return page(
-        request, "movements.html", found=found, asked=asked, period=period.period, words=WORDS,
-        causes=CAUSE_WORDS, choices=await choices.known_values(session, FILTERS),
-        filter_words=choices.WORDS,
-    )  # fmt: skip
+        request, "movements.html", found=found, typed=days_of(period.period), refusal="", **form
+    )

@@ -29,6 +29,7 @@ from service.offers.pricing import (
 )
 from service.offers.store import find_offer, price_of
 from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.periods import days_of, refused_list
 from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.operators.offers.schemas import NewOffer
 from service.problems import Problem
@@ -46,6 +47,14 @@ DONE = {
     "show": "It is sold again.",
 }
 
+FIELD_WORDS = {
+    "name": "Name that readers see", "plan": "Plan that it opens", "amount": "Price", "currency": "Currency",
+    "interval": "Paid each, or a pass lasts", "interval_count": "Number of these", "sold_to": "For whom",
+    "trial_days": "Free days at first", "intro_amount": "What each first period costs",
+    "intro_periods": "For how many periods", "most_seats": "Sold by the seat, up to",
+}  # fmt: skip
+"""As the form calls them."""
+
 SeesOffers = Annotated[Visit, Depends(page_requires(Permission.OFFERS_READ))]
 ChangesOffers = Annotated[Visit, Depends(form_requires(Permission.OFFERS_WRITE))]
 OfferId = Annotated[str, Path(max_length=100), Storable]
@@ -57,14 +66,18 @@ async def show_offers(
     request: Request, _: SeesOffers, asked: AnyOffers, session: ReportSession, context: AppContext
 ) -> Response:
     """What is and was sold, with what it brings, and the coupons in use."""
-    period = asked.asked(context.settings, context.clocks.business())
+    try:
+        period = asked.asked(context.settings, context.clocks.business())
+    except Problem as problem:
+        return refused_list(request, "offers.html", problem, {"asked": asked})
     found = await offer_list.list_offers(
         session, period, asked.state, cursor=asked.cursor, limit=asked.limit
     )
     coupons = await offer_list.list_coupons(session, period)
     return page(
-        request, "offers.html", found=found, asked=asked, period=period.period, coupons=coupons
-    )
+        request, "offers.html", found=found, asked=asked, period=period.period, coupons=coupons,
+        typed=days_of(period.period), refusal="",
+    )  # fmt: skip
 
 
 @router.get("/new")
@@ -94,9 +107,15 @@ async def send_offer(
             )
     except InvalidPrice as error:
         async with context.database.slow_reading("reports") as session:
-            return await _form(request, session, typed, refusal=f"No offer was made. {error}.")
+            return await _form(
+                request, session, typed, refusal=f"No offer was made. {_said(error)}."
+            )
     on_sale.forget()
     return see_other(f"{OFFERS}/{made.id}?done={'made' if typed.sold_to == 'everybody' else 'won'}")
+
+
+def _said(error: InvalidPrice) -> str:
+    return f"{FIELD_WORDS.get(error.field, error.field)}: {error.reason}"
 
 
 def _price(typed: NewOffer) -> Price:
