@@ -80,7 +80,7 @@ async def give(
     the `reason`, where the article can't be given.
     """
     await take_turn(session, reader_id)
-    # Who comes by the link that is about to end is counted before, or meets the ended one.
+    # A reader who comes by the link that is about to end is counted before, or meets the ended one.
     await hold_links(session, reader_id, article.id)
     found = await gift_of(session, context, in_force, article, reader_id)
     if not found.giving.is_possible:

@@ -18,8 +18,8 @@ def note_open_page(
 ) -> None:
     """Record, once a day, that a page or a token showed the whole article to who may read it.
 
-    `device` is its pseudonym, `variant` what an experiment that this belongs to gives it. No meter is looked at where a grant or a token opens the article: the
-    reader counts as the holder, whether or not the address is verified.
+    `device` is its pseudonym, `variant` what an experiment that this belongs to gives it. No meter is looked at where
+    a grant or a token opens the article: the reader counts as the holder, whether or not the address is verified.
     """
     if reader_id is not None:
         holder = reader_holder(reader_id)

@@ -142,7 +142,7 @@ class Unlocking:
         case = await self._expected(read, meter_of(read.caller) or holder, view, entry)
         if not opens(case.outcome) and not certain:
             anew = await self._read_anew(sent)
-            # Hardly ever is anything new to those who aren't signed in.
+            # The grants of those who have no `again` were read from the database in this request.
             if sent.again is not None or anew.here != read.here:
                 view = self._views.of(anew.caller, known)
                 case = await self._expected(anew, meter_of(anew.caller) or holder, view, entry)

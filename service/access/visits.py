@@ -22,10 +22,11 @@ from service.settings import AppSettings, Settings
 
 _WITHOUT_SIGNATURE = (b"host", b"user-agent")
 """Headers that prove something where nothing is signed; a signature may cover any."""
+_AGENT = b"signature-agent"
 
 
 def visit_of(request: Request, settings: Settings) -> Visit:
-    """What of the request may prove who it comes from. Of a header that is sent twice nothing is read."""
+    """What of the request may prove who it comes from. Other headers that are sent twice aren't read."""
     names = [name for name, _ in request.headers.raw]
     looked_at = names if b"signature-input" in names else _WITHOUT_SIGNATURE
     headers = {
@@ -33,6 +34,9 @@ def visit_of(request: Request, settings: Settings) -> Visit:
         for name, value in request.headers.raw
         if name in looked_at and names.count(name) == 1
     }
+    if looked_at is names and names.count(_AGENT) > 1:
+        # One value, as RFC 9421 (2.1) has it: sent twice, it has to be covered as well.
+        headers[_AGENT.decode()] = ", ".join(request.headers.getlist(_AGENT.decode()))
     host, scope = headers.get("host", "").lower(), request.scope
     schemes = _schemes(settings.origins)
     signed = SignedRequest(

@@ -230,7 +230,8 @@ async def ask_for_more(
 ) -> None:
     """Ask the owner for more seats, for a reader who has taken one that opens nothing.
 
-    Repeating it changes nothing, nor does asking with a seat that opens. The owner is mailed once a day, and each reader asks once in a week.
+    Repeating it changes nothing, nor does asking with a seat that opens. The owner is mailed once a day, and each
+    reader asks once in a week.
     """
     now = context.clocks.business()
     owner = await _hold(session, (await find_seat(session, seat_id)).subscription_id)
@@ -278,7 +279,8 @@ async def arrange_seats(
 ) -> None:
     """Give each seat that is open what its subscription gives, and end the others' access.
 
-    Who loses a seat while the subscription runs is mailed, but for readers who are `leaving` by themselves. Call it while this transaction holds the subscription's row: by `_hold`, or because it has changed it.
+    Readers who lose a seat while the subscription runs are mailed, but for those who are `leaving` by themselves. Call
+    it while this transaction holds the subscription's row: by `_hold`, or because it has changed it.
     """
     now = context.clocks.business()
     rows = list(

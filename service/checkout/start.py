@@ -105,7 +105,8 @@ async def start_checkout(context: Context, gateway: Gateway, order: Order) -> St
     """Open a Checkout session for the offer, or the one that the caller has open for it.
 
     Raises the problems `offer-not-found`, `article-not-found`, `invalid-return-address`, for an offer to
-    former subscribers `unauthenticated` and `not-a-former-subscriber`, `holds-a-seat`, `has-access`, `already-subscribed` (with `portal`, where the subscription is managed), `stripe-unavailable`,
+    former subscribers `unauthenticated` and `not-a-former-subscriber`, `holds-a-seat`, `has-access`,
+    `already-subscribed` (with `portal`, where the subscription is managed), `stripe-unavailable`,
     and `invalid-request` for an unknown promotion code, one where the price is reduced already, an
     article that is missing, or a newsletter that isn't offered.
     """

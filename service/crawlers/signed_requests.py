@@ -23,7 +23,7 @@ _SENT = ("signature-input", "signature", _AGENT)
 _LONGEST = 4_000
 """Characters of these headers together."""
 _LONGEST_LIFE, _LEEWAY = 3_600, 30
-"""Seconds. A signature covers no path, so it is good for the whole site: not for long."""
+"""Seconds. A signature that covers no path is good for the whole site: not for long."""
 _HOSTS = ('"@authority"', '"@target-uri"')
 _DERIVED = ("@authority", "@method", "@path", "@query", "@target-uri")
 

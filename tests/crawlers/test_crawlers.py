@@ -56,10 +56,10 @@ async def rule(paywall: Paywall, **crawlers: Any) -> None:
 
 
 async def asked(
-    paywall: Paywall, address: str, agent: str = GOOGLEBOT, **headers: str
+    paywall: Paywall, address: str, agent: str = GOOGLEBOT, *more: tuple[str, str], **headers: str
 ) -> tuple[httpx2.Response, httpx2.Response]:
     """The page, and the read by the API."""
-    sent = {"X-Forwarded-For": address, "User-Agent": agent, **headers}
+    sent = [("X-Forwarded-For", address), ("User-Agent", agent), *headers.items(), *more]
     async with paywall.new_client() as client:
         page = await client.get("/articles/paid", headers=sent)
         return page, await client.post("/v1/articles/paid/unlock", headers=sent)
@@ -279,6 +279,12 @@ async def test_a_signed_request_proves_who_it_comes_from(
     host = httpx2.URL(paywall.settings.public_url).netloc.decode()
     request = signed(PRIVATE, now=clocks.wall(), authority=host)
     assert gets_all(await asked(paywall, ELSEWHERE, "GoodBot", **request.headers))
+    bare = signed(PRIVATE, now=clocks.wall(), authority=host, covered=("@authority",)).headers
+    agent = bare["signature-agent"]
+    for agents, is_proved in (((), True), ((agent,), False), ((agent, agent), False)):
+        sent = [(name, bare[name]) for name in ("signature-input", "signature")]
+        sent += [("signature-agent", each) for each in agents]
+        assert gets_all(await asked(paywall, ELSEWHERE, "GoodBot", *sent)) is is_proved, agents
     elsewhere = signed(PRIVATE, now=clocks.wall(), authority="evil.example")
     assert not gets_all(await asked(paywall, ELSEWHERE, "GoodBot", **elsewhere.headers))
     replayed = {**elsewhere.headers, "Host": "evil.example"}

@@ -151,7 +151,7 @@ def google(*more: IpAddress) -> FakeNames:
     return names
 
 
-async def in_vain(confirmed: ConfirmedNames, address: IpAddress) -> bool:
+async def without_an_answer(confirmed: ConfirmedNames, address: IpAddress) -> bool:
     """Ask for one of a zone that never answers, without a wait."""
     confirmed._patience, usual = 0.0, confirmed._patience
     try:
@@ -165,7 +165,7 @@ async def test_a_question_is_open_until_the_resolver_gives_it_up(clocks: MovingC
     dead = strangers(AT_ONCE)
     names.dead = frozenset(dead)
     confirmed = ConfirmedNames(names, clocks, patience=PATIENCE)
-    assert not any([await in_vain(confirmed, each) for each in dead])
+    assert not any([await without_an_answer(confirmed, each) for each in dead])
     assert not await confirmed.is_in(GOOGLE, DOMAINS), "no room: nobody has given up yet"
     assert names.asked == AT_ONCE
     assert names.silent is not None
@@ -184,7 +184,7 @@ async def test_strangers_of_one_network_hold_one_question_and_wait_longer_each_t
     names.dead = frozenset(dead)
     confirmed = ConfirmedNames(names, clocks, patience=PATIENCE)
     for each in dead:
-        assert not await in_vain(confirmed, each)
+        assert not await without_an_answer(confirmed, each)
     assert names.asked == 2
     assert await confirmed.is_in(GOOGLE, DOMAINS)
     assert names.silent is not None
@@ -196,7 +196,7 @@ async def test_strangers_of_one_network_hold_one_question_and_wait_longer_each_t
     for minutes, neighbour in ((1, 2), (1, 3), (1, 4), (3, 5), (1, 6)):
         clocks.travel(timedelta(minutes=minutes))
         before = names.asked
-        assert not await in_vain(confirmed, dead[neighbour])
+        assert not await without_an_answer(confirmed, dead[neighbour])
         asked.append(names.asked > before)
         names.silent.set()
         await asyncio.sleep(0)
@@ -213,7 +213,7 @@ async def test_networks_of_crawlers_have_room_of_their_own(clocks: MovingClocks)
     confirmed = ConfirmedNames(names, clocks, patience=PATIENCE)
     assert await confirmed.is_in(GOOGLE, DOMAINS)
     for each in dead:
-        assert not await in_vain(confirmed, each)
+        assert not await without_an_answer(confirmed, each)
     assert await confirmed.is_in(neighbour, DOMAINS)
     elsewhere = ip_address("203.0.113.10")
     names.known[elsewhere] = ("crawl-9.googlebot.com",)
@@ -225,7 +225,7 @@ async def test_an_answer_that_comes_late_counts(clocks: MovingClocks) -> None:
     names = google()
     names.dead = frozenset({GOOGLE})
     confirmed = ConfirmedNames(names, clocks, patience=PATIENCE)
-    assert not await in_vain(confirmed, GOOGLE)
+    assert not await without_an_answer(confirmed, GOOGLE)
     assert names.silent is not None
     names.silent.set()
     await asyncio.sleep(0)
