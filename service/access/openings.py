@@ -18,6 +18,8 @@ from service.problems import Problem
 _TRUSTED_SECONDS = TRUSTED.total_seconds()
 _LONGEST_SECONDS = 1.0
 """A database that doesn't answer opens nothing to anybody meanwhile: walls don't wait for it."""
+_PAUSE_SECONDS = 30.0
+"""Before all gift links are read again after that failed: each time it begins with the first."""
 log = structlog.get_logger()
 
 
@@ -29,6 +31,7 @@ class Openings:
         self._gifts, self._networks = gifts, networks
         self._known_at = self._failed_at = self._asked_at = -inf
         """Monotonic time: all that was committed before `_known_at` is in memory."""
+        self._unread_at = -inf
         self._asking: asyncio.Task[Problem | None] | None = None
 
     def are_certain(self) -> bool:
@@ -66,16 +69,18 @@ class Openings:
         """Learn what was opened elsewhere; the background runner calls it every interval.
 
         Raises the Problem of a database that is away. Where only the articles of all gift links can't be read, the
-        database is asked of each until the next time.
+        database is asked of each until the next time, which comes after a pause.
         """
         problem = await asyncio.shield(self._ask())
         if problem is not None:
             raise problem
-        if self._gifts.are_old():
+        paused = self._context.clocks.monotonic() - self._unread_at
+        if self._gifts.are_old() and paused >= _PAUSE_SECONDS:
             try:
                 async with self._context.database.reading() as session:
                     await self._gifts.read_all(session)
             except Problem as unread:
+                self._unread_at = self._context.clocks.monotonic()
                 log.warning("gifts.unread", problem=unread.slug)
 
     async def close(self) -> None:

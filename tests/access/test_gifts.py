@@ -47,6 +47,11 @@ async def test_a_start_waits_for_no_reading_of_all_links(
         assert asked.opened("art_none")
         monkeypatch.undo()
         await started.app.running.get(Openings).refresh()
+        assert asked.opened("art_none"), (
+            "a database that has just failed isn't asked for all of them"
+        )
+        paywall.clocks.travel(timedelta(seconds=30))
+        await started.app.running.get(Openings).refresh()
         assert not asked.opened("art_none")
 
 
