@@ -78,6 +78,7 @@ async def bring_forward(session: AsyncSession, kinds: Collection[str], by: timed
         select(Job)
         .where(Job.status == "waiting", Job.kind.in_(kinds), Job.lease.is_(None))
         .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
     )
     for job in waiting:
         job.due_at -= by

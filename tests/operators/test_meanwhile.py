@@ -295,7 +295,8 @@ async def test_a_plan_is_started_as_it_was_read(
 
 
 SURE_OF = {
-    "DELETE /v1/admin/api-keys/{prefix}", "DELETE /v1/admin/gift-links/{link_id}",
+    "DELETE /v1/admin/api-keys/{prefix}", "DELETE /v1/admin/canaries/{slug}",
+    "DELETE /v1/admin/gift-links/{link_id}",
     "DELETE /v1/admin/gift-subscriptions/{gift_id}", "DELETE /v1/admin/grants/{grant_id}",
     "DELETE /v1/admin/saved-views/{view_id}", "DELETE /v1/admin/seats/{seat_id}",
     "DELETE /v1/admin/stripe-figures/{entry_id}",

@@ -15,6 +15,7 @@ JOB_WORDS: Mapping[str, str] = MappingProxyType({
     "stripe-import": "Import subscriptions from Stripe",
     "stripe-refund": "Refund at Stripe",
     "stripe-sync": "Fetch a subscription from Stripe",
+    "sweep-canary": "Clear away after a leak check",
     "webhook": "Deliver a webhook",
     "weekly-mail": "Send the weekly mail",
 })  # fmt: skip
