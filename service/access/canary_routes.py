@@ -25,8 +25,7 @@ async def delete(
 ) -> None:
     """Delete an article that was made with `leakcheck` in its `source_ids`, and every read and wall of it.
 
-    Reports are as if it had never been there. An article of the newsroom's is only withdrawn, by
-    `DELETE /v1/admin/articles/{slug}`.
+    Reports are as if it had never been there. An article of the newsroom's is refused: it can only be withdrawn.
     """
     ledger = running_of(request).get(Ledger)
     await delete_canary(context, articles, ledger, slug, actor=actor.label)

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from service.content.cache import ArticleCache
 from service.db.tables import AccessEntry
 from service.metering.ledger import Ledger
+from service.rules.in_force import RuleBook
 from service.web.frame import Frame
 from service.web.pages import PageRoute
 from tests.content.moving import move
@@ -143,7 +144,8 @@ async def test_the_wall_carries_the_offers_as_forms(newspaper: Newspaper) -> Non
     other = await newspaper.browser.get("/articles/ledger?currency=USD")
     assert re.findall(r'name="offer" value="(\w+)"', other.text) == [dollars.id]
     assert "Prices in USD. Show them in EUR" in words(other)
-    exchange(newspaper.app, newspaper.settings.model_copy(update={"currency": "USD"}))
+    changed = newspaper.settings.model_copy(update={"currency": "USD"})
+    exchange(newspaper.app, changed, RuleBook(changed))
     first = await newspaper.browser.get("/articles/ledger")
     assert "Prices in USD. Show them in EUR" in words(first)
 
@@ -166,7 +168,8 @@ async def test_prices_are_in_one_currency(
     await newspaper.store(dollars, rows.offer(position=2))
     await newspaper.publish("ledger", level="subscribers")
     settings = {"currency": "EUR", "country_header": "X-Country", "trusted_proxies": ("127.0.0.1",)}
-    exchange(newspaper.app, newspaper.settings.model_copy(update=settings))
+    changed = newspaper.settings.model_copy(update=settings)
+    exchange(newspaper.app, changed, RuleBook(changed))
     headers = {} if country is None else {"X-Country": country}
     for page in ("/articles/ledger", "/account"):
         answer = await newspaper.browser.get(f"{page}{query}", headers=headers)
