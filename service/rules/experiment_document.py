@@ -17,6 +17,7 @@ from service.rules.prompt_document import (
     LanguageTag,
     Name,
     check_figures,
+    check_place,
 )
 from service.rules.prompts import Audience, Place, Prompt, WallName
 from service.texts import is_slug, storable
@@ -121,12 +122,7 @@ class ExperimentIn(Body):
 
     @model_validator(mode="after")
     def _fits_its_place(self) -> Self:
-        if self.walls and self.place != "wall":
-            raise ValueError('walls need the place "wall"')
-        if self.every_days is not None and self.place == "wall":
-            raise ValueError(
-                'every_days needs the place "countdown" or "notice": a wall always shows'
-            )
+        check_place(self.place, walls=self.walls, every_days=self.every_days)
         return self
 
     @model_validator(mode="after")

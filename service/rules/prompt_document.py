@@ -1,5 +1,6 @@
 """Prompts as an editor writes them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final, Self, get_args
 
@@ -60,6 +61,14 @@ def check_figures(place: Place, *texts: str) -> None:
         )
 
 
+def check_place(place: Place, *, walls: Sequence[WallName], every_days: int | None) -> None:
+    """ValueError says which of them the place doesn't have."""
+    if walls and place != "wall":
+        raise ValueError('walls need the place "wall"')
+    if every_days is not None and place == "wall":
+        raise ValueError('every_days needs the place "countdown" or "notice": a wall always shows')
+
+
 class PromptIn(Body):
     """What is said to some readers, at a wall in place of the usual words, or beside an open article; an empty
     list is everybody or everything. A wall helps readers of `past_due`, `subscribed` and `seat` instead, but for
@@ -108,12 +117,7 @@ class PromptIn(Body):
 
     @model_validator(mode="after")
     def _fits_its_place(self) -> Self:
-        if self.walls and self.place != "wall":
-            raise ValueError('walls need the place "wall"')
-        if self.every_days is not None and self.place == "wall":
-            raise ValueError(
-                'every_days needs the place "countdown" or "notice": a wall always shows'
-            )
+        check_place(self.place, walls=self.walls, every_days=self.every_days)
         if self.left_at_most is not None and self.place != "countdown":
             raise ValueError('left_at_most needs the place "countdown"')
         return self
