@@ -57,6 +57,8 @@ async def test_every_figure_has_a_page(
         )
         assert answer.status_code == 200, answer.text
         assert found.meaning.definition in unescape(answer.text)
+        is_folded = "<summary>Each step</summary>" in answer.text
+        assert not is_folded or re.search('id="(whole|course)"', answer.text), "all is hidden"
 
 
 async def test_a_chart_a_currency_and_every_value_in_a_table(
