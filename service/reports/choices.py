@@ -14,9 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.access.words import HELPING_WORDS
 from service.db.tables import Article, MovementRow, Offer, PromotionUse, Subscription
 from service.finance.declines import decline_words
+from service.offers.store import all_offers
 from service.problems import invalid_field
 from service.reports import subscriber_list
 from service.reports.movement_sums import LATER, TENURES
+from service.reports.offer_names import offer_words
 from service.reports.queries.depths import PUBLICATION
 from service.reports.queries.holders import NO_SECTION
 from service.reports.queries.money import UNKNOWN
@@ -49,7 +51,7 @@ VALUE_WORDS: Mapping[str, Mapping[str, str]] = {
         LATER: "Longer",
     },
 }  # fmt: skip
-"""What a page calls the values of a filter; others are in words already."""
+"""What a page calls the values of a filter that are always the same."""
 
 
 _SHORT = ("sepa", "us", "au", "ach")
@@ -70,6 +72,8 @@ async def split_words(
             return {each: names.get(each, each.capitalize()) for each in values if each}
         case "method":
             return {each: _method(each) for each in values}
+        case "offer":
+            return await offer_words(session, settings.zone)
         case "cohort":
             return {each: f"{date.fromisoformat(f'{each}-01'):%b %Y}" for each in values}
         case _:
@@ -108,6 +112,15 @@ async def _earlier_words(session: AsyncSession, settings: Settings) -> dict[str,
 
 def _digest(title: str, text: str) -> str:
     return sha256(f"{title}\n{text}".encode()).hexdigest()[:12]
+
+
+async def value_words(
+    session: AsyncSession, names: Collection[str], settings: Settings
+) -> Mapping[str, Mapping[str, str]]:
+    """What a page calls the values of these filters, where they aren't in words already."""
+    if "offer" not in names:
+        return VALUE_WORDS
+    return {**VALUE_WORDS, "offer": await offer_words(session, settings.zone)}
 
 
 async def known_values(session: AsyncSession, names: Iterable[str]) -> dict[str, list[str]]:
@@ -169,7 +182,7 @@ async def _known(session: AsyncSession, name: str) -> list[str]:
         case "coupon":
             return await _distinct(session, PromotionUse.coupon)
         case "offer":
-            return await _distinct(session, Offer.name)
+            return [each.id for each in await all_offers(session)]
         case _:
             return list(_FIXED.get(name, ()))
 

@@ -18,6 +18,7 @@ Value = str | int | float | None
 HEADER = (
     "figure", "version", "series", "split", "currency", "compared", "from", "to", "complete",
     "value", "unit", "reason", "part", "whole", "low", "high", "converted", "among",
+    "split_name",
 )  # fmt: skip
 
 
@@ -73,4 +74,5 @@ def _row(
         step.first.isoformat(), step.last.isoformat(), "yes" if complete else "no",
         shown(cell.value, unit), unit, cell.why, shown(cell.part, "count"),
         shown(cell.whole, "count"), cell.low, cell.high, "yes" if is_converted else "", cell.among,
+        report.name_of(line),
     )  # fmt: skip

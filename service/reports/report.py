@@ -8,13 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.problems import invalid_field
 from service.reports.asked import Asked
 from service.reports.cells import Line
-from service.reports.choices import refuse_unknown
+from service.reports.choices import refuse_unknown, split_words
 from service.reports.conversion import totals
 from service.reports.figure import Figure
+from service.reports.offer_names import by_id
 from service.reports.period import NotAsked
 from service.reports.queries.rates import all_rates
 from service.reports.registry import BY_SLUG
 from service.reports.report_schemas import Report, no_such_figure
+from service.settings import Settings
 
 
 async def report_on(session: AsyncSession, slug: str, asked: Asked) -> Report:
@@ -22,6 +24,7 @@ async def report_on(session: AsyncSession, slug: str, asked: Asked) -> Report:
     figure = BY_SLUG.get(slug)
     if figure is None:
         raise no_such_figure()
+    asked = replace(asked, chosen=await by_id(session, asked.chosen))
     await refuse_unknown(
         session, {name: of for name, of in asked.chosen.items() if name in figure.all_filters}
     )
@@ -37,6 +40,23 @@ async def report_on(session: AsyncSession, slug: str, asked: Asked) -> Report:
         session, figure, (asked, lines), (earlier_asked, earlier)
     )
     return Report(figure, asked, lines, before, earlier, together, together_before)
+
+
+async def named(session: AsyncSession, report: Report, settings: Settings) -> Report:
+    """The report with the words for the values that it tells apart; offers in the order of these."""
+    apart = report.asked.split or report.figure.apart
+    values = {each.split for each in report.lines if each.split}
+    words = await split_words(session, apart, values, settings)
+    if apart != "offer" or report.figure.is_ranked:
+        return replace(report, split_words=words)
+
+    def in_order(lines: Sequence[Line]) -> list[Line]:
+        return sorted(lines, key=lambda each: (each.currency, words.get(each.split, each.split)))
+
+    return replace(
+        report, split_words=words, lines=in_order(report.lines),
+        lines_before=in_order(report.lines_before),
+    )  # fmt: skip
 
 
 async def _converted(

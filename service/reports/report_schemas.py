@@ -60,6 +60,7 @@ class ReportQuery(BaseModel):
     prompt: Annotated[str, AfterValidator(storable), Field(max_length=200)] = ""
     """The name of the prompt that the wall showed, or of a variant as `experiment/variant`; in older rows a digest of the words."""
     offer: _Text = ""
+    """An offer's id. Its name works, too, as long as no other offer has it."""
     method: _Text = ""
     """What was paid with, in Stripe's word, such as card; unknown where it doesn't say."""
     country: _Text = ""
@@ -202,15 +203,18 @@ class LineOut(BaseModel):
 
     series: str
     split: str | None
+    split_name: str | None
+    """What the pages call the value of the split, such as an offer's name for its id."""
     currency: str | None
     cells: list[CellOut]
     total: CellOut
 
     @classmethod
-    def of(cls, line: Line, unit: Unit) -> Self:
+    def of(cls, line: Line, unit: Unit, name: str) -> Self:
         return cls(
             series=line.series,
             split=line.split or None,
+            split_name=name or None,
             currency=line.currency or None,
             cells=[CellOut.of(each, unit) for each in line.cells],
             total=CellOut.of(line.total, unit),
@@ -254,6 +258,10 @@ class Report:
     split_words: Mapping[str, str] = field(default_factory=dict)
     """What a page calls values by which it is told apart; others are in words already."""
 
+    def name_of(self, line: Line) -> str:
+        """What a page calls the value by which the line is told apart."""
+        return self.split_words.get(line.split, line.split)
+
 
 class Compared(BaseModel):
     """The same figure over the period that it is compared with."""
@@ -280,7 +288,10 @@ class ReportOut(BaseModel):
         asked, figure = report.asked, report.figure
 
         def lines(found: Sequence[Line]) -> list[LineOut]:
-            return [LineOut.of(each, figure.series_of(each).unit) for each in found]
+            return [
+                LineOut.of(each, figure.series_of(each).unit, report.name_of(each))
+                for each in found
+            ]
 
         before = None
         if report.before is not None:

@@ -16,7 +16,7 @@ from service.reports.csv_text import csv_lines, report_rows
 from service.reports.history import reader_history
 from service.reports.reader_export import export_answer
 from service.reports.registry import FIGURES
-from service.reports.report import report_on
+from service.reports.report import named, report_on
 from service.reports.report_schemas import (
     FigureList,
     FigureOut,
@@ -179,7 +179,8 @@ async def read_report(
     currency. Where nothing can be computed, the value is null and the reason stands beside it. Needs
     the permission reports:read.
     """
-    report = await report_on(session, slug, query.asked(settings, clocks.business()))
+    counted = await report_on(session, slug, query.asked(settings, clocks.business()))
+    report = await named(session, counted, settings)
     if (query.format or asked_format(accept)) == "json":
         return ReportOut.of(report)
     name = f"{slug}_{report.asked.period.first}_{report.asked.period.last}.csv"

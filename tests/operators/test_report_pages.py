@@ -232,3 +232,23 @@ async def test_who_is_not_signed_in_comes_back_to_the_same_view(
     answer = await browser.get("/admin/reports/mrr?interval=week")
     assert answer.status_code == 303
     assert "next=%2Fadmin%2Freports%2Fmrr%3Finterval%3Dweek" in answer.headers["Location"]
+
+
+async def test_offers_of_one_name_are_chosen_by_what_tells_them_apart(
+    signed_in: SignedIn, store: Store
+) -> None:
+    await store(
+        rows.offer(id="off_a", name="Digital"), rows.offer(id="off_b", name="Digital", amount=1200),
+        rows.offer(id="off_c", name="Weekend"),
+    )  # fmt: skip
+    browser = await signed_in("viewer")
+    page = unescape((await browser.get("/admin/reports/revenue?offer=Weekend")).text)
+    assert '<option value="off_a">Digital, €9.00 a month</option>' in page
+    assert '<option value="off_b">Digital, €12.00 a month</option>' in page
+    assert '<option value="off_c" selected>Weekend</option>' in page
+    assert 'href="/admin/reports/refunds-and-disputes?offer=off_c"' in page
+    refused = await browser.get("/admin/reports/revenue?offer=Digital&from=2026-01-01")
+    assert refused.status_code == 422
+    page = unescape(refused.text)
+    assert "Offer: several are called 'Digital'. Choose one of them" in page
+    assert 'name="from" type="date" value="2026-01-01"' in page

@@ -102,7 +102,7 @@ def _at(hour: int) -> datetime:
 def told(drawn: Iterable[dict[str, Any]], payouts: Iterable[tuple[int, int, str, str]]) -> Told:
     """Rows as they are kept of these sales."""
     found = Told([rows.offer(name="Digital"), rows.offer(name="Weekend", plan="weekend"),
-                  rows.offer(name="A present", kind="gift")])  # fmt: skip
+                  rows.offer(name="Digital", kind="gift")])  # fmt: skip
     for number, sale in enumerate(drawn):
         _sell(found, number, sale)
     for number, (hour, amount, currency, status) in enumerate(payouts):
@@ -292,7 +292,7 @@ class Oracle:
                 continue
             offer = next((o for o in self.told.offers if o.id == invoice.offer_id), None)
             split = {
-                "offer": offer.name if offer else "unknown",
+                "offer": offer.id if offer else "unknown",
                 "plan": offer.plan if offer else "unknown",
                 "": "", "decline": failed[-1][2], "tries": str(len(failed)),
                 "currency": invoice.currency,
@@ -324,7 +324,7 @@ class Oracle:
         offer = offers[row.offer_id] if row.offer_id is not None else None
         return {
             "": "", "currency": row.currency, "method": row.method or "unknown",
-            "country": row.country or "unknown", "offer": offer.name if offer else "unknown",
+            "country": row.country or "unknown", "offer": offer.id if offer else "unknown",
             "plan": offer.plan if offer else "unknown",
         }[self.split]  # fmt: skip
 

@@ -188,6 +188,54 @@ async def test_a_plan_that_an_offer_had_once_is_known(
 
 
 @on_sqlite
+async def test_offers_of_one_name_are_told_apart(
+    staff: httpx2.AsyncClient, database: Database
+) -> None:
+    year = NOW - timedelta(days=365)
+    offers = [
+        rows.offer(id="off_a", name="Digital", created_at=year),
+        rows.offer(id="off_b", name="Digital", amount=1200),
+        rows.offer(id="off_c", name="Digital", amount=1200, created_at=year),
+        rows.offer(id="off_d", name="=Weekend"),
+    ]
+    charges = [
+        rows.failed_charge(
+            rows.invoice(rows.subscription(rows.reader(), each)),
+            status="succeeded", failure="", amount=number, created_at=NOW - timedelta(hours=1),
+        )
+        for number, each in enumerate(offers, start=1)
+    ]  # fmt: skip
+    await store(database, *offers, *charges)
+    address = f"{REPORTS}/refunds-and-disputes"
+    lines = (await staff.get(f"{address}?split=offer")).json()["lines"]
+    expected = {
+        "off_d": "=Weekend",
+        "off_b": "Digital, €12.00 a month, from 10 Mar 2026",
+        "off_c": "Digital, €12.00 a month, from 10 Mar 2025",
+        "off_a": "Digital, €9.00 a month",
+    }
+    charged = [each for each in lines if each["series"] == "charged"]
+    assert {each["split"]: each["split_name"] for each in charged} == expected
+    assert {each["split"]: each["total"]["value"] for each in charged} == {
+        "off_a": 1, "off_b": 2, "off_c": 3, "off_d": 4,
+    }  # fmt: skip
+    file = await staff.get(f"{address}?split=offer&format=csv")
+    read = {each["split"]: each["split_name"] for each in csv.DictReader(StringIO(file.text))}
+    assert read == {**expected, "off_d": "'=Weekend"}
+
+    async def amount(offer: str) -> int:
+        answer = await staff.get(address, params={"offer": offer})
+        (line,) = (each for each in answer.json()["lines"] if each["series"] == "charged")
+        return int(line["total"]["value"])
+
+    assert [await amount(each) for each in ("off_b", "off_d", "=Weekend")] == [2, 4, 4]
+    several = await staff.get(address, params={"offer": "Digital"})
+    assert several.status_code == 422
+    assert several.json()["errors"][0]["field"] == "query.offer"
+    assert "several are called 'Digital'" in several.json()["detail"]
+
+
+@on_sqlite
 @pytest.mark.parametrize("slug", ["mmr", "MRR", "%00", "x" * 101, "..%2Fsummary"])
 async def test_an_unknown_figure(staff: httpx2.AsyncClient, slug: str) -> None:
     assert (await staff.get(f"{REPORTS}/{slug}")).status_code in {404, 422}

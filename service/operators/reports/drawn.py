@@ -99,7 +99,7 @@ def _drawn(report: Report, group: Group, behind: Behind) -> Drawn:
     rest = [each for each in lines if each not in chosen]
     values = [_values(each) for each in chosen]
     names = [
-        report.split_words.get(each.split, each.split)
+        report.name_of(each)
         if each.split and group.title == figure.series_of(each).words
         else name_of(report, each)
         for each in chosen

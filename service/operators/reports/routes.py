@@ -1,6 +1,5 @@
 """The reports' pages: the list of figures by subject, and one figure over a period."""
 
-from dataclasses import replace
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -21,10 +20,10 @@ from service.reports.cells import Line
 from service.reports.figure import OVER_TIME_WORDS, Figure, Subject
 from service.reports.period import COMPARISONS, INTERVALS, Step
 from service.reports.registry import BY_SLUG, FIGURES
-from service.reports.report import report_on
+from service.reports.report import named, report_on
 from service.reports.report_schemas import AnyReport, ReportQuery, no_such_figure
 from service.reports.schemas import Storable
-from service.settings import AppSettings
+from service.settings import AppSettings, Settings
 
 router = APIRouter(prefix="/reports", route_class=PageRoute, include_in_schema=False)
 SeesFigures = Annotated[Visit, Depends(page_requires(Permission.REPORTS_READ))]
@@ -54,7 +53,7 @@ async def show_report(
     figure = BY_SLUG.get(slug)
     if figure is None:
         raise no_such_figure()
-    form = await _form(session, figure, query)
+    form = await _form(session, figure, query, settings)
     try:
         report = await report_on(session, slug, query.asked(settings, clocks.business()))
     except Problem as problem:
@@ -67,10 +66,9 @@ async def show_report(
         return page(
             request, "report.html", status_code=422, typed=typed, refusal=problem.detail, **form
         )
-    apart = report.asked.split or report.figure.apart
-    values = {each.split for each in report.lines if each.split}
-    split_words = await choices.split_words(session, apart, values, settings)
-    report = replace(report, split_words=split_words)
+    report = await named(session, report, settings)
+    # An offer that was asked for by its name is shown, and asked for again, by its id.
+    form["query"] = query.model_copy(update={**report.asked.chosen})
     period = report.asked.period
     sees_readers = Permission.SUBSCRIBERS_READ in visit.operator.permissions
 
@@ -107,7 +105,9 @@ async def show_report(
     )
 
 
-async def _form(session: AsyncSession, figure: Figure, query: ReportQuery) -> dict[str, Any]:
+async def _form(
+    session: AsyncSession, figure: Figure, query: ReportQuery, settings: Settings
+) -> dict[str, Any]:
     """What can be asked of a figure, and what is."""
     return {
         "figure": figure,
@@ -117,7 +117,7 @@ async def _form(session: AsyncSession, figure: Figure, query: ReportQuery) -> di
         "splits": {each: choices.WORDS[each] for each in figure.splits},
         "filters": {each: choices.WORDS[each] for each in figure.all_filters},
         "choices": await choices.known_values(session, figure.all_filters),
-        "value_words": choices.VALUE_WORDS,
+        "value_words": await choices.value_words(session, figure.all_filters, settings),
         "subjects": _by_subject(),
     }
 

@@ -123,7 +123,7 @@ def _names_currencies(report: Report) -> bool:
 
 def name_of(report: Report, line: Line, *, with_currency: bool = False) -> str:
     """What tells the line from the figure's others."""
-    figure, split = report.figure, report.split_words.get(line.split, line.split)
+    figure, split = report.figure, report.name_of(line)
     words = figure.series_of(line).words if len(figure.series) > 1 else ""
     parts = [words, split, line.currency if with_currency else ""]
     return ", ".join(each for each in parts if each) or figure.meaning.name

@@ -115,7 +115,7 @@ async def dunning(session: AsyncSession, asked: Asked) -> list[Line]:
     episodes = await episodes_of(session, asked)
     dimensions: Dimensions = {
         "decline": episodes.c.decline, "tries": cast(episodes.c.tries, String),
-        "currency": episodes.c.currency, "offer": func.coalesce(Offer.name, UNKNOWN),
+        "currency": episodes.c.currency, "offer": func.coalesce(Offer.id, UNKNOWN),
         "plan": func.coalesce(Offer.plan, UNKNOWN),
     }  # fmt: skip
     by_offer = asked.among(("offer", "plan"))
@@ -173,7 +173,7 @@ async def payouts(session: AsyncSession, asked: Asked) -> list[Line]:
 def _dimensions(row: Any) -> Dimensions:
     """The offer is joined outside."""
     return {
-        "offer": func.coalesce(Offer.name, UNKNOWN), "plan": func.coalesce(Offer.plan, UNKNOWN),
+        "offer": func.coalesce(Offer.id, UNKNOWN), "plan": func.coalesce(Offer.plan, UNKNOWN),
         "method": _known(row.method), "country": _known(row.country), "currency": row.currency,
     }  # fmt: skip
 

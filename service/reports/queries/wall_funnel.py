@@ -100,7 +100,7 @@ async def _went_on(
 ) -> tuple[_BySplit, _BySplit]:
     """Of the holders who met a wall, who began a checkout in time, and who completed such a one."""
     of_offers = asked.among(OFFERS)
-    dimensions: Dimensions = {"offer": Offer.name.expression}
+    dimensions: Dimensions = {"offer": Offer.id.expression}
     buyer = func.coalesce(
         literal(READER) + Checkout.reader_id, literal(DEVICE) + Checkout.device_id
     )
