@@ -15,10 +15,13 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import Depends
+from pydantic import AfterValidator, AwareDatetime
 
 from service.running import part
 
 _system_time = partial(datetime.now, UTC)
+FIRST_YEAR, LAST_YEAR = 1000, 9000
+"""Of what callers may send."""
 
 
 class Clocks:
@@ -46,11 +49,17 @@ class Clocks:
 
 
 def in_utc(value: datetime) -> datetime:
-    """The same aware instant in UTC. ValueError: it would lie outside of what a datetime holds."""
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must lie within the years 1 to 9999") from None
+    """The same aware instant in UTC.
+
+    ValueError: it is so near to the edges of what a datetime holds that a time zone or a schedule leads beyond.
+    """
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(f"must lie within the years {FIRST_YEAR} to {LAST_YEAR}; null is no end")
+    return value.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
+"""An instant as a caller sends it."""
 
 
 AppClocks = Annotated[Clocks, Depends(part(Clocks))]

@@ -9,7 +9,7 @@ from service.access.explain import Explanation
 from service.access.reasons import Reason, operators_words
 from service.access.schemas import MeterOut
 from service.bodies import Body
-from service.clock import in_utc
+from service.clock import Instant
 from service.content.level import LevelSource
 from service.db.tables import AccessEntry
 from service.identity.entry import Entry
@@ -22,7 +22,7 @@ class ExplainQuery(Body):
 
     reader: Annotated[str, AfterValidator(storable), Field(min_length=3, max_length=255)]
     article: Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=SLUG_LENGTH)]
-    at: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None
+    at: Instant | None = None
     entry: Entry = "direct"
     """By what the reader came: a limit of the meter may depend on it."""
 

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from service.billing.gift_subscriptions import GiftWanted
 from service.bodies import Body, WholeNumber
-from service.clock import in_utc
+from service.clock import Instant
 from service.identity.email import checked_address
 from service.identity.touches import LONGEST_REFERRER, Campaign
 from service.offers.pricing import MOST_SEATS
@@ -23,7 +23,7 @@ class GiftIn(Body):
         None
     )
     """The receiver's; absent: nothing is mailed, and the buyer has the link."""
-    send_at: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None
+    send_at: Instant | None = None
     """When it is mailed, within two years; absent: once it is paid."""
 
     def wanted(self) -> GiftWanted:

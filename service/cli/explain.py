@@ -8,6 +8,7 @@ import typer
 from service.access.explain import explain as explained
 from service.access.explain_schemas import ExplanationOut
 from service.cli.running import CommandFailed, command, failing_with, ready_context
+from service.clock import in_utc
 from service.content.rendering import Rendering
 from service.identity.entry import ENTRY_WORDS
 from service.settings import Settings
@@ -53,7 +54,7 @@ def _instant(text: str | None, settings: Settings) -> datetime | None:
         return None
     try:
         read = datetime.fromisoformat(text)
-        return read if read.tzinfo is not None else read.replace(tzinfo=settings.zone)
+        return in_utc(read if read.tzinfo is not None else read.replace(tzinfo=settings.zone))
     except ValueError as error:
         raise CommandFailed(
             f"--at {text} is no instant. Write it as 2026-03-10T09:00 or 2026-03-10T09:00Z."

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from service.clock import in_utc
+from service.clock import Instant
 from service.content.direction import Direction
 from service.content.level import LevelSource
 from service.content.visibility import Status
@@ -62,7 +61,7 @@ def _once_each(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_written_instant), AfterValidator(in_utc)]
+WrittenInstant = Annotated[Instant, BeforeValidator(_written_instant)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
@@ -113,9 +112,9 @@ class ArticleIn(_Strict):
         Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")] | None
     ) = None
     """A language tag (BCP 47), such as `en` or `pt-BR`."""
-    published_at: Instant | None = None
+    published_at: WrittenInstant | None = None
     """May lie in the future: the article appears then. Left out of a published one: now."""
-    updated_at: Instant | None = None
+    updated_at: WrittenInstant | None = None
     """When the text was last changed, as readers and search engines shall see it. Left out: now, if
     title, standfirst, body, authors or picture differ from what was there."""
     status: Status = "published"

@@ -3,9 +3,11 @@
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from io import StringIO
 from zoneinfo import ZoneInfo
+
+from service.clock import in_utc
 
 
 class ListRefused(Exception):
@@ -86,11 +88,12 @@ def instant(text: str, zone: ZoneInfo, *, ends: bool) -> datetime | None:
     try:
         if len(text) == len("2026-12-31"):
             day = date.fromisoformat(text) + timedelta(days=1 if ends else 0)
-            return datetime.combine(day, time.min, zone).astimezone(UTC)
+            return in_utc(datetime.combine(day, time.min, zone))
         read = datetime.fromisoformat(text)
-        return (read if read.tzinfo is not None else read.replace(tzinfo=zone)).astimezone(UTC)
+        return in_utc(read if read.tzinfo is not None else read.replace(tzinfo=zone))
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"{text} is no day or time, such as 2026-12-31") from error
+        hint = "; leave it empty if there is no end" if ends else ""
+        raise ValueError(f"{text} is no day or time, such as 2026-12-31{hint}") from error
 
 
 def end_of_run(*, dry_run: bool) -> None:

@@ -7,7 +7,7 @@ from fastapi import Path
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.bodies import Body, ListOut
-from service.clock import in_utc
+from service.clock import Instant
 from service.db.tables import Institution
 from service.grants.domains import checked_domain
 from service.grants.institutions import InstitutionTerms
@@ -33,7 +33,7 @@ class InstitutionIn(Body):
     plan: Annotated[str, Field(max_length=SLUG_LENGTH, pattern=SLUG)]
     domains: Annotated[tuple[Domain, ...], Field(max_length=MOST)] = ()
     networks: Annotated[tuple[NetworkText, ...], Field(max_length=MOST)] = ()
-    ends_at: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None
+    ends_at: Instant | None = None
 
     def terms(self) -> InstitutionTerms:
         """The same for the verb; what is named twice counts once."""

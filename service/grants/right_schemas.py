@@ -6,7 +6,7 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
 
 from service.bodies import Body, ListOut, WholeNumber
-from service.clock import in_utc
+from service.clock import Instant
 from service.db.tables import Right
 from service.grants.matching import nobody_finds
 from service.grants.right_lists import MOST_ENDED_PERCENT
@@ -24,7 +24,6 @@ Reference = Annotated[
     str, AfterValidator(storable), Path(min_length=1, max_length=LONGEST_REFERENCE)
 ]
 """The source's own name of the right."""
-Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
 Text = Annotated[str, AfterValidator(storable), Field(max_length=200)]
 
 

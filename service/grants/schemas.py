@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from service.bodies import Body
-from service.clock import in_utc
+from service.clock import Instant
 from service.db.tables import Grant
 from service.grants.comps import LONGEST_NOTE
 
@@ -14,7 +14,7 @@ class CompIn(Body):
     """Access given away: to everything, until `ends_at` (null: until it is revoked)."""
 
     reader_id: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_]+$")]
-    ends_at: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None
+    ends_at: Instant | None = None
     note: Annotated[str, Field(min_length=1, max_length=LONGEST_NOTE, pattern=r"^[^\x00]*$")]
     """Why, for colleagues who ask later."""
 

@@ -1,19 +1,18 @@
 """Experiments as an editor plans them: all of it is fixed before the start."""
 
 from collections.abc import Mapping
-from datetime import UTC
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, model_validator
 
 from service.bodies import Body, WholeNumber
+from service.clock import Instant
 from service.identity.entry import Entry
 from service.rules.experiments import ALL_SHARES, Experiment, Goal, Limits, Subject, Variant
 from service.rules.prompt_document import (
     MOST_NAMED,
     STORED,
     EveryDays,
-    Instant,
     LanguageTag,
     Name,
     check_figures,
@@ -150,7 +149,7 @@ class ExperimentIn(Body):
             scope if self.subject == "prompt" else None,
             started_at,
             # Each read compares it: of two zones that takes nine times as long.
-            self.ends_at.astimezone(UTC),
+            self.ends_at,
         )
 
     def _prompt(self, name: str, words: WordsIn) -> Prompt:

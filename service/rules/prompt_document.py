@@ -1,12 +1,10 @@
 """Prompts as an editor writes them."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Final, Self, get_args
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -14,6 +12,7 @@ from pydantic import (
 )
 
 from service.bodies import Body, WholeNumber
+from service.clock import Instant
 from service.identity.entry import Entry
 from service.rules.prompts import Audience, Place, Prompt, WallName
 from service.texts import storable
@@ -21,7 +20,6 @@ from service.texts import storable
 STORED: Final = {"stored": True}
 """The context of what is read from the database."""
 MOST_NAMED, MOST_PROMPTS = 500, 100
-_FIRST_YEAR, _LAST_YEAR = 1970, 9000
 
 Name = Annotated[
     str,
@@ -30,17 +28,7 @@ Name = Annotated[
 ]
 
 
-def _in_calendars(value: datetime) -> datetime:
-    # Years at whose edges a time zone leads out of what datetimes can say.
-    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
-        raise ValueError(
-            f"must be between the years {_FIRST_YEAR} and {_LAST_YEAR}; null is no end"
-        )
-    return value
-
-
 EveryDays = Annotated[WholeNumber, Field(ge=1, le=365)]
-Instant = Annotated[AwareDatetime, AfterValidator(_in_calendars)]
 LanguageTag = Annotated[
     str,
     StringConstraints(

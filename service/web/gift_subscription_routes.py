@@ -1,6 +1,6 @@
 """The reader's pages for gift subscriptions: bought, shown to the buyer, and redeemed."""
 
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from service.checkout.limits import LimitedGateway
 from service.checkout.returned import remember_claim
 from service.checkout.schemas import Short
 from service.checkout.start import Order, start_checkout
+from service.clock import in_utc
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
 from service.grants.link_tokens import LONGEST
@@ -71,8 +72,8 @@ def _day(typed: str, zone: ZoneInfo) -> datetime | None:
     if not typed:
         return None
     try:
-        return datetime.combine(date.fromisoformat(typed), time(8), zone).astimezone(UTC)
-    except (ValueError, OverflowError):
+        return in_utc(datetime.combine(date.fromisoformat(typed), time(8), zone))
+    except ValueError:
         raise Problem(
             "invalid-request", f"{typed} isn’t a date. Write it like 2026-12-24."
         ) from None

@@ -65,7 +65,7 @@ BAD_LINES = [
     ("A,digital,,,4711,", "need a postcode"),
     ("A,digital,31.12.2026,ana@example.org,,", "is no day or time"),
     ("A,digital,2026-13-01,ana@example.org,,", "is no day or time"),
-    ("A,digital,9999-12-31,ana@example.org,,", "is no day or time"),
+    ("A,digital,9999-12-31,ana@example.org,,", "leave it empty if there is no end"),
     ("A,digital", "has 2 values instead of 6"),
     ("A,digital,,ana@example.org,,,", "has 7 values instead of 6"),
     (f"{'A' * 201},digital,,ana@example.org,,", "longer than 200"),

@@ -4,12 +4,14 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from html import unescape
+from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
 
 from service.access.reasons import REASONS
 from service.db.base import Base
+from service.operators.frame.pages import fact_text
 from service.reports.metrics import (
     ACTIVE_SUBSCRIBERS,
     COLLECTION_PAUSED,
@@ -309,3 +311,16 @@ async def test_pages_hold_no_inline_style_or_script(signed_in: SignedIn, store: 
     for address in ("/admin", f"/admin/subscribers/{reader.id}"):
         page = (await browser.get(address)).text
         assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=", page)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("2026-03-10T09:05:00+00:00", "10 Mar 2026, 10:05"),
+        ("2026-03-10T09:05:00Z, said Ana", "2026-03-10T09:05:00Z, said Ana"),
+        ("2026-13-41T09:05:00Z", "2026-13-41T09:05:00Z"),
+        ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+    ],
+)
+def test_what_only_looks_like_an_instant_is_shown_as_it_is(value: str, shown: str) -> None:
+    assert fact_text(value, ZoneInfo("Europe/Berlin")) == shown

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, tzinfo
 from email.utils import parsedate_to_datetime
 from zoneinfo import ZoneInfo
 
+from service.clock import in_utc
 from service.content.importers.wxr import Item
 
 _YEAR = re.compile(r"\s[12]\d{3}\s")
@@ -39,8 +40,8 @@ def _parsed(text: str, zone: tzinfo) -> datetime | None:
     """ISO 8601, with a space or a T, with or without an offset; `zone` is for those without."""
     try:
         date = datetime.fromisoformat(text)
-        return (date if date.tzinfo else date.replace(tzinfo=zone)).astimezone(UTC)
-    except (ValueError, OverflowError):
+        return in_utc(date if date.tzinfo else date.replace(tzinfo=zone))
+    except ValueError:
         return None
 
 
@@ -50,6 +51,6 @@ def _parsed_rfc822(text: str) -> datetime | None:
         return None
     try:
         date = parsedate_to_datetime(text)
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
+        return in_utc(date if date.tzinfo else date.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         return None

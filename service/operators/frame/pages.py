@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ from fastapi.routing import APIRoute
 
 from service.access.reasons import operators_words
 from service.billing.outside import OUTSIDE_WORDS
-from service.clock import Clocks
+from service.clock import Clocks, in_utc
 from service.html.pages import render
 from service.html.redirect import asked_address, see_other
 from service.identity.meanwhile import stamp_at
@@ -110,8 +111,10 @@ def fact_text(value: object, zone: ZoneInfo) -> str:
     text = str(value) if isinstance(value, str | int) else ""
     if '": ' in text:
         return ""  # a document, such as a prompt of the rules
-    if _INSTANT.match(text):
-        return local_minute(datetime.fromisoformat(text), zone)
+    if _INSTANT.fullmatch(text):
+        # It may be something that was typed, such as a name, and no instant of any calendar.
+        with suppress(ValueError):
+            return local_minute(in_utc(datetime.fromisoformat(text)), zone)
     return text if len(text) <= _LONGEST_FACT else ""
 
 

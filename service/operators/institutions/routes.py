@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.clock import in_utc
 from service.db.context import AppContext
 from service.db.session import ReadSession, ReportSession
 from service.db.tables import Institution
@@ -192,7 +193,7 @@ def _end(text: str, zone: ZoneInfo) -> datetime | None:
         return None
     try:
         following = date.fromisoformat(text) + timedelta(days=1)
-        return datetime.combine(following, time.min, zone).astimezone(UTC)
+        return in_utc(datetime.combine(following, time.min, zone))
     except (ValueError, OverflowError):
         raise ValueError(f"{text} isn’t a date. Write it like 2026-12-31.") from None
 

@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from service.bodies import Body, ListOut, WholeNumber
+from service.clock import Instant
 from service.operators.stripe_figures.entries import Entered
 from service.reports.agreement import Churn, Counted, Discounts, Start
 
@@ -27,7 +28,7 @@ class StripeFigureIn(Body):
 
     figure: Counted
     currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
-    at: AwareDatetime | None = None
+    at: Instant | None = None
     """The instant that Stripe's figure is of; null: now."""
     value: Annotated[WholeNumber, Field(ge=0, le=MOST)]
     settings: StripeSettingsIn = StripeSettingsIn()

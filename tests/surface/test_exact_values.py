@@ -1,4 +1,6 @@
-"""A whole number in a body is written as one: `true`, "3" and 3.0 are refused, in each call that takes any."""
+"""In each call that takes any: a whole number is written as one, so `true`, "3" and 3.0 are refused, and an
+instant from which a time zone or a schedule would lead out of the calendar is refused, too.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -18,6 +20,13 @@ from tests.inside import Paywall, inside
 
 pytestmark = on_sqlite
 _EACH = "[]"
+_EDGES = (
+    "0001-01-01T00:00:00+14:00",
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59Z",
+    "9999-12-31T23:59:59-14:00",
+)
+_NUMBER, _INSTANT = {"type": "integer"}, {"type": "string", "format": "date-time"}
 _SELLING: dict[str, type[Body]] = {
     "/v1/checkout": CheckoutIn,
     "/v1/admin/offers": OfferIn,
@@ -34,20 +43,23 @@ async def paywall(
         yield site
 
 
-def numbers(
-    schema: dict[str, Any], known: dict[str, Any], path: tuple[str, ...] = ()
+def paths_to(
+    kind: dict[str, str],
+    schema: dict[str, Any],
+    known: dict[str, Any],
+    path: tuple[str, ...] = (),
 ) -> Iterator[tuple[str, ...]]:
-    """The paths of whole numbers in a body of this schema."""
+    """Where a body of this schema has values of the kind."""
     if "$ref" in schema:
-        yield from numbers(known[schema["$ref"].split("/")[-1]], known, path)
-    if schema.get("type") == "integer":
+        yield from paths_to(kind, known[schema["$ref"].split("/")[-1]], known, path)
+    if kind.items() <= schema.items():
         yield path
     for each in schema.get("anyOf", ()):
-        yield from numbers(each, known, path)
+        yield from paths_to(kind, each, known, path)
     for name, each in schema.get("properties", {}).items():
-        yield from numbers(each, known, (*path, name))
+        yield from paths_to(kind, each, known, (*path, name))
     if "items" in schema:
-        yield from numbers(schema["items"], known, (*path, _EACH))
+        yield from paths_to(kind, schema["items"], known, (*path, _EACH))
 
 
 def body_with(path: tuple[str, ...], value: Any) -> Any:
@@ -59,11 +71,11 @@ def body_with(path: tuple[str, ...], value: Any) -> Any:
     return [inner] if first == _EACH else {first: inner}
 
 
-def _refuse(body: type[Body], path: tuple[str, ...], value: Any) -> None:
+def _refuse(body: type[Body], path: tuple[str, ...], value: Any, error: str) -> None:
     with pytest.raises(ValidationError) as refused:
         body.model_validate(body_with(path, value))
     found = {each["loc"]: each["type"] for each in refused.value.errors()}
-    assert found.get(path) == "int_type", (body, path, value)
+    assert found.get(path) == error, (body, path, value)
 
 
 async def test_only_a_whole_number_is_taken_for_one(paywall: Paywall) -> None:
@@ -72,13 +84,13 @@ async def test_only_a_whole_number_is_taken_for_one(paywall: Paywall) -> None:
     for address, methods in document["paths"].items():
         for method, call in methods.items():
             body = call.get("requestBody", {}).get("content", {}).get("application/json")
-            for path in numbers(body["schema"], known) if body else ():
+            for path in paths_to(_NUMBER, body["schema"], known) if body else ():
                 for wrong in (True, "3", 3.0):
                     answer = await paywall.client.request(
                         method, address.format_map(_Any()), json=body_with(path, wrong), headers=paywall.staff if "/admin/" in address else None,
                     )  # fmt: skip
                     if answer.status_code == 503:  # nothing is sold here
-                        _refuse(_SELLING[address], path, wrong)
+                        _refuse(_SELLING[address], path, wrong, "int_type")
                         asked += 1
                         continue
                     told = f"{method} {address} {'.'.join(path)} {wrong!r}: {answer.text}"
@@ -91,6 +103,42 @@ async def test_only_a_whole_number_is_taken_for_one(paywall: Paywall) -> None:
                     ), told
                     asked += 1
     assert asked > 100
+
+
+async def test_no_instant_at_the_edges_of_the_calendar_is_taken(paywall: Paywall) -> None:
+    document = (await paywall.client.get("/openapi.json")).json()
+    known, asked = document["components"]["schemas"], set()
+    for address, methods in document["paths"].items():
+        for method, call in methods.items():
+            body = call.get("requestBody", {}).get("content", {}).get("application/json")
+            for path in paths_to(_INSTANT, body["schema"], known) if body else ():
+                asked.add(path[-1])
+                for edge in _EDGES:
+                    if address in _SELLING:
+                        _refuse(_SELLING[address], path, edge, "value_error")
+                    else:
+                        sent = {"json": body_with(path, edge)}
+                        await _refused_at(paywall, method, address, path, sent)
+            for each in call.get("parameters", ()):
+                if each["in"] == "query" and any(paths_to(_INSTANT, each["schema"], known)):
+                    asked.add(each["name"])
+                    for edge in _EDGES:
+                        sent = {"params": {each["name"]: edge}}
+                        await _refused_at(paywall, method, address, (each["name"],), sent)
+    names = {"published_at", "updated_at", "starts_at", "ends_at", "send_at", "at"}
+    assert asked == names
+
+
+async def _refused_at(
+    paywall: Paywall, method: str, address: str, path: tuple[str, ...], sent: dict[str, Any]
+) -> None:
+    answer = await paywall.client.request(
+        method, address.format_map(_Any()), headers=paywall.staff, **sent
+    )
+    assert answer.status_code == 422, (address, path, answer.text)
+    field = ".".join("0" if each == _EACH else each for each in path)
+    told = {each["field"]: each["message"] for each in answer.json()["errors"]}
+    assert "years 1000 to 9000" in told.get(f"body.{field}", told.get(f"query.{field}", "")), told
 
 
 class _Any(dict[str, str]):
