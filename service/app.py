@@ -15,6 +15,7 @@ from service import health
 from service.access import gift_routes
 from service.access import routes as access_routes
 from service.access.answers import UnlockAnswers
+from service.access.gathering import Gathering
 from service.access.gifts import Gifts
 from service.access.hot import HotRoutes
 from service.access.hot_unlock import PREFIX
@@ -199,9 +200,8 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve, names: Names) ->
     institution_reads = InstitutionReads(networks, settings.zone)
     gifts = Gifts(context, link_key(settings))
     openings = Openings(context, gifts, networks)
-    unlocking = Unlocking(
-        context, metering, on_sale, rule_book, institution_reads, networks, gifts, openings, uses
-    )
+    gathering = Gathering(context, metering, rule_book, networks, openings)
+    unlocking = Unlocking(context, gathering, metering, on_sale, gifts, institution_reads, uses)
     return (
         settings,
         clocks,

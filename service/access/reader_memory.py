@@ -1,6 +1,6 @@
 """Signed-in readers that this process has read from the database within the last seconds.
 
-What is remembered may open an article and never closes one: unlock.py reads a reader anew before it shows
+What is remembered may open an article and never closes one: gathering.py reads a reader anew before it shows
 a wall. So nobody who has just paid meets one, and what was taken away holds for some seconds at most:
 for one where revocations know it, and for none where a request to this process did it.
 """

@@ -14,6 +14,7 @@ from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.answers import Answered, UnlockAnswers
+from service.access.gathering import Gathering
 from service.access.gifts import Gifts
 from service.access.hot_unlock import HotUnlock
 from service.access.openings import Openings
@@ -216,11 +217,16 @@ async def test_what_is_learnt_while_a_read_is_decided_makes_no_older_look_certai
     process = Process(paywall, context_in(running))
     await process.openings.refresh()
     context = disturbed(paywall, process.openings.refresh)
+    metering, reads = (
+        running.get(Metering),
+        InstitutionReads(process.networks, paywall.settings.zone),
+    )
+    gathering = Gathering(
+        context, metering, running.get(RuleBook), process.networks, process.openings
+    )
     unlocking = Unlocking(
-        context, running.get(Metering), running.get(OnSale), running.get(RuleBook),
-        InstitutionReads(process.networks, paywall.settings.zone), process.networks,
-        process.gifts, process.openings, ReaderUses(),
-    )  # fmt: skip
+        context, gathering, metering, running.get(OnSale), process.gifts, reads, ReaderUses()
+    )
     article = await running.get(ArticleCache).get(paywall.database, "paid")
     assert article is not None
     await agree(paywall)

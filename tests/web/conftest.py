@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from service.access.answers import UnlockAnswers
+from service.access.gathering import Gathering
 from service.access.gifts import Gifts
 from service.access.openings import Openings
 from service.access.revocations import Revocations
@@ -124,9 +125,8 @@ def reading_parts(
     networks, gifts = InstitutionNetworks(), Gifts(context, link_key(settings))
     reads, on_sale = InstitutionReads(networks, settings.zone), OnSale(database.reading, clocks)
     openings = Openings(context, gifts, networks)
-    unlocking = Unlocking(
-        context, metering, on_sale, rules, reads, networks, gifts, openings, ReaderUses()
-    )
+    gathering = Gathering(context, metering, rules, networks, openings)
+    unlocking = Unlocking(context, gathering, metering, on_sale, gifts, reads, ReaderUses())
     rings = KeyRingHolder(derived_key(settings, "token-keys"))
     tokens = UnlockTokens(rings, settings, Revocations())
     answers = UnlockAnswers(context, unlocking, articles, tokens, device_key(settings))
