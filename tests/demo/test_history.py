@@ -54,13 +54,16 @@ from service.identity.cookies import cookie_name
 from service.identity.sessions import open_session
 from service.metering.ledger import Entry
 from service.operators.money import lists
+from service.operators.stripe_figures.entries import list_entries
 from service.operators.weekly_mail import WEEKLY, WeeklyMail
 from service.payments.books import BOOKED_KINDS, BookedKind
 from service.payments.stripe_gateway import StripeGateway
 from service.reports.asked import Asked
+from service.reports.experiment_report import report_on_experiment
 from service.reports.period import parse_period
 from service.reports.registry import FIGURES
 from service.reports.sharing_list import SharingQuery, list_sharing
+from service.rules.experiment_store import newest_experiments
 from service.simulator.app import Simulator, create_simulator
 from service.simulator.payments.charges import OPEN_DISPUTE
 from tests.conftest import MovingClocks, settings_of
@@ -253,7 +256,7 @@ async def test_the_money_page_has_something_to_show(demo: Demo) -> None:
         latest = await lists.read_payout(session, payouts.items[0].id)
         wrote = await session.scalar(select(func.count()).where(Subscription.cancel_comment != ""))
     assert all(each.decline != "unknown" and each.tries for each in owing.items)
-    assert {each.offer_name for each in refunds.items} >= {"Monthly"}
+    assert {each.offer_name for each in refunds.items} & {"Monthly", "Yearly"}
     whose = [each.whose for each in owing.items] + [each.whose for each in refunds.items]
     assert all(each.email for each in whose)
     assert (latest.rest, len(payouts.items)) == (0, 20)
@@ -283,10 +286,21 @@ async def test_lists_beside_the_sales_have_something_to_show(demo: Demo) -> None
         for table in (ExchangeRate, Institution, InstitutionReadDay, GiftLink, GiftOpening):
             assert await session.scalar(select(func.count()).select_from(table)), table
         bound = set(await session.scalars(select(Right.bound_by)))
-        today = demo.clocks.business().astimezone(demo.context.settings.zone).date()
-        shared = await list_sharing(session, SharingQuery(), today)
+        now, zone = demo.clocks.business(), demo.context.settings.zone
+        shared = await list_sharing(session, SharingQuery(), now.astimezone(zone).date())
+        tried = [
+            await report_on_experiment(session, each, now, zone)
+            for each in await newest_experiments(session, 5)
+        ]
+        entered = (await list_entries(session, ListQuery(limit=20))).items
     assert bound == {None, "email"}
     assert len(shared.items) == 2
+    assert [each.state for each in tried] == ["running", "over"]
+    for report in tried:
+        assert report.result is not None
+        assert report.mixed == 0
+        assert all(each.tally.holders for each in report.result.variants)
+    assert [each.rest == 0 for each in entered] == [False, True, True]
 
 
 async def test_a_second_start_adds_nothing(demo: Demo) -> None:
@@ -303,15 +317,20 @@ async def test_reads_are_as_real_ones_are_recorded_and_explained(going_on: Demo)
     async with demo.context.database.reading() as session:
         written = list(await session.scalars(select(AccessEntry)))
         slugs = {row.id: row.slug for row in await session.scalars(select(Article))}
-        live = await session.scalar(
-            select(Subscription.reader_id).where(Subscription.status == "active").limit(1)
-        )
+        holders = await session.execute(
+            select(Grant.source, func.min(Grant.reader_id))
+            .where(
+                Grant.source.in_(("subscription", "comp")), Grant.ends_at > demo.clocks.business()
+            )
+            .group_by(Grant.source)
+        )  # fmt: skip
+    granted = {reader: source for source, reader in holders}
     only_registered = {each.reader_id for each in written if each.audience == "registered"}
     context = demo.context
     async with inside(context.database, context.settings, demo.clocks) as paywall:
         for slug in slugs.values():
             await paywall.unlock(slug)
-        for reader in (min(map(str, only_registered)), str(live)):
+        for reader in (min(map(str, only_registered - {*granted})), *granted):
             async with paywall.database.transaction() as session:
                 opened = await open_session(
                     session, reader_id=reader, now=demo.clocks.wall(), settings=context.settings
@@ -319,7 +338,7 @@ async def test_reads_are_as_real_ones_are_recorded_and_explained(going_on: Demo)
             name = cookie_name("session", context.settings)
             paywall.client.cookies.set(name, opened.token, domain="127.0.0.1")
             for slug in slugs.values():
-                if reader == live:
+                if reader in granted:
                     await paywall.client.get(f"/articles/{slug}")
                 else:
                     await paywall.unlock(slug)
@@ -337,12 +356,12 @@ async def test_reads_are_as_real_ones_are_recorded_and_explained(going_on: Demo)
 
 
 def filled(entries: Sequence[AccessEntry]) -> dict[object, frozenset[str]]:
-    """The columns with a value of each kind of row, but for what led there."""
+    """The columns with a value of each kind of row, but for what led there and what is tried on some."""
     found: dict[object, frozenset[str]] = {}
     for each in entries:
         kind = each.reason, each.wall, each.audience, each.once, each.reader_id is None
         columns = {name for name in Entry._fields if getattr(each, name) is not None}
-        columns -= {"referrer_host", "campaign"}
+        columns -= {"referrer_host", "campaign", "variant"}
         assert found.setdefault(kind, frozenset(columns)) == columns, kind
     return found
 

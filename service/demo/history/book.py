@@ -116,6 +116,7 @@ class Scribe:
         reader = new_reader(person.reader_id, email=person.email, now=person.at)
         reader.verified_key, reader.email_verified_at = reader.email_key, person.at
         reader.pseudonym = stable_id("ctm", person.number)
+        reader.experiment_unit = person.device
         linked = ReaderDevice(device_id=person.device, reader_id=reader.id, linked_at=person.at)
         asked = SignInAsk(holder=known_device_holder(person.device), at=person.at - _MAIL_TAKES)
         self.book.rows += [reader, linked, asked]
@@ -130,8 +131,8 @@ class Scribe:
             holder = self.reading.holder_of(person.device)
             self.book.touches.append((holder, person.led_by, person.at))
 
-    def reads_registered(self, person: Person) -> None:
-        """What somebody reads who has signed in and bought nothing."""
+    def reads_registered(self, person: Person, comp_until: datetime | None) -> None:
+        """What somebody reads who has signed in and bought nothing; with a comp, until it ends."""
         rng = drawn("registered reads", person.number)
         day, times = self.calendar.day_of(person.at), []
         for _ in range(rng.randrange(1, 9)):
@@ -141,11 +142,11 @@ class Scribe:
             if at > self.book.until:
                 return
             piece = self.reading.piece_of(self.calendar.day_of(at), at, rng)
-            self.book.note_entry(
-                self.reading.read_by_registered(
-                    person.reader_id, person.device, piece, at, person.led_by
-                )
-            )
+            whose = person.reader_id, person.device, piece, at
+            if comp_until is not None and at < comp_until:
+                self.book.note_entry(self.reading.read_by_grant("comp", *whose))
+            else:
+                self.book.note_entry(self.reading.read_by_registered(*whose, person.led_by))
 
     def leaves_checkout(self, person: Person) -> None:
         """A checkout that nobody came back from."""
@@ -187,6 +188,9 @@ class Scribe:
     def subscribes(self, buyer: Buyer) -> None:
         """A subscription from its purchase to now, and the next one of a reader who comes back."""
         person = buyer.person
+        if not self.reading.tried.wins_over(person.device, person.at):
+            self.leaves_checkout(person)
+            return
         self.comes_to_a_wall(person)
         self.signs_in(person)
         if buyer.course.started_at > self.book.until:
@@ -319,8 +323,8 @@ class Scribe:
             piece = self.reading.piece_of(day, at, rng)
             if self.book.is_new(at):
                 self.book.entries.append(
-                    self.reading.read_by_subscriber(
-                        buyer.person.reader_id, buyer.person.device, piece, at
+                    self.reading.read_by_grant(
+                        "subscription", buyer.person.reader_id, buyer.person.device, piece, at
                     )
                 )
 

@@ -6,12 +6,13 @@ Each read is decided, and each wall made, by what does both for real readers (ac
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
+from typing import Literal, get_args
 
-from service.access.case import consumes
+from service.access.case import Case, consumes
 from service.access.decision import (
     Allow,
     ArticleFacts,
@@ -28,11 +29,13 @@ from service.access.evidence import article_facts, evidence_of_rows
 from service.access.metered import Reading as MeteredReading
 from service.access.metered import metered_reader, room_after_registering, window_asked
 from service.access.occasion import Arrival
+from service.access.views import variant_met
 from service.access.wall import Met, wall_for
 from service.content.article import ListedArticle
 from service.content.level import without_schedule
 from service.db.context import Context
 from service.demo.history.names import touch
+from service.demo.history.tried import Tried
 from service.demo.history.year import (
     VIRAL_DAYS,
     VIRAL_SLUG,
@@ -52,7 +55,10 @@ from service.rules.in_force import InForce
 
 _RETURNING = 0.38
 """Of the visitors without an account, those who were here before."""
-_SUBSCRIBED = Evidence((HeldGrant("subscription", EVERYTHING),), verified=True)
+Source = Literal["subscription", "comp"]
+_GRANTED: Mapping[Source, Evidence] = {
+    source: Evidence((HeldGrant(source, EVERYTHING),), verified=True) for source in get_args(Source)
+}
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,7 @@ class Reading:
     calendar: Calendar
     pieces: Sequence[Piece]
     in_force: InForce
+    tried: Tried
     assortment: Assortment
     size: int
     _meters: dict[tuple[str, datetime], MeterState] = field(default_factory=dict)
@@ -123,9 +130,11 @@ class Reading:
         """A read, or a wall, of somebody who has signed in and bought nothing."""
         return self._read(_Seat(reader_holder(reader_id), reader_id, device), piece, at, led_by)
 
-    def read_by_subscriber(self, reader_id: str, device: str, piece: Piece, at: datetime) -> Entry:
+    def read_by_grant(
+        self, source: Source, reader_id: str, device: str, piece: Piece, at: datetime
+    ) -> Entry:
         """A read of somebody to whom everything is open."""
-        outcome = _decided(self._facts(piece, at), _SUBSCRIBED, NoMeter.NOT_ASKED, at)
+        outcome = _decided(self._facts(piece, at), _GRANTED[source], NoMeter.NOT_ASKED, at)
         return entry_at(
             at, self.calendar.zone,
             holder=reader_holder(reader_id), article_id=piece.article.id, reader_id=reader_id,
@@ -138,11 +147,12 @@ class Reading:
     def _read(self, seat: _Seat, piece: Piece, at: datetime, led_by: Touch) -> Entry:
         article, verified, facts = piece.article, seat.reader_id is not None, self._facts(piece, at)
         reading = MeteredReading(metered_reader(verified=verified, former=False), entry_of(led_by))
-        seen = window_asked(article, facts.level, self.in_force, at, reading)
+        view = self.tried.view(seat.device, at)
+        seen = window_asked(article, facts.level, view, at, reading)
         window = self._known(seat, seen) if isinstance(seen, MeterState) else None
-        room = room_after_registering(article, self.in_force, reading.entry, window or seen)
+        room = room_after_registering(article, view, reading.entry, window or seen)
         evidence = evidence_of_rows(
-            (), verified=verified, sign_in_offered=self.in_force.settings.readers_can_sign_in,
+            (), verified=verified, sign_in_offered=view.settings.readers_can_sign_in,
             room_after_registering=room,
         )  # fmt: skip
         outcome = _decided(facts, evidence, window or seen, at)
@@ -154,6 +164,9 @@ class Reading:
             referrer_host=led_by.referrer_host, campaign=led_by.campaign,
             meter_name=window.meter if window is not None else None,
         )  # fmt: skip
+        case = Case(facts, evidence, window or seen, at, lambda _: room, outcome)
+        arrival = Arrival(article.section, article.language, reading.entry)
+        row = row._replace(variant=variant_met(case, arrival, view, None, None))
         if row.consumed and window is not None:
             counted = window._replace(counted=window.counted | {article.id})
             self._meters[_meter(seat, counted), window.window.key] = counted
@@ -162,12 +175,12 @@ class Reading:
         shown = window and window.without_reads(self.calendar.zone)
         wall = wall_for(
             Met(outcome, facts, shown, room, verified),
-            Arrival(article.section, article.language, reading.entry), self.assortment, (),
-            self.context, self.in_force,
+            arrival, self.assortment, (), self.context, view,
         )  # fmt: skip
         return row._replace(
-            granted=False, wall=wall.kind, prompt=wall.prompt, audience=wall.audience
-        )
+            granted=False, wall=wall.kind, prompt=wall.prompt, audience=wall.audience,
+            variant=variant_met(case, arrival, view, wall, None),
+        )  # fmt: skip
 
     def _known(self, seat: _Seat, asked: MeterState) -> MeterState:
         """With what the holder has read in this window."""

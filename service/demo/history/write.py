@@ -41,6 +41,7 @@ from service.demo.history.lives import Sold
 from service.demo.history.people import buyers, pass_buyers, registered, undecided
 from service.demo.history.reading import Piece, Reading
 from service.demo.history.samples import Samples
+from service.demo.history.tried import begin_experiments, read_tried
 from service.demo.history.year import DAYS, Calendar
 from service.finance.promotions import forget_uses
 from service.finance.store import TABLES, values_of
@@ -96,6 +97,8 @@ async def begin(context: Context, simulator: Simulator, *, size: int) -> None:
     async with context.database.transaction() as session:
         await keep_old_offers(session, calendar)
         await publish_archive(session, context, actor=ACTOR)
+    in_force = await rules_in_force(context.settings, context.database)
+    await begin_experiments(context, calendar, in_force, actor=ACTOR)
     await _write(context, simulator, calendar, size, Book(None, now))
     await Beside(context, calendar, now, ACTOR).write()
 
@@ -172,7 +175,8 @@ async def scribe_of(
     settings = context.settings
     in_force = await rules_in_force(settings, context.database)
     assortment = await OnSale(context.database.reading, context.clocks).assortment()
-    reading = Reading(context, calendar, pieces, in_force, assortment, size)
+    tried = await read_tried(context, in_force)
+    reading = Reading(context, calendar, pieces, in_force, tried, assortment, size)
     return Scribe(
         book, calendar, catalogue, offers, terms_of(settings), reading,
         _samples(simulator, catalogue), settings.newsletter_wording, untouched,
@@ -193,9 +197,11 @@ def fill(scribe: Scribe, size: int) -> None:
             scribe.takes_pass(person)
         for place, person in enumerate(registered(day, calendar, size)):
             scribe.signs_in(person)
-            scribe.reads_registered(person)
-            if not place and day % _COMP_EVERY == 0 and book.is_new(person.at):
-                book.comps.append((person.reader_id, person.at, person.at + _COMP_LASTS))
+            is_given = not place and day % _COMP_EVERY == 0
+            until = person.at + _COMP_LASTS if is_given else None
+            scribe.reads_registered(person, until)
+            if until is not None and book.is_new(person.at):
+                book.comps.append((person.reader_id, person.at, until))
 
 
 def _samples(simulator: Simulator, catalogue: Catalogue) -> Samples:

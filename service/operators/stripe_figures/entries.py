@@ -77,7 +77,7 @@ async def enter(context: Context, asked: Asked, *, actor: str) -> Entered:
     if at > now:
         raise invalid_field("at", "Choose a time in the past, or omit it to use the present.")
     async with context.database.slow_reading("reports") as session:
-        found, as_of = await _compared(session, asked, at)
+        found, as_of = await compared(session, asked, at)
     row = StripeFigure(
         id=new_id("stf"), figure=asked.figure, currency=asked.currency, at=at,
         value=asked.value, discounts=asked.settings.discounts, churn=asked.settings.churn,
@@ -96,9 +96,10 @@ async def enter(context: Context, asked: Asked, *, actor: str) -> Entered:
     return Entered(row)
 
 
-async def _compared(
+async def compared(
     session: AsyncSession, asked: Asked, at: datetime
 ) -> tuple[Agreement, datetime | None]:
+    """Ours at that instant with what may explain Stripe's, and when Stripe was asked for what isn't ours."""
     currency, is_now = asked.currency, asked.at is None
     account = await facts.account(session, at, currency)
     if asked.figure == "mrr":
