@@ -11,6 +11,7 @@ from service.operators.movements import api as movements
 from service.operators.offers import api as offers
 from service.operators.rates import api as rates
 from service.operators.readers import api as readers
+from service.operators.reports import api as reports
 from service.operators.rights import api as rights
 from service.operators.rules import api as rules
 from service.operators.seats import api as seats
@@ -34,6 +35,7 @@ for subject in (
     offers,
     rates,
     readers,
+    reports,
     rights,
     stripe_figures,
     subscribers,

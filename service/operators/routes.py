@@ -28,6 +28,7 @@ from service.operators.rates import routes as rates
 from service.operators.readers import routes as readers
 from service.operators.reports import board, shown
 from service.operators.reports import routes as reports
+from service.operators.reports import rows_routes as report_rows
 from service.operators.reports.board import AnyOverview
 from service.operators.rights import routes as rights
 from service.operators.rules import routes as rules
@@ -112,6 +113,7 @@ for subject in (
     gift_subscriptions,
     seats,
     reports,
+    report_rows,
     stripe_figures,
     subscribers,
     care,

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.reports.asked import Asked
 from service.reports.cells import NOT_YET, Cell, Line, Unit, line_of, none
+from service.reports.listed import Listing
 from service.reports.metrics import Definition
 from service.reports.period import NotAsked
 
@@ -83,6 +84,10 @@ class Figure:
     """Which of its series add up to something. Any other may be a part of another, or of another whole."""
     overlapping: tuple[str, ...] = ()
     """Splits in whose values the same thing counts more than once."""
+    listing: Listing | None = None
+    """The rows behind its values, each with its reader."""
+    nameless: Mapping[str, str] = field(default_factory=dict)
+    """Why series that count readers or things have no rows to show."""
 
     @property
     def unit(self) -> Unit:
@@ -95,13 +100,17 @@ class Figure:
     def series_of(self, line: Line) -> Series:
         return next(each for each in self.series if each.key == line.series)
 
-    async def lines(self, session: AsyncSession, asked: Asked) -> list[Line]:
-        """The figure as it is asked for, in the order of its series. Raises NotAsked."""
+    def check(self, asked: Asked) -> None:
+        """Raises NotAsked where it has no such split or filter."""
         if asked.split and asked.split not in self.splits:
             raise self._not_asked("split", "split", self.splits)
         for name in asked.chosen:
             if name not in self.all_filters:
                 raise self._not_asked(name, "filtered", self.all_filters)
+
+    async def lines(self, session: AsyncSession, asked: Asked) -> list[Line]:
+        """The figure as it is asked for, in the order of its series. Raises NotAsked."""
+        self.check(asked)
         if self.by_day and asked.period.zone.key != asked.home.key:
             why = f"It is counted by days of {asked.home.key}: choose that zone."
             return [line_of(lambda _: none(why), asked.steps, each.key) for each in self.series]

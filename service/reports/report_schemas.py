@@ -27,8 +27,8 @@ FILTERS = (
 """The address has an `interval` already, the step's: so the subscription's is `interval_charged`."""
 
 
-class ReportQuery(BaseModel):
-    """A period, a split and filters. What is empty isn't asked for."""
+class DaysQuery(BaseModel):
+    """Days and filters of a figure. What is empty isn't asked for."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -36,14 +36,8 @@ class ReportQuery(BaseModel):
     """The first day; without it the period begins with the month eleven months before its end."""
     last: Annotated[_Day, Field(alias="to")] = ""
     """The last day, included; without it today."""
-    interval: Annotated[str, Field(max_length=20)] = ""
-    """day, week, month, quarter or year; without it what suits the length."""
     zone: Annotated[str, Field(max_length=60)] = ""
     """An IANA time zone; without it the publication's."""
-    compare: Annotated[str, Field(max_length=20)] = ""
-    """none, before (the period before) or year (a year ago)."""
-    split: Annotated[str, Field(max_length=40)] = ""
-    """What to tell apart: one of the figure's `splits`."""
     plan: _Text = ""
     interval_charged: _Text = ""
     currency: _Text = ""
@@ -77,24 +71,40 @@ class ReportQuery(BaseModel):
     """The letters of a promotion code; of a coupon that was given without one its name and ` (no code)`."""
     coupon: _Text = ""
 
-    def asked(self, settings: Settings, now: datetime) -> Asked:
-        """What is asked for, in business time. Raises Problem `invalid-request`."""
-        fields = {
-            "from": self.first, "to": self.last, "interval": self.interval, "zone": self.zone,
-            "compare": self.compare,
-        }  # fmt: skip
-        zone = settings.zone
-        try:
-            period = parse_period(fields, today=now.astimezone(zone).date(), zone=zone)
-        except NotAsked as wrong:
-            raise invalid_field(f"query.{wrong.field}", str(wrong)) from wrong
-        return Asked(period, now, zone, self.split, self.chosen)
-
     @property
     def chosen(self) -> dict[str, str]:
         """The value of each dimension that is filtered."""
         given = {name: getattr(self, name) for name in FILTERS}
         return {name: value for name, value in given.items() if value}
+
+    def of_days(
+        self, settings: Settings, now: datetime, *, split: str = "", **fields: str
+    ) -> Asked:
+        """What is asked for, in business time; `fields` are others of the period. Raises Problem `invalid-request`."""
+        fields |= {"from": self.first, "to": self.last, "zone": self.zone}
+        zone = settings.zone
+        try:
+            period = parse_period(fields, today=now.astimezone(zone).date(), zone=zone)
+        except NotAsked as wrong:
+            raise invalid_field(f"query.{wrong.field}", str(wrong)) from wrong
+        return Asked(period, now, zone, split, self.chosen)
+
+
+class ReportQuery(DaysQuery):
+    """A period in steps, a split and filters."""
+
+    interval: Annotated[str, Field(max_length=20)] = ""
+    """day, week, month, quarter or year; without it what suits the length."""
+    compare: Annotated[str, Field(max_length=20)] = ""
+    """none, before (the period before) or year (a year ago)."""
+    split: Annotated[str, Field(max_length=40)] = ""
+    """What to tell apart: one of the figure's `splits`."""
+
+    def asked(self, settings: Settings, now: datetime) -> Asked:
+        """What is asked for, in business time. Raises Problem `invalid-request`."""
+        return self.of_days(
+            settings, now, split=self.split, interval=self.interval, compare=self.compare
+        )
 
     def address(self, path: str, **changed: str) -> str:
         """The same report at `path`, with fields changed by their names in the address."""

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from service.operators.reports.behind import list_behind
 from service.reports.figure import OVER_TIME_WORDS, Figure
 from service.reports.registry import FIGURES
 
@@ -27,6 +28,13 @@ def in_sql(figure: Figure) -> str:
     return f"{', '.join(f'`{each}`' for each in views)}, [the query](sql.md#{figure.slug}){partly}"
 
 
+def behind(figure: Figure) -> str:
+    """What can be listed behind it, and why something that counts can't."""
+    found, why = list_behind(figure), sorted(set(figure.nameless.values()))
+    parts = [", ".join(f"`{each}`" for each in found.series)] if found else []
+    return f"- Rows behind: {'; '.join([*parts, *why])}\n" if parts or why else ""
+
+
 def entry(figure: Figure) -> str:
     series = "; ".join(f"`{each.key}` {each.words} ({each.unit})" for each in figure.series)
     splits = ", ".join(f"`{each}`" for each in figure.splits) or "nothing"
@@ -39,6 +47,7 @@ def entry(figure: Figure) -> str:
         f"- Series: {series}\n"
         f"- Split and filtered by: {splits}\n{filters}"
         f"- From: {figure.source}\n"
+        f"{behind(figure)}"
         f"- In SQL: {in_sql(figure)}\n"
     )
 

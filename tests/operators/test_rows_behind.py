@@ -121,10 +121,34 @@ async def test_what_a_list_cant_tell_apart_leads_nowhere(
     browser_with_history: httpx2.AsyncClient,
 ) -> None:
     for asked, nowhere in (
-        ("split=tenure", "cause="),
-        ("tenure=day_30", "/admin/movements"),
-        ("zone=Asia/Tokyo", "/admin/movements"),
+        ("source=letter", "/admin/reports/feedback/rows"),
+        ("zone=Asia/Tokyo", "feedback=unused"),
     ):
-        page = await browser_with_history.get(f"/admin/reports/reasons?{MARCH}&{asked}")
-        assert page.status_code == 200
+        page = await browser_with_history.get(f"/admin/reports/feedback?{MARCH}&{asked}")
         assert nowhere not in page.text
+
+
+async def test_the_rows_of_a_figure_as_page_api_and_file(
+    browser_with_history: httpx2.AsyncClient,
+) -> None:
+    asked = "series=voluntary&from=2026-03-01&to=2026-03-31&currency=EUR"
+    page = (await browser_with_history.get(f"/admin/reports/reasons/rows?{asked}")).text
+    emails = sorted(set(re.findall(r"r\d+@a\.example", page)))
+    api = await browser_with_history.get(f"/v1/admin/reports/reasons/rows?{asked}&limit=1")
+    whole = await browser_with_history.get(f"/v1/admin/reports/reasons/rows?{asked}")
+    assert sorted(each["email"] for each in whole.json()["items"]) == emails
+    assert len(api.json()["items"]) == min(1, len(emails))
+    answer = await browser_with_history.get(f"/v1/admin/reports/reasons/rows.csv?{asked}")
+    assert sorted(each["email"] for each in csv.DictReader(StringIO(answer.text))) == emails
+    for wrong, field in (
+        ("series=nothing", "series"),
+        ("section=News", "section"),
+        ("from=x", "from"),
+    ):
+        refused = await browser_with_history.get(f"/v1/admin/reports/reasons/rows.csv?{wrong}")
+        assert refused.status_code == 422
+        assert f"query.{field}" in refused.text
+        shown = await browser_with_history.get(f"/admin/reports/reasons/rows?{wrong}")
+        assert shown.status_code == 422
+        assert 'role="alert"' in shown.text
+    assert (await browser_with_history.get("/admin/reports/mrr/rows")).status_code == 404

@@ -36,6 +36,7 @@ from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, values
 from tests.reports.ledger_histories import BEGIN as LEDGER_BEGIN
 from tests.reports.ledger_histories import LINKED, READERS, LedgerOracle, in_zone, ledgers
+from tests.reports.lists_behind import lists_agree
 from tests.reports.movement_histories import BEGIN, Ledger, Oracle, histories, stays
 from tests.reports.rolled import context_in
 from tests.reports.sampled import sampled
@@ -139,6 +140,8 @@ async def _compare_money(url: str, what: Asked, oracle: Oracle, rolled: str) -> 
                                 source,
                             )
         await _compare_ends(database, what, oracle)
+        for name in ("source", "last_source"):
+            await lists_agree(database, "joined-and-left", replace(what, split=name))
     finally:
         await database.dispose()
 

@@ -18,6 +18,7 @@ from service.reports.registry import FIGURES
 from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, totals, values
+from tests.reports.lists_behind import lists_agree
 from tests.reports.movement_histories import BEGIN, Oracle, Stayed, histories, stays
 from tests.reports.rolled import Rolled, store_rolled, ways
 from tests.reports.rows import NOW
@@ -65,6 +66,8 @@ async def _compare(url: str, what: Asked, oracle: Oracle, rolled: Rolled) -> Non
             theirs = [e for e in left if (e.cause, _tenure(e)) == (line.series, line.split)]
             assert [cell.value for cell in line.cells] == _by_step(oracle, theirs)
         assert lines or not any(_by_step(oracle, left))
+        for slug, split in (("tenure", ""), ("reasons", "tenure"), ("reasons", "plan")):
+            await lists_agree(database, slug, replace(what, split=split))
         for chosen in ({}, {"plan": "weekend"}, {"interval_charged": "month", "currency": "EUR"}):
             await _cohorts(
                 database, replace(what, chosen=chosen), oracle, _begun_with(oracle, chosen)

@@ -16,6 +16,7 @@ from service.db.session import Database
 from service.reports.cells import Line
 from service.reports.period import NotAsked
 from tests.reports.figures_asked import asked, lines_of, store, totals, values
+from tests.reports.lists_behind import lists_agree
 from tests.reports.money_histories import BEGIN, Key, Oracle, Told, paid_out, sales, share, told
 from tests.reports.sampled import sampled
 from tests.reports.test_sql_views import QUERIES, agree
@@ -66,6 +67,8 @@ async def _compare(
         found = await lines_of(database, "dunning", episodes)
         of = Oracle(history, episodes.period, ZoneInfo(zone), episode)
         _same([each for each in found if each.series != "rate"], of.dunning())
+        await lists_agree(database, "refunds-and-disputes", what)
+        await lists_agree(database, "dunning", episodes)
         unsplit = asked(*period, now=LATER, zone=zone)
         _same(await lines_of(database, "payouts", unsplit), oracle.payouts())
         for slug in ("revenue", "refunds-and-disputes", "dunning", "payouts"):

@@ -17,6 +17,7 @@ from service.reports.cells import Line
 from service.reports.period import NotAsked
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, totals, values
+from tests.reports.lists_behind import lists_agree
 from tests.reports.movement_histories import BEGIN, Ledger, Oracle, histories
 from tests.reports.rolled import Rolled, store_rolled, ways
 from tests.reports.rows import NOW
@@ -78,6 +79,8 @@ async def _compare(
             await lines_of(database, "mrr-churn", what),
             oracle, what.split,
         )  # fmt: skip
+        for slug in ("active-subscribers", "joined-and-left", "subscriber-churn"):
+            await lists_agree(database, slug, what)
     finally:
         await database.dispose()
 

@@ -18,6 +18,7 @@ from service.reports.promotion_rollup import look_up_promotions
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
 from tests.reports.ledger_histories import BEGIN, DAYS
+from tests.reports.lists_behind import lists_agree
 from tests.reports.rolled import context_in
 from tests.reports.sampled import sampled
 from tests.reports.test_recounted import DAY, HOUR, LATER, Days, periods, played
@@ -152,6 +153,7 @@ async def _reported(database: Database, what: Asked, split: str) -> Counter[Key]
     for line in await lines_of(database, "promotions", by):
         for place, cell in (*enumerate(line.cells), (None, line.total)):
             found[place, line.split, line.series, line.currency] += int(cell.value or 0)
+    await lists_agree(database, "promotions", by)
     return +found
 
 

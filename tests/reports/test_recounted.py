@@ -52,6 +52,7 @@ from tests.reports.ledger_histories import (
     joined,
     ledgers,
 )
+from tests.reports.lists_behind import lists_agree
 from tests.reports.movement_histories import histories
 from tests.reports.rolled import context_in
 from tests.reports.sampled import sampled
@@ -227,6 +228,7 @@ def test_trials(database_url: str) -> None:
                 home=days.zone, split=split,
             )  # fmt: skip
             found = by_series(await lines_of(database, "trial-conversion", what))
+            await lists_agree(database, "trial-conversion", what)
             for value in ("month", "year") if split else ("",):
                 theirs = [
                     each for each in history
@@ -338,6 +340,7 @@ async def _sales(
     what = days.asked()
     nothing = [0] * (days.count + 1)
 
+    await lists_agree(database, "sources", what)
     found = by_series(await lines_of(database, "sources", what))
     sold = [each for each in clicked if each.paid_at is not None and not each.is_pass]
     for name in ("first", "last"):
@@ -432,6 +435,7 @@ async def _habits(
         database, *links, *(_copy(each) for each in ledger),
         *(MovementRow(**{key: getattr(row, key) for key in columns}) for row in history),
     )  # fmt: skip
+    await lists_agree(database, "active-days", days.asked())
     lines = {line.series: line for line in await lines_of(database, "active-days", days.asked())}
     for number in range(days.count):
         day = days.first + number * DAY

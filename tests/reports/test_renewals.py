@@ -33,6 +33,7 @@ from service.reports.renewal_rollup import count_renewals
 from tests.conftest import MovingClocks
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
+from tests.reports.lists_behind import lists_agree
 from tests.reports.movement_histories import BEGIN, DAYS, histories
 from tests.reports.rolled import context_in
 from tests.reports.sampled import sampled
@@ -147,6 +148,8 @@ async def _compare(
             await count_renewals(replace(context, clocks=clocks))
         due = await lines_of(database, "renewal-churn", what)
         ends = await lines_of(database, "ends-by-renewals", what)
+        await lists_agree(database, "renewal-churn", what)
+        await lists_agree(database, "ends-by-renewals", what)
     finally:
         await database.dispose()
     plans = {**PLANS, "sub_0": SWITCHED} if switched else PLANS

@@ -8,6 +8,7 @@ from service.db.tables import CheckoutTouches, Touches
 from service.reports.figure import MOST_VALUES
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, values
+from tests.reports.lists_behind import lists_agree
 from tests.reports.rows import NOW
 
 DAY = timedelta(days=1)
@@ -32,6 +33,7 @@ async def test_registrations_by_what_led_here(database: Database) -> None:
     for split, counts in expected.items():
         found = values(await lines_of(database, "registrations", asked(*MARCH, split=split)))
         assert found == {("all", name, ""): [n, n] for name, n in counts.items()}
+        await lists_agree(database, "registrations", asked(*MARCH, split=split))
     (line,) = await lines_of(database, "registrations", asked(*MARCH, campaign="spring"))
     assert line.total.value == 1
 

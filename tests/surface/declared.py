@@ -296,8 +296,11 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /v1/admin/saved-views
         DELETE /v1/admin/saved-views/{view_id}
         GET /admin/movements
+        GET /admin/reports/{slug}/rows
         GET /v1/admin/movements
         GET /v1/admin/movements.csv
+        GET /v1/admin/reports/{slug}/rows
+        GET /v1/admin/reports/{slug}/rows.csv
         GET /v1/admin/readers/export
         GET /v1/admin/readers
         GET /v1/admin/subscribers

@@ -24,7 +24,7 @@ def places(paywall: Paywall, made: Everything) -> Iterator[str]:
     known = {**made.known, "unknown:path": "x"}
     for method, route in declared_routes(paywall.app.routes):
         if method == "GET" and route != "/metrics":  # it counts requests
-            slug = "mrr" if route.endswith("/reports/{slug}") else known["slug"]
+            slug = "reasons" if "/reports/{slug}" in route else known["slug"]
             address = route.replace("{unknown:path}", "x") + QUERIES.get(route, "")
             yield address.format_map({**known, "slug": slug})
 

@@ -91,6 +91,7 @@ MOST: Mapping[str, int] = {
     "/admin/reconciliations": 3,
     "/admin/reports": 2,
     "/admin/reports/{slug}": 28,  # of active days: two for each step that isn't counted yet
+    "/admin/reports/{slug}/rows": 8,
     "/admin/rules": 11,
     "/admin/rules/versions/{version}": 12,
     "/admin/settings": 2,
@@ -155,6 +156,8 @@ MOST: Mapping[str, int] = {
     "/v1/admin/reports": 1,
     "/v1/admin/reports/summary": 5,
     "/v1/admin/reports/{slug}": 27,
+    "/v1/admin/reports/{slug}/rows": 3,
+    "/v1/admin/reports/{slug}/rows.csv": 5,
     "/v1/admin/rules": 2,
     "/v1/admin/rules/versions": 2,
     "/v1/admin/rules/versions/{version}": 2,
@@ -217,8 +220,10 @@ def addresses(paywall: Paywall, made: Everything) -> Iterator[tuple[str, str]]:
     for method, route in sorted(declared_routes(paywall.app.routes)):
         if method != "GET" or route in NOT_COUNTED:
             continue
-        if route.endswith("/reports/{slug}"):
-            yield from ((route, route.replace("{slug}", slug)) for slug in BY_SLUG)
+        if "/reports/{slug}" in route:
+            listed = {name for name, each in BY_SLUG.items() if each.listing is not None}
+            for slug in BY_SLUG if route.endswith("/reports/{slug}") else sorted(listed):
+                yield route, route.replace("{slug}", slug)
         else:
             yield route, (route + QUERIES.get(route, "")).format_map(made.known)
 

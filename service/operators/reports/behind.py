@@ -1,30 +1,32 @@
 """From a report to the rows that it counts: the address of a list by step and series, with its filters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import get_args
 
 from service.billing.movements import Kind
 from service.html.list_query import address
 from service.reports.cancellation_list import FILTERS as OF_CANCELLATIONS
 from service.reports.cells import Line
+from service.reports.counted_list import listed_filters
+from service.reports.figure import Figure
 from service.reports.movement_list import FILTERS as OF_MOVEMENTS
-from service.reports.movement_sums import KINDS_OF
 from service.reports.period import Step
-from service.reports.queries.leaving import CAUSES, FEEDBACK
+from service.reports.queries.leaving import FEEDBACK
 from service.reports.report_schemas import Report
 
 Fields = Mapping[str, str]
+_NOTHING: Fields = {}
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A list. `of_all` asks it for what the figure counts, `series` for what one of its series does."""
+    """A list, and how it is asked for what a series counts. `any_zone`: also by days that aren't the publication's."""
 
     path: str
     filters: tuple[str, ...]
     series: Mapping[str, Fields]
-    of_all: Fields = field(default_factory=dict)
+    any_zone: bool = False
 
 
 MOVEMENTS, CANCELLATIONS = "/admin/movements", "/admin/cancellations"
@@ -32,38 +34,44 @@ _LISTS: Mapping[str, Rows] = {
     "mrr-movements": Rows(
         MOVEMENTS, OF_MOVEMENTS, {kind: {"kind": kind} for kind in get_args(Kind)}
     ),
-    "joined-and-left": Rows(
-        MOVEMENTS, OF_MOVEMENTS, {way: {"kind": kind} for way, kind in KINDS_OF.items()},
-        {"kind": "joined_or_left"},
-    ),
-    "reasons": Rows(
-        MOVEMENTS, OF_MOVEMENTS, {each: {"kind": "churn", "cause": each} for each in CAUSES},
-        {"kind": "churn"},
-    ),
     "feedback": Rows(
         CANCELLATIONS, OF_CANCELLATIONS, {each: {"feedback": each} for each in FEEDBACK}
     ),
 }  # fmt: skip
+"""Lists with columns of their own."""
+
+
+def list_behind(figure: Figure) -> Rows | None:
+    """The list with what the figure counts; None: there is none, `nameless` says why."""
+    if figure.listing is None:
+        return _LISTS.get(figure.slug)
+    series = {name: {"series": name} for name in figure.listing.series}
+    path = f"/admin/reports/{figure.slug}/rows"
+    return Rows(path, listed_filters(figure), series, any_zone=True)
 
 
 def rows_behind(report: Report, line: Line | None, step: Step) -> str:
     """Where the rows are that a line counts in a step, or for None all lines; empty: there is no such list."""
-    rows, asked = _LISTS.get(report.figure.slug), report.asked
-    # The lists know the publication's days alone.
-    if rows is None or asked.period.zone.key != asked.home.key:
+    figure, asked = report.figure, report.asked
+    rows = list_behind(figure)
+    is_home = asked.period.zone.key == asked.home.key
+    if rows is None or not (is_home or rows.any_zone):
         return ""
-    chosen, fields = dict(asked.chosen), rows.of_all
+    chosen, fields = dict(asked.chosen), _NOTHING
     if line is not None:
         fields = rows.series.get(line.series, {})
         # What a split or a currency without a name stands for can't be asked for.
         if not fields or (asked.split and not line.split):
             return ""
-        chosen |= {asked.split: line.split} if asked.split else {}
+        if line.split:
+            apart = figure.listing.told_apart.get(line.series, "") if figure.listing else ""
+            chosen[asked.split or apart] = line.split
         chosen |= {"currency": line.currency} if line.currency else {}
     if not chosen.keys() <= set(rows.filters):
         return ""
     days = {"from": step.first.isoformat(), "to": step.last.isoformat()}
-    return address(rows.path, **days, **fields, **chosen)
+    zone = {} if is_home else {"zone": asked.period.zone.key}
+    return address(rows.path, **days, **fields, **chosen, **zone)
 
 
 def answers_behind(report: Report) -> str:

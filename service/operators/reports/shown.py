@@ -217,7 +217,7 @@ def table(report: Report, behind: Behind = _nowhere) -> Table:
     period = report.asked.period
     cells = [
         [
-            _shown(figure, line, cell, behind(line, step) if cell.value else "")
+            _shown(figure, line, cell, behind(line, step) if cell.value or cell.part else "")
             for cell, step in zip(
                 (*line.cells, line.total), (*period.steps, period.whole), strict=True
             )

@@ -1,6 +1,6 @@
 """Figures of articles."""
 
-from service.reports.entries.parts import HOLDER, several
+from service.reports.entries.parts import ARTICLES, HOLDER, several
 from service.reports.figure import Figure, Series
 from service.reports.metrics import Definition
 from service.reports.queries import article_conversion, sales
@@ -19,6 +19,7 @@ FIGURES: tuple[Figure, ...] = (
         several("count", sales="Sales", gifts="Gifts", walls="Walls", reads="Reads"),
         "sum", (), sales.articles, "checkouts and the access ledger", filters=("section",), by_day=True,
         is_ranked=True, rows="Article", version=3,
+        nameless=dict.fromkeys(("sales", "gifts", "walls", "reads"), ARTICLES),
     ),
     Figure(
         "article-conversion", "Articles",
@@ -41,5 +42,6 @@ FIGURES: tuple[Figure, ...] = (
         "own", (), article_conversion.article_conversion,
         "checkouts, movements, passes and the access ledger", filters=("section",), by_day=True,
         is_ranked=True, rows="Article", version=2,
+        nameless=dict.fromkeys(("bought", "holders", "subscribers"), ARTICLES),
     ),
 )  # fmt: skip

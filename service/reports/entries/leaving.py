@@ -10,9 +10,10 @@ from service.reports.entries.parts import (
     several,
 )
 from service.reports.figure import Figure, Series
+from service.reports.listed import Listing
 from service.reports.metrics import Definition
 from service.reports.movement_sums import LATER, TENURES
-from service.reports.queries import leaving, renewals, subscribers
+from service.reports.queries import leaving, listed_readers, renewals, subscribers
 
 _TRIALS_PAID = (
     "The first payment after a trial is no renewal; those recorded before the service "
@@ -34,6 +35,9 @@ FIGURES: tuple[Figure, ...] = (
             with_new="Lost, of these and new ones",
         ),
         "own", BY_PRICE_AND_SOURCE, subscribers.subscriber_churn, MOVEMENTS,
+        listing=Listing(
+            listed_readers.churn_rows, ("all", "voluntary", "involuntary", "with_new"), ("all",)
+        ),
     ),
     Figure(
         "mrr-churn", "Leaving",
@@ -63,6 +67,7 @@ FIGURES: tuple[Figure, ...] = (
             day_100="31 to 100 days", later="Longer",
         ),
         "sum", BY_PRICE_AND_SOURCE, leaving.tenure, MOVEMENTS, parts=parts(*TENURES, LATER),
+        listing=Listing(listed_readers.tenure_rows, (*TENURES, LATER), (*TENURES, LATER)),
     ),
     Figure(
         "reasons", "Leaving",
@@ -79,6 +84,7 @@ FIGURES: tuple[Figure, ...] = (
         ),
         "sum", (*BY_PRICE_AND_SOURCE, "tenure"), leaving.reasons, MOVEMENTS,
         parts=parts(*leaving.CAUSES),
+        listing=Listing(listed_readers.reason_rows, leaving.CAUSES, leaving.CAUSES),
     ),
     Figure(
         "feedback", "Leaving",
@@ -123,6 +129,7 @@ FIGURES: tuple[Figure, ...] = (
         ),
         several("percent", all="Ended", renewed="Renewed"), "own", BY_PRICE,
         renewals.churn_of_the_due, "movements, domain events and subscriptions", version=3,
+        listing=Listing(listed_readers.due_rows, ("all",), ("all",)),
     ),
     Figure(
         "ends-by-renewals", "Leaving",
@@ -139,5 +146,9 @@ FIGURES: tuple[Figure, ...] = (
         ),
         "sum", BY_PRICE, renewals.ends_by_renewals, "movements and domain events", version=2,
         parts=parts(*renewals.RENEWALS, renewals.MORE),
+        listing=Listing(
+            listed_readers.ended_rows, (*renewals.RENEWALS, renewals.MORE),
+            (*renewals.RENEWALS, renewals.MORE),
+        ),
     ),
 )  # fmt: skip

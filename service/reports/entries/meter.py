@@ -1,6 +1,14 @@
 """Figures of the meter and its walls."""
 
-from service.reports.entries.parts import HOLDER, HOLDER_BY_DAY, IN_TIME, LEDGER, parts, several
+from service.reports.entries.parts import (
+    DEVICES,
+    HOLDER,
+    HOLDER_BY_DAY,
+    IN_TIME,
+    LEDGER,
+    parts,
+    several,
+)
 from service.reports.figure import Figure, Series
 from service.reports.led import SOURCES
 from service.reports.metrics import Definition
@@ -59,7 +67,7 @@ FIGURES: tuple[Figure, ...] = (
         ),
         tuple(Series(name, f"{name} {'article' if name == '1' else 'articles'}", "readers") for name in walls.DEPTHS),
         "sum", (*SOURCES, METER), walls.meter_depth, LEDGER, by_day=True, version=2,
-        parts=parts(*walls.DEPTHS), overlapping=(METER,),
+        parts=parts(*walls.DEPTHS), overlapping=(METER,), nameless=dict.fromkeys(walls.DEPTHS, DEVICES),
     ),
     Figure(
         "what-if-meter", "Meter",

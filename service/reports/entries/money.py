@@ -14,8 +14,9 @@ from service.reports.entries.parts import (
     several,
 )
 from service.reports.figure import Figure, Series
+from service.reports.listed import Listing
 from service.reports.metrics import COMMITTED_MRR, MRR, MRR_AFTER_DISCOUNTS, Definition
-from service.reports.queries import money, promotions, subscribers
+from service.reports.queries import listed_sales, money, promotions, subscribers
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
@@ -109,6 +110,10 @@ FIGURES: tuple[Figure, ...] = (
         "mixed", ("decline", "tries", "offer", "plan", "currency"), money.dunning,
         "invoices, charges and offers",
         version=2,
+        listing=Listing(
+            listed_sales.dunning_rows, tuple(listed_sales.SETTLED), ("begun",),
+            more={listed_sales.OPEN: "Still open at the end"},
+        ),
     ),
     Figure(
         "revenue", "Money",
@@ -152,6 +157,7 @@ FIGURES: tuple[Figure, ...] = (
             ),
         ),
         "mixed", BY_SALE, money.refunds_and_disputes, "charges, refunds and disputes", version=2,
+        listing=Listing(listed_sales.back_rows, tuple(listed_sales.BACK), ("refunds", "disputes")),
     ),
     Figure(
         "promotions", "Money",
@@ -176,6 +182,9 @@ FIGURES: tuple[Figure, ...] = (
         "sum", ("code", "coupon", "plan", "currency"), promotions.promotions,
         "uses of promotion codes, movements, subscriptions, invoices and passes",
         version=2,
+        listing=Listing(
+            listed_sales.promotion_rows, ("used", "passes", "gifts", "new", "still", "paid"), ("used",)
+        ),
     ),
     Figure(
         "payouts", "Money",

@@ -12,6 +12,8 @@ IN_TIME = (
     "A step has a value once these days are over for everybody in it; the period as a whole is of "
     "those for whom they are. "
 )
+DEVICES = "Most of them are devices that nobody has signed in on: they have no name."
+ARTICLES = "It is of articles: each leads to its own page."
 BY_PRICE = ("plan", "interval_charged", "currency")
 BY_PRICE_AND_SOURCE = (*BY_PRICE, *SOURCES)
 BY_SALE = ("offer", "plan", "method", "country", "currency")

@@ -2,6 +2,7 @@
 
 from service.access.reasons import REASONS
 from service.reports.entries.parts import (
+    DEVICES,
     HOLDER,
     HOLDER_BY_DAY,
     IN_TIME,
@@ -13,8 +14,17 @@ from service.reports.entries.parts import (
 )
 from service.reports.figure import Figure, Series
 from service.reports.led import SOURCES
+from service.reports.listed import Listing
 from service.reports.metrics import Definition
-from service.reports.queries import first_walls, habits, sales, wall_funnel, walls
+from service.reports.queries import (
+    first_walls,
+    habits,
+    listed_habits,
+    listed_sales,
+    sales,
+    wall_funnel,
+    walls,
+)
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
@@ -37,6 +47,7 @@ FIGURES: tuple[Figure, ...] = (
         ),
         "own", SOURCES, first_walls.registration_funnel,
         "the access ledger by day, asks for sign-in mails, readers, movements and passes", version=6, by_day=True,
+        nameless={"met": DEVICES},
     ),
     Figure(
         "access-mix", "Readers",
@@ -60,6 +71,7 @@ FIGURES: tuple[Figure, ...] = (
             OF_READERS,
         ),
         one("readers"), "sum", SOURCES, sales.registrations, "readers", version=2, parts=parts(),
+        listing=Listing(listed_sales.registration_rows, ("all",), ("all",)),
     ),
     Figure(
         "sources", "Readers",
@@ -74,6 +86,10 @@ FIGURES: tuple[Figure, ...] = (
         several("count", first="First", last="Last"),
         "sum", (), sales.sources, "checkouts, their touches and subscriptions",
         version=3, parts=(*parts("first"), *parts("last")),
+        listing=Listing(
+            listed_sales.source_rows, ("first", "last"), ("first",),
+            told_apart={"first": "source", "last": "last_source"},
+        ),
     ),
     Figure(
         "funnel", "Readers",
@@ -94,6 +110,7 @@ FIGURES: tuple[Figure, ...] = (
         ),
         "own", (), habits.funnel, "the access ledger by day, and checkouts", by_day=True,
         version=3,
+        nameless=dict.fromkeys(("holders", "walled", "started", "paid", "gifts"), DEVICES),
     ),
     Figure(
         "wall-funnel", "Readers",
@@ -115,7 +132,7 @@ FIGURES: tuple[Figure, ...] = (
             Series("sample", "Holders in the sample", "percent"),
         ),
         "own", wall_funnel.SPLITS, wall_funnel.wall_funnel, "the access ledger, checkouts, offers and subscriptions",
-        by_day=True, version=3,
+        by_day=True, version=3, nameless=dict.fromkeys(("met", "started", "paid"), DEVICES),
     ),
     Figure(
         "active-days", "Readers",
@@ -133,5 +150,9 @@ FIGURES: tuple[Figure, ...] = (
         ),
         "end", (), habits.active_days, "the access ledger by day, readers and movements", by_day=True,
         version=3,
+        listing=Listing(
+            listed_habits.habit_rows, ("days", "asleep", "at_risk"), ("days",), of_now=True,
+            when="First paid", more=listed_habits.BUCKET_WORDS,
+        ),
     ),
 )  # fmt: skip

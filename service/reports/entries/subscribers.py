@@ -9,15 +9,25 @@ from service.reports.entries.parts import (
     several,
 )
 from service.reports.figure import Figure, Series
+from service.reports.listed import Listing
 from service.reports.metrics import ACTIVE_SUBSCRIBERS, Definition
 from service.reports.movement_sums import PRICE_CLASSES
-from service.reports.queries import sales, subscribers, usage_rights
+from service.reports.queries import (
+    listed_readers,
+    listed_sales,
+    sales,
+    subscribers,
+    usage_rights,
+)
 from service.reports.tallies import JOINED, LEFT
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "active-subscribers", "Subscribers", ACTIVE_SUBSCRIBERS, one("readers"), "end", BY_PRICE_AND_SOURCE,
         subscribers.active_subscribers, MOVEMENTS,
+        listing=Listing(
+            listed_readers.active_rows, ("all",), ("all",), of_now=True, when="First paid",
+        ),
     ),
     Figure(
         "joined-and-left", "Subscribers",
@@ -39,6 +49,9 @@ FIGURES: tuple[Figure, ...] = (
         ),
         "mixed", BY_PRICE_AND_SOURCE, subscribers.joined_and_left, MOVEMENTS,
         parts=parts(*JOINED, *LEFT),
+        listing=Listing(
+            listed_readers.joined_and_left_rows, ("start", *JOINED, *LEFT, "end"), (*JOINED, *LEFT)
+        ),
     ),
     Figure(
         "trial-conversion", "Subscribers",
@@ -58,6 +71,10 @@ FIGURES: tuple[Figure, ...] = (
         "own", BY_PRICE_AND_SOURCE, sales.trial_conversion,
         "subscriptions, movements, domain events, invoices and checkouts' touches", version=2,
         parts=parts("paid", "lost", "pending", of="ended"),
+        listing=Listing(
+            listed_sales.trial_rows, ("converted", "ended", "paid", "lost", "pending"), ("ended",),
+            when="Ended",
+        ),
     ),
     Figure(
         "usage-rights", "Subscribers",
@@ -79,6 +96,10 @@ FIGURES: tuple[Figure, ...] = (
         parts=(
             *parts("subscriptions", usage_rights.SINGLE, of="all"),
             *parts(*PRICE_CLASSES, of="subscriptions"),
+        ),
+        nameless=dict.fromkeys(
+            ("all", "subscriptions", usage_rights.SINGLE, *PRICE_CLASSES),
+            "It is the average of many days: no list has as many rows.",
         ),
     ),
 )  # fmt: skip

@@ -169,7 +169,7 @@ async def _changes_by_day(
     moved = select(literal(READER) + Reader.id).join(
         MovementRow, MovementRow.customer == Reader.pseudonym
     )
-    nothing, one, change = literal(0), literal(1), _change()
+    nothing, one, change = literal(0), literal(1), change_of_paid()
     events = union_all(
         select(
             read.c.whose, read.c.day, one.label("lately"), nothing.label("before"),
@@ -315,7 +315,7 @@ def is_asleep(now: datetime, zone: ZoneInfo) -> ColumnElement[bool]:
         .where(link.reader_id == Reader.id, is_first(link), *reads)
     )
     row, earlier = MovementRow, midnight(today + timedelta(days=1 - WINDOW), zone)
-    held = select(func.sum(_change())).where(row.customer == Reader.pseudonym)
+    held = select(func.sum(change_of_paid())).where(row.customer == Reader.pseudonym)
     had = held.where(row.at < earlier)
     return and_(
         *(func.coalesce(each.correlate(Reader).scalar_subquery(), 0) > 0 for each in (held, had)),
@@ -323,7 +323,7 @@ def is_asleep(now: datetime, zone: ZoneInfo) -> ColumnElement[bool]:
     )
 
 
-def _change() -> ColumnElement[int]:
+def change_of_paid() -> ColumnElement[int]:
     """How many paid subscriptions more, or fewer, a movement makes."""
     row = MovementRow
     return (
@@ -337,7 +337,7 @@ def _active_readers(until: datetime, earlier: datetime) -> Subquery:
 
     Of erased readers nobody knows which.
     """
-    row, change = MovementRow, _change()
+    row, change = MovementRow, change_of_paid()
     held, had = func.sum(change), func.sum(case((row.at < earlier, change), else_=0))
     active = (
         select(row.customer, case((had > 0, 1), else_=0).label("settled"))

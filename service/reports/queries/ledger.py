@@ -18,9 +18,14 @@ async def by_article(session: AsyncSession, asked: Asked) -> Subquery:
     return await _days(session, asked, LedgerDay, ledger_days())
 
 
+async def days_of_holders(session: AsyncSession, asked: Asked) -> Subquery:
+    """The rows of `HolderDay` in the period."""
+    return await _days(session, asked, HolderDay, holder_days())
+
+
 async def by_holder(session: AsyncSession, asked: Asked) -> Subquery:
     """The rows of `HolderDay` in the period with `whose`, and with `split` where a source is asked for."""
-    days = await _days(session, asked, HolderDay, holder_days())
+    days = await days_of_holders(session, asked)
     return with_split(with_whose(days).subquery("whose_days"), asked).subquery("split_days")
 
 

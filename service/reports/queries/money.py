@@ -38,7 +38,7 @@ async def revenue(session: AsyncSession, asked: Asked) -> list[Line]:
     """What the balance's moves for what we sell add up to, and the tax of paid invoices."""
     sums: _Sums = defaultdict(lambda: defaultdict(int))
     for rows in await by_step(session, asked, RevenueDay, revenue_rows):
-        row, dimensions = rows.c, _dimensions(rows.c)
+        row, dimensions = rows.c, dimensions_of_sale(rows.c)
         is_pass = row.sold == OURS[1]
         # At Stripe a gift is paid as a pass is; what it is for is the offer's to say.
         is_gift = Offer.kind.is_not_distinct_from("gift")
@@ -65,7 +65,7 @@ async def refunds_and_disputes(session: AsyncSession, asked: Asked) -> list[Line
     counts: defaultdict[tuple[str, str], Counts] = defaultdict(lambda: defaultdict(int))
     sums: _Sums = defaultdict(lambda: defaultdict(int))
     for rows in await by_step(session, asked, MoneyBackDay, money_back_rows):
-        row, dimensions = rows.c, _dimensions(rows.c)
+        row, dimensions = rows.c, dimensions_of_sale(rows.c)
         about = (
             select(
                 row.what, row.step, asked.split_of(dimensions).label("split"), row.currency,
@@ -113,11 +113,7 @@ def _amounts(asked: Asked, sums: _Sums) -> Iterable[Line]:
 async def dunning(session: AsyncSession, asked: Asked) -> list[Line]:
     """Invoices whose charge failed: begun, recovered and lost, with what was open of each."""
     episodes = await episodes_of(session, asked)
-    dimensions: Dimensions = {
-        "decline": episodes.c.decline, "tries": cast(episodes.c.tries, String),
-        "currency": episodes.c.currency, "offer": func.coalesce(Offer.id, UNKNOWN),
-        "plan": func.coalesce(Offer.plan, UNKNOWN),
-    }  # fmt: skip
+    dimensions = episode_dimensions(episodes.c)
     by_offer = asked.among(("offer", "plan"))
     counts: defaultdict[tuple[str, str], Counts] = defaultdict(lambda: defaultdict(int))
     sums: _Sums = defaultdict(lambda: defaultdict(int))
@@ -170,7 +166,15 @@ async def payouts(session: AsyncSession, asked: Asked) -> list[Line]:
     return _lines(asked, sums, ("all",))
 
 
-def _dimensions(row: Any) -> Dimensions:
+def episode_dimensions(row: Any) -> Dimensions:
+    """The offer is joined outside."""
+    return {
+        "decline": row.decline, "tries": cast(row.tries, String), "currency": row.currency,
+        "offer": func.coalesce(Offer.id, UNKNOWN), "plan": func.coalesce(Offer.plan, UNKNOWN),
+    }  # fmt: skip
+
+
+def dimensions_of_sale(row: Any) -> Dimensions:
     """The offer is joined outside."""
     return {
         "offer": func.coalesce(Offer.id, UNKNOWN), "plan": func.coalesce(Offer.plan, UNKNOWN),

@@ -48,8 +48,8 @@ def revenue_rows(when: When) -> FromClause:
 
 
 def money_back_rows(when: When) -> FromClause:
-    """Paid charges for what we sell, their refunds and their disputes: `at`, and the columns of
-    MoneyBackDay but its day.
+    """Paid charges for what we sell, their refunds and their disputes: `at`, `id`, `charge_id`, and the
+    columns of MoneyBackDay but its day.
     """
     charge = ChargeRow
     counted: tuple[tuple[str, Any, ColumnElement[bool]], ...] = (
@@ -64,6 +64,7 @@ def money_back_rows(when: When) -> FromClause:
             _text(charge.offer_id, "offer_id"), charge.method.label("method"),
             charge.country.label("country"), charge.currency.label("currency"),
             literal(1).label("number"), table.amount.label("amount"),
+            table.id.label("id"), charge.id.label("charge_id"),
         ).where(charge.sold.in_(OURS), condition, when(table.created_at.expression))  # fmt: skip
         found.append(
             rows if table is charge else rows.join_from(table, charge, charge.id == table.charge_id)

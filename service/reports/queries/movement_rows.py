@@ -7,7 +7,16 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Subquery, case, func, literal, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Subquery,
+    case,
+    func,
+    literal,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
@@ -39,9 +48,9 @@ MOST_STAYS = 200_000
 
 async def money(session: AsyncSession, asked: Asked, *, after_discounts: bool) -> list[Amount]:
     """What was gained and lost."""
-    sides = _sides(asked).subquery("sides")
+    sides = sides_of(asked).subquery("sides")
     amount = sides.c.net if after_discounts else sides.c.recurring
-    dimensions = _dimensions(sides)
+    dimensions = dimensions_of(sides)
     rows = (
         select(
             asked.step_at(sides.c.at).label("step"),
@@ -64,11 +73,11 @@ async def readers(session: AsyncSession, asked: Asked, *, by_currency: bool) -> 
 
     What begins and ends at one instant cancels out, so a switch is neither.
     """
-    sides = _sides(asked).subquery("sides")
-    dimensions = _dimensions(sides)
+    sides = sides_of(asked).subquery("sides")
+    dimensions = dimensions_of(sides)
     currency = sides.c.currency if by_currency else literal("")
-    changes = _changes(sides, asked.split_of(dimensions), currency, asked)
-    edges = _edges(changes)
+    changes = changes_of(sides, asked.split_of(dimensions), currency, asked)
+    edges = edges_of(changes)
     rows = select(
         asked.step_at(edges.c.at).label("step"), edges.c.split, edges.c.currency, edges.c.way
     ).subquery("rows")
@@ -107,8 +116,8 @@ async def cohorts(session: AsyncSession, asked: Asked) -> dict[int, list[int]]:
 
 async def _begun(session: AsyncSession, asked: Asked) -> set[tuple[str, datetime]]:
     """Readers and instants at which they began to pay for what is asked for; of several the first by name."""
-    sides = _sides(asked).subquery("sides")
-    dimensions = _dimensions(sides)
+    sides = sides_of(asked).subquery("sides")
+    dimensions = dimensions_of(sides)
     columns = [each.label(name) for name, each in dimensions.items()]
     began = (
         select(sides.c.customer, sides.c.at, *columns)
@@ -145,14 +154,14 @@ def _overlaps(stay: Stay, since: datetime, until: datetime) -> bool:
     return stay.since < until and (stay.until is None or stay.until > since)
 
 
-def _sides(asked: Asked) -> CompoundSelect[Any]:
+def sides_of(asked: Asked) -> CompoundSelect[Any]:
     """Each movement as what it takes away and what it adds; with what led to the purchase, where it is asked."""
     row = MovementRow
     by_source = asked.among(led.SOURCES)
     is_by_source = bool(by_source.split or by_source.chosen)
     sources = led_by().items() if is_by_source else ()
     common = (
-        row.customer, row.at, row.kind, row.cause, row.currency,
+        row.customer, row.subscription_id, row.at, row.kind, row.cause, row.currency,
         *(column.label(name) for name, column in sources),
     )  # fmt: skip
     out = select(
@@ -206,7 +215,7 @@ def _known(column: InstrumentedAttribute[str | None], otherwise: str) -> tuple[A
     return of_another, literal(otherwise)
 
 
-def _dimensions(sides: Subquery) -> Dimensions:
+def dimensions_of(sides: Subquery) -> Dimensions:
     return {
         "plan": sides.c.plan,
         "interval_charged": sides.c.interval,
@@ -215,14 +224,16 @@ def _dimensions(sides: Subquery) -> Dimensions:
     }
 
 
-def _changes(sides: Subquery, split: Any, currency: Any, asked: Asked) -> Subquery:
-    """How many more subscriptions a reader pays for at each instant, and by which kinds."""
+def changes_of(
+    sides: Subquery, split: Any, currency: Any, asked: Asked, *of: ColumnElement[bool]
+) -> Subquery:
+    """How many more subscriptions a reader pays for at each instant, by which kinds, and one that changed."""
     rows = (
         select(
-            sides.c.customer, sides.c.at, sides.c.kind, sides.c.cause, sides.c.sign,
+            sides.c.customer, sides.c.subscription_id, sides.c.at, sides.c.kind, sides.c.cause, sides.c.sign,
             split.label("split"), currency.label("currency"),
         )
-        .where(sides.c.at < asked.until, *asked.filters(_dimensions(sides)))
+        .where(sides.c.at < asked.until, *of, *asked.filters(dimensions_of(sides)))
         .subquery("sorted_sides")
     )  # fmt: skip
     whose = (rows.c.customer, rows.c.split, rows.c.currency)
@@ -233,7 +244,8 @@ def _changes(sides: Subquery, split: Any, currency: Any, asked: Asked) -> Subque
     changes = (
         select(
             *whose, rows.c.at, func.sum(rows.c.sign).label("change"),
-            func.min(case((rows.c.sign < 0, rows.c.cause))).label("cause"), *flags,
+            func.min(case((rows.c.sign < 0, rows.c.cause))).label("cause"),
+            func.max(rows.c.subscription_id).label("subscription_id"), *flags,
         )
         .group_by(*whose, rows.c.at)
         .subquery("changes")
@@ -245,7 +257,7 @@ def _changes(sides: Subquery, split: Any, currency: Any, asked: Asked) -> Subque
     return select(changes, after.label("after")).subquery("counted")
 
 
-def _edges(changes: Subquery) -> Subquery:
+def edges_of(changes: Subquery) -> Subquery:
     """The instants at which a reader becomes active, or stops being it."""
     after, before = changes.c.after, changes.c.after - changes.c.change
 
@@ -255,7 +267,7 @@ def _edges(changes: Subquery) -> Subquery:
     return (
         select(
             changes.c.customer, changes.c.at, changes.c.split, changes.c.currency,
-            changes.c.cause,
+            changes.c.cause, changes.c.subscription_id,
             case(
                 (after == 0, way(LEFT[:-1], CHANGED_OUT)), else_=way(JOINED[:-1], CHANGED_IN)
             ).label("way"),
@@ -270,8 +282,8 @@ async def stays(session: AsyncSession, asked: Asked) -> list[Stay]:
 
     Raises NotAsked where there are too many to look at each.
     """
-    sides = _sides(asked).subquery("sides")
-    edges = _edges(_changes(sides, asked.split_of(_dimensions(sides)), literal(""), asked))
+    sides = sides_of(asked).subquery("sides")
+    edges = edges_of(changes_of(sides, asked.split_of(dimensions_of(sides)), literal(""), asked))
     columns = (edges.c.customer, edges.c.split, edges.c.at, edges.c.way, edges.c.cause)
     found = list(
         await session.execute(

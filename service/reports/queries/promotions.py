@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, select, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, case, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.lifecycle import LIVE_STATUSES
@@ -17,31 +17,27 @@ from service.reports.queries.counting import Counts
 COUNTED = ("used", "passes", "gifts", "new", "still")
 
 
-async def promotions(session: AsyncSession, asked: Asked) -> list[Line]:
-    """Uses that began in the steps, and the money that was paid since then."""
+def uses_in(asked: Asked) -> Subquery:
+    """The uses that began in the period, with what became of each: `is_new`, `is_live` and `paid`."""
     use = PromotionUse
     dimensions: Dimensions = {
         "code": func.coalesce(use.code, use.coupon + " (no code)"), "coupon": use.coupon.expression,
         "plan": use.plan.expression, "currency": use.currency.expression,
     }  # fmt: skip
     of = (use.at >= asked.since, use.at < asked.until, *asked.filters(dimensions))
+    columns = (use.discount_id, use.is_new, use.is_live, use.paid)
     about = (
-        asked.step_at(use.at.expression).label("step"),
-        asked.split_of(dimensions).label("split"),
-        use.currency.label("currency"),
-        use.sold.label("sold"),
-    )
-    known = select(use.is_new, use.is_live, use.paid, *about).where(~UNKNOWN, *of)
-    unknown = looked_up(UNKNOWN, *of).add_columns(*about).subquery("unknown")
-    uses = union_all(
-        known,
-        select(
-            *(
-                unknown.c[name]
-                for name in ("is_new", "is_live", "paid", "step", "split", "currency", "sold")
-            )
-        ),
-    ).subquery("uses")
+        use.at, use.sold, use.currency, use.subscription_id, use.pass_id,
+        dimensions["code"].label("code"), asked.split_of(dimensions).label("split"),
+    )  # fmt: skip
+    known = select(*columns, *about).where(~UNKNOWN, *of)
+    return union_all(known, looked_up(UNKNOWN, *of).add_columns(*about)).subquery("uses_in")
+
+
+async def promotions(session: AsyncSession, asked: Asked) -> list[Line]:
+    """Uses that began in the steps, and the money that was paid since then."""
+    each = uses_in(asked)
+    uses = select(each, asked.step_at(each.c.at).label("step")).subquery("uses")
     grouping = (uses.c.step, uses.c.split, uses.c.currency)
     numbers = (
         func.count(), _number(uses.c.sold == "pass"), _number(uses.c.sold == "gift"),

@@ -25,10 +25,10 @@ from service.reports.renewal_rollup import counted_until
 RENEWALS = {"0": (0, 0), "1": (1, 1), "2": (2, 2), "3": (3, 3), "4-6": (4, 6), "7-12": (7, 12)}
 """By series: from how many renewals to how many."""
 MORE = "13+"
-_ENDED = (
+ENDED = (
     MovementRow.to_plan.is_(None), MovementRow.cause.in_(("voluntary", "payment_failed")),
 )  # fmt: skip
-_OF_ENDED: Dimensions = {
+OF_ENDED: Dimensions = {
     "plan": MovementRow.from_plan.expression,
     "interval_charged": MovementRow.from_interval.expression,
     "currency": MovementRow.currency.expression,
@@ -37,7 +37,7 @@ _OF_ENDED: Dimensions = {
 
 async def churn_of_the_due(session: AsyncSession, asked: Asked) -> list[Line]:
     """Subscriptions that ended, and that were renewed, ÷ those that did either."""
-    ended = await _counted(session, asked, MovementRow.at, _OF_ENDED, *_ENDED)
+    ended = await _counted(session, asked, MovementRow.at, OF_ENDED, *ENDED)
     renewed = await _renewed(session, asked)
 
     def rate(of: Counts, split: str) -> Callable[[int | None], Cell]:
@@ -57,8 +57,8 @@ async def churn_of_the_due(session: AsyncSession, asked: Asked) -> list[Line]:
 async def ends_by_renewals(session: AsyncSession, asked: Asked) -> list[Line]:
     """Subscriptions that ended, by the number of their renewals that had been paid."""
     # Put in ranges here: as a CASE, PostgreSQL counts them anew for each range.
-    by = (func.coalesce(MovementRow.renewals, renewals_before()), asked.split_of(_OF_ENDED))
-    conditions = (*_ENDED, *asked.filters(_OF_ENDED))
+    by = (func.coalesce(MovementRow.renewals, renewals_before()), asked.split_of(OF_ENDED))
+    conditions = (*ENDED, *asked.filters(OF_ENDED))
     rows = await count_by_step(session, asked, MovementRow.at, by, *conditions)
     found: defaultdict[tuple[str, str], Counts] = defaultdict(lambda: defaultdict(int))
     for (renewals, split), counts in rows.items():

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 from typing import TypedDict
 
-from sqlalchemy import func, literal, select, union_all
+from sqlalchemy import Subquery, and_, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import (
@@ -30,8 +30,8 @@ from service.reports.queries.touched import with_split
 MOST_ARTICLES = 30
 
 
-async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
-    """Of the trials that ended, those whose first invoice was paid; and what became of the others."""
+def ended_trials(asked: Asked) -> Subquery:
+    """The trials of ours that ended in the period: `id` of the subscription, `at`, `became` and `split`."""
     row = Subscription
     dimensions: Dimensions = {
         "plan": row.plan.expression, "interval_charged": row.interval.expression,
@@ -54,10 +54,15 @@ async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
         ]
     ended = union_all(*parts).subquery("trials")
     until = min(asked.until, asked.now)
-    rows = (
-        select(asked.step_at(ended.c.at).label("step"), ended.c.became, ended.c.split)
-        .where(ended.c.at >= asked.since, ended.c.at < until, ended.c.became != NO_TRIAL)
-        .subquery("ended_trials")
+    in_time = and_(ended.c.at >= asked.since, ended.c.at < until)
+    return select(ended).where(in_time, ended.c.became != NO_TRIAL).subquery("ended")
+
+
+async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
+    """Of the trials that ended, those whose first invoice was paid; and what became of the others."""
+    ended = ended_trials(asked)
+    rows = select(asked.step_at(ended.c.at).label("step"), ended.c.became, ended.c.split).subquery(
+        "ended_trials"
     )
     found: defaultdict[str, defaultdict[str, Counts]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(int))
@@ -86,16 +91,21 @@ async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
     ]
 
 
-async def registrations(session: AsyncSession, asked: Asked) -> list[Line]:
-    """Readers who verified an address."""
+def registered(asked: Asked) -> Subquery:
+    """Readers who verified an address in the period: `id`, `at` and `split`."""
     reader = (literal(READER) + Reader.id).label("holder")
     verified = Reader.email_verified_at
     known = (
-        select(reader, reader.label("whose"), verified.label("at"))
+        select(Reader.id, reader, reader.label("whose"), verified.label("at"))
         .where(verified >= asked.since, verified < asked.until)
         .subquery("verified")
     )
-    split = with_split(known, asked).subquery("split_verified")
+    return with_split(known, asked).subquery("split_verified")
+
+
+async def registrations(session: AsyncSession, asked: Asked) -> list[Line]:
+    """Readers who verified an address."""
+    split = registered(asked)
     rows = select(asked.step_at(split.c.at).label("step"), split.c.split).subquery("rows")
     found = counted()
     for step, value, count in await session.execute(

@@ -52,7 +52,7 @@ async def sold_on(
             select(source, func.count())
             .select_from(Checkout)
             .outerjoin(CheckoutTouches, CheckoutTouches.checkout_id == Checkout.id)
-            .where(*_bought(spans_of([day], zone)))
+            .where(*bought(spans_of([day], zone)))
             .group_by(source)
         )
         found += [(day, touch, name, count) for name, count in sold]
@@ -71,7 +71,7 @@ async def _from_rows(
                 asked.step_at(at).label("step"),
             )
             .outerjoin(CheckoutTouches, CheckoutTouches.checkout_id == Checkout.id)
-            .where(*_bought(spans))
+            .where(*bought(spans))
             .subquery("sold")
         )
         grouping = (rows.c.source, rows.c.step)
@@ -82,7 +82,8 @@ async def _from_rows(
     return found
 
 
-def _bought(spans: Iterable[tuple[datetime, datetime]]) -> list[Any]:
+def bought(spans: Iterable[tuple[datetime, datetime]]) -> list[Any]:
+    """Whether a checkout bought a subscription in one of these times."""
     at = Checkout.completed_at
     return [
         is_purchase(), Checkout.stripe_subscription_id.is_not(None),

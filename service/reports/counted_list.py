@@ -1,0 +1,105 @@
+"""The list behind a figure: a row for each reader, subscription or payment that it counts."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.keyset import Keyset, Page
+from service.db.tables import Offer, Reader, Subscription
+from service.problems import invalid_field
+from service.reports.asked import Asked
+from service.reports.choices import refuse_unknown
+from service.reports.figure import Figure
+from service.reports.listed import Listing
+from service.reports.offer_names import by_id
+from service.reports.period import NotAsked
+from service.reports.registry import BY_SLUG
+from service.reports.report_schemas import no_such_figure
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One of what a figure counts; without `reader_id` its reader was erased, or isn't known."""
+
+    series: str
+    at: datetime
+    reader_id: str | None
+    email: str | None
+    subscription_id: str | None
+    offer_name: str | None
+    detail: str | None
+    amount: int | None
+    currency: str | None
+
+
+def listed_figure(slug: str) -> Figure:
+    """Raises Problem `not-found` where there is no such figure, or nothing to list behind it."""
+    figure = BY_SLUG.get(slug)
+    if figure is None or figure.listing is None:
+        raise no_such_figure()
+    return figure
+
+
+def listed_filters(figure: Figure) -> tuple[str, ...]:
+    """What the list can be filtered by."""
+    apart = figure.listing.told_apart.values() if figure.listing else ()
+    return (*figure.all_filters, *apart)
+
+
+async def checked(session: AsyncSession, figure: Figure, asked: Asked) -> Asked:
+    """With an offer's id where its name was given.
+
+    Raises Problem `invalid-request` for a filter that the figure doesn't have, or a value that nothing has.
+    """
+    asked = replace(asked, chosen=await by_id(session, asked.chosen))
+    try:
+        if not set(asked.chosen) <= set(listed_filters(figure)):
+            figure.check(asked)
+    except NotAsked as wrong:
+        raise invalid_field(f"query.{wrong.field}", str(wrong)) from wrong
+    await refuse_unknown(session, asked.chosen)
+    return asked
+
+
+async def list_counted(
+    session: AsyncSession,
+    figure: Figure,
+    asked: Asked,
+    series: str,
+    *,
+    cursor: str | None,
+    limit: int,
+) -> Page[Counted]:
+    """What one series of the figure counts, without one what its listing names; the newest first.
+
+    Raises Problem `invalid-request`: a foreign cursor, or a series without rows.
+    """
+    listing = figure.listing
+    if listing is None:
+        raise no_such_figure()
+    rows = (await listing.rows(session, asked, _wanted(listing, series))).subquery("listed")
+    own = Reader.id == func.coalesce(rows.c.reader_id, Subscription.reader_id)
+    statement = (
+        select(
+            rows.c.series, rows.c.at, Reader.id, Reader.email, rows.c.subscription_id, Offer.name,
+            rows.c.detail, rows.c.amount, rows.c.currency,
+        )
+        .outerjoin(Subscription, Subscription.id == rows.c.subscription_id)
+        .outerjoin(Reader, and_(own, Reader.erased_at.is_(None)))
+        .outerjoin(Offer, Offer.id == Subscription.offer_id)
+    )  # fmt: skip
+    by_name = Keyset(rows.c.key, newest_first=False)
+    order = by_name if listing.of_now else Keyset(rows.c.at, rows.c.key)
+    page = await order.rows(session, statement, cursor=cursor, limit=limit)
+    return page.map(lambda found: Counted(*found[:9]))
+
+
+def _wanted(listing: Listing, series: str) -> Collection[str]:
+    if not series:
+        return listing.of_all
+    if series not in listing.all_series:
+        raise invalid_field("query.series", f"One of {', '.join(listing.all_series)}, or none.")
+    return (series,)

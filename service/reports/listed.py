@@ -1,0 +1,70 @@
+"""The rows that a figure counts, in one form for all figures: one row for each reader, subscription or payment."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Select, String, cast, literal, null
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.reports.asked import Asked
+
+RowsQuery = Callable[[AsyncSession, Asked, Collection[str]], Awaitable[Select[Any]]]
+"""What of the period and the filters these series count, in the columns of `counted_row`."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A figure's rows. `series` are those that have rows, `of_all` those that are listed where none is asked for."""
+
+    rows: RowsQuery
+    series: tuple[str, ...]
+    of_all: tuple[str, ...]
+    of_now: bool = False
+    """Whether it is who there was at one instant: then the order is no time's, so that the first are found fast."""
+    when: str = "When"
+    """What the instant of a row is."""
+    more: Mapping[str, str] = field(default_factory=dict)
+    """What else can be listed that the figure has no series of, in words."""
+
+    told_apart: Mapping[str, str] = field(default_factory=dict)
+    """By which filter a series is told apart, where the figure always does so."""
+
+    @property
+    def all_series(self) -> tuple[str, ...]:
+        return (*self.series, *self.more)
+
+
+def counted_row(
+    *,
+    series: ColumnElement[str],
+    at: Any,
+    key: Any,
+    reader_id: Any = None,
+    subscription_id: Any = None,
+    detail: Any = None,
+    amount: Any = None,
+    currency: Any = None,
+) -> tuple[ColumnElement[Any], ...]:
+    """The columns of a row. `key` tells rows of one instant apart; of a reader or a subscription one is enough."""
+    texts = {
+        "reader_id": reader_id,
+        "subscription_id": subscription_id,
+        "detail": detail,
+        "currency": currency,
+    }
+    return (
+        series.label("series"),
+        at.label("at"),
+        key.label("key"),
+        *(_or_null(value, String()).label(name) for name, value in texts.items()),
+        _or_null(amount, BigInteger()).label("amount"),
+    )
+
+
+def one_series(name: str) -> ColumnElement[str]:
+    return literal(name, String())
+
+
+def _or_null(value: Any, kind: Any) -> Any:
+    return cast(null(), kind) if value is None else value

@@ -1,0 +1,100 @@
+"""Which active subscribers read on how many of the last 30 days: looked up reader by reader, so that the first
+page of a million is found at once.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    Subquery,
+    and_,
+    cast,
+    func,
+    literal,
+    select,
+    union,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from service.db.tables import MovementRow, Reader, ReaderDevice
+from service.metering.store import DEVICE, READER
+from service.reports.asked import Asked
+from service.reports.followed import is_first
+from service.reports.listed import counted_row, one_series
+from service.reports.period import midnight
+from service.reports.queries.habits import WINDOW, change_of_paid
+from service.reports.queries.ledger import days_of_holders
+
+BUCKETS: Mapping[str, tuple[int, int]] = {
+    "days_0": (0, 0), "days_1": (1, 4), "days_5": (5, 9), "days_10": (10, 19), "days_20": (20, 30),
+}  # fmt: skip
+BUCKET_WORDS = {
+    name: f"{least} days" if least == most else f"{least} to {most} days"
+    for name, (least, most) in BUCKETS.items()
+}
+ASLEEP, AT_RISK = "asleep", "at_risk"
+
+
+async def habit_rows(session: AsyncSession, asked: Asked, series: Collection[str]) -> Select[Any]:
+    """Active subscribers at the end of the period, or of yesterday, with their days with a read."""
+    day = min(asked.period.last, asked.today - timedelta(days=1))
+    until, earlier = (
+        midnight(each, asked.home)
+        for each in (day + timedelta(days=1), day + timedelta(days=1 - WINDOW))
+    )
+    row = MovementRow
+    held = select(func.sum(change_of_paid())).where(
+        row.customer == Reader.pseudonym, row.at < until
+    )
+    since = select(func.min(row.at)).where(row.customer == Reader.pseudonym)
+    had = held.where(row.at < earlier)
+    days = await _days(session, asked, day)
+    middle = day - timedelta(days=WINDOW)
+    lately, before = _number(days, days.c.day > middle), _number(days, days.c.day <= middle)
+    name = next(iter(series))
+    fits: list[ColumnElement[bool]] = [_of(held) > 0]
+    if day < asked.period.first:
+        fits.append(literal(1) == 0)
+    if name == ASLEEP:
+        fits += [_of(had) > 0, lately == 0]
+    elif name == AT_RISK:
+        fits.append(lately * 2 < before)
+    elif name in BUCKETS:
+        fits.append(lately.between(*BUCKETS[name]))
+    columns = counted_row(
+        series=one_series(name), at=since.correlate(Reader).scalar_subquery(), key=Reader.id,
+        reader_id=Reader.id, detail=cast(lately, String()),
+    )  # fmt: skip
+    return select(*columns).where(Reader.pseudonym.is_not(None), and_(*fits))
+
+
+async def _days(session: AsyncSession, asked: Asked, day: date) -> Subquery:
+    period = replace(
+        asked.period, first=day - timedelta(days=2 * WINDOW - 1), last=day, interval="year"
+    )
+    return await days_of_holders(session, replace(asked, period=period))
+
+
+def _number(days: Subquery, when: ColumnElement[bool]) -> ColumnElement[int]:
+    """On how many of these days the reader read: by themselves, or on a device that belongs to them."""
+    link = aliased(ReaderDevice)
+    own = select(days.c.day).where(
+        days.c.reads > 0, when, days.c.holder == literal(READER) + Reader.id
+    )
+    on_devices = (
+        select(days.c.day)
+        .join(link, days.c.holder == literal(DEVICE) + link.device_id)
+        .where(days.c.reads > 0, when, link.reader_id == Reader.id, is_first(link))
+    )
+    read = union(*(each.correlate(Reader) for each in (own, on_devices))).subquery("read_on")
+    return select(func.count()).select_from(read).scalar_subquery()
+
+
+def _of(sums: Select[int]) -> ColumnElement[int]:
+    return func.coalesce(sums.correlate(Reader).scalar_subquery(), 0)
