@@ -60,7 +60,12 @@ def _prepare_sqlite(engine: Engine, *, writer: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A transaction that reads first and writes later would fail at once under WAL.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+        sql = "BEGIN IMMEDIATE" if writer else "BEGIN"
+        driver = connection.connection.driver_connection
+        if isinstance(driver, sqlite_driver.Connection):
+            driver.begin_by(sql)
+        else:
+            connection.exec_driver_sql(sql)
 
     return engine
 

@@ -1,7 +1,8 @@
 """SQLite's driver: a statement goes once to the connection's thread, where aiosqlite goes four times.
 
 To make a cursor, to execute, to fetch and to close are a way there and back each, and each way costs
-more than most statements do. What is asked here is what SQLAlchemy asks of a driver.
+more than most statements do. A transaction begins on the way of its first statement, and what rolls it
+back takes no way at all. What is asked here is what SQLAlchemy asks of a driver.
 """
 
 import sqlite3
@@ -23,6 +24,7 @@ class Connection(aiosqlite.Connection):
         super().__init__(connector, iter_chunk_size=FETCHED_AT_ONCE)
         self._thread.daemon = True
         self.asked = self._done = 0  # each is counted in one thread alone
+        self._begin = ""
 
     @property
     def is_idle(self) -> bool:
@@ -45,13 +47,26 @@ class Connection(aiosqlite.Connection):
     def cursor(self) -> "Cursor":  # type: ignore[override]  # nothing is made yet, so nothing awaited
         return Cursor(self)
 
+    def begin_by(self, sql: str) -> None:
+        """Begin a transaction by `sql`, right before its first statement."""
+        self._begin = sql
+
+    def take_begin(self) -> str:
+        """What the next statement has to begin with, once."""
+        sql, self._begin = self._begin, ""
+        return sql
+
     async def commit(self) -> None:
+        self._begin = ""
         await self.in_thread(self._conn.commit)
 
     async def rollback(self) -> None:
-        if self.is_idle and not self.in_transaction:
-            return
-        await self.in_thread(self._conn.rollback)
+        self._begin = ""
+        if not self.is_idle:
+            await self.in_thread(self._conn.rollback)
+        elif self.in_transaction:
+            # With a write-ahead log it waits for no disk.
+            self._conn.rollback()
 
 
 class Cursor:
@@ -93,9 +108,12 @@ class Cursor:
 
     async def _run(self, work: Callable[[sqlite3.Cursor], object]) -> None:
         self._has_ended, self._rows = False, []
+        begin = self._connection.take_begin()
 
         def run() -> None:
             self._cursor = self._cursor or self._connection._conn.cursor()  # noqa: SLF001 its thread
+            if begin:
+                self._cursor.execute(begin)
             work(self._cursor)
 
         await self._connection.in_thread(run)

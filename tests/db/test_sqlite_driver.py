@@ -2,11 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.session import Database
 from service.db.sqlite_driver import FETCHED_AT_ONCE, Connection, connect
@@ -74,3 +75,64 @@ async def test_a_cancelled_begin_is_rolled_back(connection: Connection) -> None:
     await asyncio.gather(held, back)
     assert connection.is_idle
     assert not connection.in_transaction
+
+
+async def test_a_transaction_begins_on_the_way_of_its_first_statement(
+    connection: Connection,
+) -> None:
+    """And to roll it back takes no way."""
+    before = connection.asked
+    connection.begin_by("BEGIN IMMEDIATE")
+    assert not connection.in_transaction
+    await connection.cursor().execute("CREATE TABLE rows (n)")
+    await connection.cursor().execute("INSERT INTO rows VALUES (1)")
+    assert connection.in_transaction
+    await connection.rollback()
+    assert not connection.in_transaction
+    assert connection.asked - before == 2
+
+
+@pytest.mark.parametrize("ends", [Connection.commit, Connection.rollback])
+async def test_a_transaction_without_a_statement_never_begins(
+    connection: Connection, ends: Callable[[Connection], Awaitable[None]]
+) -> None:
+    connection.begin_by("BEGIN IMMEDIATE")
+    await ends(connection)
+    await connection.cursor().execute("SELECT 1")
+    assert not connection.in_transaction
+
+
+async def test_a_cancelled_first_statement_is_rolled_back(connection: Connection) -> None:
+    """It begins and is executed all the same, once what was asked before is done."""
+    await connection.cursor().execute("CREATE TABLE rows (n)")
+    go_on = threading.Event()
+    held = asyncio.create_task(connection.in_thread(go_on.wait))
+    await asyncio.sleep(0)
+    connection.begin_by("BEGIN IMMEDIATE")
+    writes = asyncio.create_task(connection.cursor().execute("INSERT INTO rows VALUES (1)"))
+    await asyncio.sleep(0)
+    writes.cancel()
+    back = asyncio.create_task(connection.rollback())
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(held, back)
+    cursor = connection.cursor()
+    await cursor.execute("SELECT n FROM rows")
+    assert await cursor.fetchall() == []
+    assert not connection.in_transaction
+
+
+@on_sqlite
+async def test_a_session_asks_the_thread_for_its_statements_alone(database: Database) -> None:
+    async def ways(session: AsyncSession) -> int:
+        raw = await (await session.connection()).get_raw_connection()
+        driver = raw.driver_connection
+        assert isinstance(driver, Connection)
+        return driver.asked
+
+    async with database.reading() as session:
+        before = await ways(session)
+        await session.execute(text("SELECT 1"))
+        await session.execute(text("SELECT 2"))
+    async with database.reading() as session:
+        assert await ways(session) - before == 2
