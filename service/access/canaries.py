@@ -10,8 +10,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.content.cache import ArticleCache
-from service.content.publish import locked_state, traced
 from service.content.store import get_row
+from service.content.written import locked_state, traced
 from service.db.context import Context
 from service.db.tables import AccessEntry, Article, ArticleRevision, RolledDay
 from service.identity.audit import record

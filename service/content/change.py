@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.content.blocks import BodyRefused
 from service.content.cache import ArticleCache
 from service.content.cut import BodyFormat, decided
-from service.content.publish import check_match, etag_of, locked_state, record_change, traced
+from service.content.publish import check_match, etag_of, record_change
 from service.content.schemas import AccessIn
 from service.content.store import get_row
+from service.content.written import locked_state, traced
 from service.db.context import Context
 from service.db.tables import Article, ArticleRevision
 from service.identity.meanwhile import check_unchanged

@@ -26,7 +26,6 @@ from service.content.level import said_level
 from service.content.publish import (
     Prepared,
     Published,
-    locked_state,
     prepare,
     store_prepared,
     with_access,
@@ -35,6 +34,7 @@ from service.content.publish import (
 from service.content.schemas import ArticleIn
 from service.content.store import get_row
 from service.content.visibility import RELEASED
+from service.content.written import locked_state
 from service.db.session import Database
 from service.db.tables import Article
 from service.problems import Problem

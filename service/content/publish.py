@@ -14,10 +14,10 @@ from service.content.folding import folded
 from service.content.level import LevelFacts
 from service.content.preview_limits import limits_of
 from service.content.schemas import AccessIn, ArticleIn
-from service.content.store import STATE_ID, term_of
+from service.content.store import term_of
+from service.content.written import locked_state, traced
 from service.db.base import new_id
 from service.db.tables import Article, ArticleRevision, ArticleTerm, ContentState
-from service.db.upsert import insert_for
 from service.identity import audit
 from service.problems import Problem
 from service.rules.document import ScheduleIn
@@ -166,24 +166,6 @@ async def withdraw_article(
     )
 
 
-async def locked_state(session: AsyncSession) -> ContentState:
-    """The content's state, locked: publications follow one another, so their versions do too.
-
-    Other processes compare the version to drop stale copies; were two publications to run side by
-    side, the later number could become visible first, and the earlier change be missed.
-    """
-    await session.execute(
-        insert_for(session, ContentState).values(id=STATE_ID, version=0).on_conflict_do_nothing()
-    )
-    locked = await session.scalars(
-        select(ContentState)
-        .where(ContentState.id == STATE_ID)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return locked.one()
-
-
 def check_match(if_match: str | None, current: Article | None) -> None:
     """Raise Problem `article-changed` where the article isn't the one that was seen; None: any will do."""
     # RFC 9110, 13.1.1: strong comparison, `*` means any that exists.
@@ -300,19 +282,6 @@ async def record_change(
         after=traced(article),
         now=now,
     )
-
-
-def traced(article: Article) -> dict[str, Any]:
-    """What the audit trail keeps of an article; the texts themselves are in its revisions."""
-    return {
-        "version": article.version,
-        "title": article.title,
-        "status": article.status,
-        "published_at": _written(article.published_at),
-        "level": article.level,
-        "plans": article.plans,
-        "schedule": article.access_schedule,
-    }
 
 
 def _action(article: Article) -> str:

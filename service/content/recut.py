@@ -13,8 +13,9 @@ from service.content.cut import BodyFormat, render
 from service.content.level import level_at
 from service.content.preview_limits import limits_of
 from service.content.previews import PublicShare, oddities, public_share
-from service.content.publish import cut_columns, locked_state
+from service.content.publish import cut_columns
 from service.content.store import level_facts
+from service.content.written import locked_state
 from service.db.session import Database
 from service.db.tables import Article, ArticleRevision
 from service.identity import audit

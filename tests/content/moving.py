@@ -1,8 +1,9 @@
 """An article moved to another slug, as an import does with a post that was renamed."""
 
-from service.content.publish import locked_state, prepare, store_prepared
+from service.content.publish import prepare, store_prepared
 from service.content.schemas import AccessIn, ArticleIn
 from service.content.store import get_row
+from service.content.written import locked_state
 from service.db.session import Database
 from service.rules.in_force import InForce
 from service.settings import Settings

@@ -14,11 +14,11 @@ from service.bodies import TYPED
 from service.content.admin_view import admin_article
 from service.content.cache import AppArticles
 from service.content.change import ArticleChange, change_stored
-from service.content.publish import traced
 from service.content.rendering import AppRendering, Rendering
 from service.content.schemas import AccessIn
 from service.content.staff_list import list_revisions, sections_for_staff
 from service.content.store import get_row
+from service.content.written import traced
 from service.db.context import AppContext, Context
 from service.db.session import ReportSession
 from service.db.tables import ArticleRevision
