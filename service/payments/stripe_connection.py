@@ -3,6 +3,7 @@
 Its answers are converted at once: a StripeObject has no `.get` and follows the API's moods.
 """
 
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from http import HTTPStatus
@@ -20,6 +21,10 @@ from service.payments.gateway import (
     GatewayUnavailable,
 )
 from service.payments.silence import Silence
+
+# httpcore 1.0 looks for this package several times a request, and Python remembers none that it didn't find: as None it
+# counts as not installed. The SDK waits for httpcore's successor, where that is mended.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 API_VERSION = stripe.api_version
 """The version of the API that the SDK speaks, and in which webhooks are worded for us."""
