@@ -83,12 +83,13 @@ async def test_a_transaction_begins_on_the_way_of_its_first_statement(
     """And to roll it back takes no way."""
     before = connection.asked
     connection.begin_by("BEGIN IMMEDIATE")
-    assert not connection.in_transaction
+    has_begun = [connection.in_transaction]
     await connection.cursor().execute("CREATE TABLE rows (n)")
     await connection.cursor().execute("INSERT INTO rows VALUES (1)")
-    assert connection.in_transaction
+    has_begun.append(connection.in_transaction)
     await connection.rollback()
-    assert not connection.in_transaction
+    has_begun.append(connection.in_transaction)
+    assert has_begun == [False, True, False]
     assert connection.asked - before == 2
 
 
