@@ -1,8 +1,9 @@
 """Checkouts: one row a click on an offer, stored before Stripe is asked."""
 
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import and_, exists, or_, select, update
+from sqlalchemy import Select, and_, bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.lifecycle import LIVE_STATUSES
@@ -124,13 +125,19 @@ async def processing_checkouts(
     session: AsyncSession, reader_id: str
 ) -> list[tuple[Checkout, Offer]]:
     """What the reader has bought and waits for its money, with the offer; the newest first."""
-    found = await session.execute(
+    found = await session.execute(_processing_of_one(), {"reader_id": reader_id})
+    return [(checkout, offer) for checkout, offer in found]
+
+
+@cache
+def _processing_of_one() -> Select[Checkout, Offer]:
+    """Built once: that takes longer than to execute it."""
+    return (
         select(Checkout, Offer)
         .join(Offer, Offer.id == Checkout.offer_id)
-        .where(Checkout.reader_id == reader_id, Checkout.status == "processing")
+        .where(Checkout.reader_id == bindparam("reader_id"), Checkout.status == "processing")
         .order_by(Checkout.created_at.desc(), Checkout.id)
     )
-    return [(checkout, offer) for checkout, offer in found]
 
 
 def claim_end(checkout: Checkout) -> datetime:

@@ -7,8 +7,9 @@ a subscription's seats holds the subscription's row: after the reader's turn, be
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import Select, and_, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -374,8 +375,21 @@ class HeldSeat:
 
 async def held_seats(session: AsyncSession, reader_id: str, now: datetime) -> list[HeldSeat]:
     """Those of subscriptions that run, the newest first; whose they are isn't said."""
+    found = await session.execute(_held_by_one(), {"reader_id": reader_id})
+    return [
+        HeldSeat(
+            seat.id, name, plan, seat.joined_at or seat.created_at, ends if ends and ends > now else None,
+            seat.asked_at, paid=_runs(paid_until, now), may_ask=_may_ask(seat, ends, paid_until, now),
+        )
+        for seat, name, plan, ends, paid_until in found
+    ]  # fmt: skip
+
+
+@cache
+def _held_by_one() -> Select[Seat, str, str, datetime | None, datetime | None]:
+    """Built once: that takes longer than to execute it."""
     bought = aliased(Grant)
-    found = await session.execute(
+    return (
         select(Seat, Offer.name, Subscription.plan, Grant.ends_at, bought.ends_at)
         .join(Subscription, Subscription.id == Seat.subscription_id)
         .join(Offer, Offer.id == Subscription.offer_id)
@@ -384,18 +398,11 @@ async def held_seats(session: AsyncSession, reader_id: str, now: datetime) -> li
             bought, and_(bought.source == "subscription", bought.reference == Subscription.id)
         )
         .where(
-            Seat.reader_id == reader_id, Seat.ended_at.is_(None),
+            Seat.reader_id == bindparam("reader_id"), Seat.ended_at.is_(None),
             Subscription.status.in_(LIVE_STATUSES),
         )
         .order_by(Seat.joined_at.desc(), Seat.id)
     )  # fmt: skip
-    return [
-        HeldSeat(
-            seat.id, name, plan, seat.joined_at or seat.created_at, ends if ends and ends > now else None,
-            seat.asked_at, paid=_runs(paid_until, now), may_ask=_may_ask(seat, ends, paid_until, now),
-        )
-        for seat, name, plan, ends, paid_until in found
-    ]  # fmt: skip
 
 
 def _end_of(grant: GrantFacts | None) -> datetime | None:

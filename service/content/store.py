@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.content.article import EXCERPT_LENGTH, ListedArticle, StoredArticle, excerpt_of
@@ -44,6 +44,15 @@ _LISTED = (
     Article.updated_at,
 )
 _WHOLE = (*_LISTED, Article.body_html, Article.preview_html)
+# Built once: that takes longer than to execute them.
+_RELEASED_BY_NOW = and_(Article.status.in_(RELEASED), Article.published_at <= bindparam("now"))
+_VISIBLE = select(*_LISTED).where(_RELEASED_BY_NOW)
+_SECTIONS = (
+    select(Article.section)
+    .where(_RELEASED_BY_NOW, Article.section.is_not(None))
+    .group_by(Article.section)
+    .order_by(func.count().desc(), Article.section)
+)
 
 
 @dataclass(frozen=True)
@@ -98,12 +107,10 @@ async def list_articles(
     the wall covers.
     Raises Problem `invalid-request` for a cursor that isn't ours.
     """
-    query = select(*_LISTED).where(
-        Article.status.in_(RELEASED),
-        Article.published_at <= now,
-        *_filters(section=section, tag=tag, author=author, q=q),
-    )
-    found = await _LATEST_FIRST.rows(session, query, cursor=cursor, limit=limit)
+    query = _VISIBLE
+    if filters := _filters(section=section, tag=tag, author=author, q=q):
+        query = query.where(*filters)
+    found = await _LATEST_FIRST.rows(session, query, cursor=cursor, limit=limit, given={"now": now})
     items = tuple(ListedArticle(**_listed(row)) for row in found.items)
     return PublicPage(items, found.next_cursor)
 
@@ -133,13 +140,7 @@ async def list_addresses(
 
 async def list_sections(session: AsyncSession, now: datetime) -> list[str]:
     """The sections of the articles visible at `now`, the fullest first."""
-    found = await session.scalars(
-        select(Article.section)
-        .where(Article.status.in_(RELEASED), Article.published_at <= now)
-        .where(Article.section.is_not(None))
-        .group_by(Article.section)
-        .order_by(func.count().desc(), Article.section)
-    )
+    found = await session.scalars(_SECTIONS, {"now": now})
     return [section for section in found if section is not None]
 
 

@@ -6,9 +6,10 @@ opaque to callers and checked when it comes back.
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Row, Select, literal, tuple_
@@ -45,6 +46,14 @@ class Keyset:
         self.columns = columns
         self.newest_first = newest_first
 
+    @cached_property
+    def _labels(self) -> list[ColumnElement[Any]]:
+        return [column.label(f"keyset_{number}") for number, column in enumerate(self.columns)]
+
+    @cached_property
+    def _order(self) -> list[ColumnElement[Any] | InstrumentedAttribute[Any]]:
+        return [column.desc() if self.newest_first else column for column in self.columns]
+
     async def page(
         self, session: AsyncSession, statement: Select[Item], *, cursor: str | None, limit: int
     ) -> Page[Item]:
@@ -59,16 +68,16 @@ class Keyset:
         *,
         cursor: str | None,
         limit: int,
+        given: Mapping[str, Any] | None = None,
     ) -> Page[Row[*tuple[Any, ...]]]:
-        """As `page`, of a statement without an order; the rows have the order's columns at their end."""
-        for number, column in enumerate(self.columns):
-            statement = statement.add_columns(column.label(f"keyset_{number}"))
-        statement = statement.order_by(
-            *(column.desc() if self.newest_first else column for column in self.columns)
-        )
+        """As `page`, of a statement without an order; the rows have the order's columns at their end.
+
+        `given` are the values of the statement's own parameters.
+        """
+        statement = statement.add_columns(*self._labels).order_by(*self._order)
         if cursor is not None:
             statement = statement.where(self._behind(cursor))
-        found = (await session.execute(statement.limit(limit + 1))).all()
+        found = (await session.execute(statement.limit(limit + 1), given)).all()
         items = found[:limit]
         more = len(found) > limit
         return Page(items, _to_cursor(items[-1][-len(self.columns) :]) if more else None)

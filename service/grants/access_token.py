@@ -64,8 +64,8 @@ class AccessTokens:
         """A new token for the session with this id; None where it has ended."""
         now, settings = self.context.clocks.wall(), self.context.settings
         async with self.context.database.reading() as session:
-            signed_in = await live_session(session, session_id, now=now, settings=settings)
-            return await self.issue(session, signed_in) if signed_in is not None else None
+            found = await live_session(session, session_id, now=now, settings=settings)
+            return await self.issue(session, found[0]) if found is not None else None
 
 
 async def access_tokens_of(context: AppContext, key_ring: AppKeyRing) -> AccessTokens:

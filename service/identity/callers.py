@@ -25,7 +25,6 @@ from service.identity.permissions import (
     permissions_of_role,
     permissions_of_scopes,
 )
-from service.identity.readers import find_reader
 from service.identity.sessions import (
     Reused,
     end_session,
@@ -181,18 +180,14 @@ async def _by_cookie(request: Request, context: Context) -> _Found:
     if not token:
         return None, None
     async with context.database.reading() as session:
-        found = await find_session(
+        signed_in = await find_session(
             session, token, now=context.clocks.wall(), settings=context.settings
         )
-        reader = (
-            await find_reader(session, found.reader_id)
-            if isinstance(found, ReaderSession)
-            else None
-        )
-    if isinstance(found, Reused):
+    if isinstance(signed_in, Reused):
         async with context.database.transaction() as session:
-            await end_session(session, found.session_id, context.clocks.wall(), "reused")
+            await end_session(session, signed_in.session_id, context.clocks.wall(), "reused")
         return None, None
+    found, reader = signed_in or (None, None)
     if found is not None and is_first_use(found, token):
         async with context.database.transaction() as session:
             await note_first_use(session, token, found.id)
@@ -206,10 +201,10 @@ async def _by_token(
     if not isinstance(claims, AccessClaims):
         raise invalid_token("An unlock token opens one article. Send an access token.")
     async with context.database.reading() as session:
-        found = await live_session(
+        signed_in = await live_session(
             session, claims.sid, now=context.clocks.wall(), settings=context.settings
         )
-        reader = await find_reader(session, found.reader_id) if found is not None else None
+    found, reader = signed_in or (None, None)
     ended = running_of(request).get(EndedTokens)
     if reader is None or reader.id != claims.sub or ended.refuse(claims):
         raise invalid_token(

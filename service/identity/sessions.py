@@ -17,15 +17,16 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Literal
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from service.db.base import new_id
-from service.db.tables import ReaderSession
+from service.db.tables import Reader, ReaderSession
 from service.identity.cookies import clear_cookie, set_cookie
 from service.identity.readers import is_erased, take_turn
 from service.identity.secrets import derived_key, hash_secret, new_secret
@@ -125,18 +126,22 @@ async def live_sessions(
 
 async def find_session(
     session: AsyncSession, token: str, *, now: datetime, settings: Settings
-) -> "ReaderSession | Reused | None":
-    """The live session of this token, without any effect; None when ended, idle or unknown.
+) -> "tuple[ReaderSession, Reader] | Reused | None":
+    """The live session of this token and whose it is, without any effect; None when ended, idle or unknown.
 
     `Reused` for a former token that is good no more: the caller ends that session. Where it
     `is_first_use`, the caller notes that.
     """
-    row = await _row(session, token, now=now, settings=settings)
-    if row is None:
+    session_id = _session_in(token, settings)
+    if session_id is None:
         return None
+    found = await live_session(session, session_id, now=now, settings=settings)
+    if found is None:
+        return None
+    row, reader = found
     presented = hash_secret(token)
     if presented == row.secret_hash or _gets_successor(row, presented, now):
-        return row
+        return row, reader
     return Reused(row.id)
 
 
@@ -251,36 +256,65 @@ async def _rotate(
 async def _row(
     session: AsyncSession, token: str, *, now: datetime, settings: Settings
 ) -> ReaderSession | None:
-    shape = _SHAPE.fullmatch(token)
-    if shape is None or not hmac.compare_digest(
-        token, _with_mac(token.rpartition(".")[0], settings)
-    ):
+    session_id = _session_in(token, settings)
+    if session_id is None:
         return None
     found: ReaderSession | None = await session.scalar(
         select(ReaderSession)
-        .where(ReaderSession.id == shape.group(1), _is_live(now, settings))
+        .where(ReaderSession.id == session_id, _is_live(now, settings))
         .execution_options(populate_existing=True)
     )
     return found
 
 
+def _session_in(token: str, settings: Settings) -> str | None:
+    """The id in a token of ours."""
+    shape = _SHAPE.fullmatch(token)
+    if shape is None or not hmac.compare_digest(
+        token, _with_mac(token.rpartition(".")[0], settings)
+    ):
+        return None
+    return shape.group(1)
+
+
 async def live_session(
     session: AsyncSession, session_id: str, *, now: datetime, settings: Settings
-) -> ReaderSession | None:
-    """The session with this id, unless it has ended."""
-    found: ReaderSession | None = await session.scalar(
-        select(ReaderSession).where(ReaderSession.id == session_id, _is_live(now, settings))
+) -> tuple[ReaderSession, Reader] | None:
+    """The session with this id and whose it is, unless it has ended."""
+    found = await session.execute(
+        _live_by_id(),
+        {"session_id": session_id, "now": now, "idle_since": _idle_since(now, settings)},
     )
-    return found
+    row = found.one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+@cache
+def _live_by_id() -> Select[ReaderSession, Reader]:
+    """Built once: it takes longer than to execute it, and each request of a signed-in reader asks it."""
+    return (
+        select(ReaderSession, Reader)
+        .join(Reader, Reader.id == ReaderSession.reader_id)
+        .where(
+            ReaderSession.id == bindparam("session_id"),
+            ReaderSession.ended_at.is_(None),
+            ReaderSession.expires_at > bindparam("now"),
+            ReaderSession.used_at > bindparam("idle_since"),
+        )
+        .execution_options(populate_existing=True)
+    )
 
 
 def _is_live(now: datetime, settings: Settings) -> ColumnElement[bool]:
-    idle_since = now - timedelta(days=settings.session_idle_days)
     return and_(
         ReaderSession.ended_at.is_(None),
         ReaderSession.expires_at > now,
-        ReaderSession.used_at > idle_since,
+        ReaderSession.used_at > _idle_since(now, settings),
     )
+
+
+def _idle_since(now: datetime, settings: Settings) -> datetime:
+    return now - timedelta(days=settings.session_idle_days)
 
 
 def _gets_successor(row: ReaderSession, presented: str, now: datetime) -> bool:
@@ -317,8 +351,8 @@ async def end_own_session(
     session: AsyncSession, session_id: str, reader_id: str, *, now: datetime, settings: Settings
 ) -> bool:
     """Sign out one of the reader's own devices; False where they have no such session."""
-    row = await live_session(session, session_id, now=now, settings=settings)
-    if row is None or row.reader_id != reader_id:
+    found = await live_session(session, session_id, now=now, settings=settings)
+    if found is None or found[1].id != reader_id:
         return False
     await end_session(session, session_id, now, "signed_out")
     return True

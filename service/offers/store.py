@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -107,10 +108,13 @@ async def offers_for_everybody(session: AsyncSession) -> list[Offer]:
 
 async def live_offers(session: AsyncSession) -> list[Offer]:
     """What is sold, to whomever, in the catalogue's order."""
-    found = await session.scalars(
-        select(Offer).where(Offer.archived_at.is_(None)).order_by(Offer.position, Offer.id)
-    )
-    return list(found)
+    return list(await session.scalars(_live()))
+
+
+@cache
+def _live() -> Select[Offer]:
+    """Built once: that takes longer than to execute it."""
+    return select(Offer).where(Offer.archived_at.is_(None)).order_by(Offer.position, Offer.id)
 
 
 async def all_offers(session: AsyncSession) -> list[Offer]:

@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, get_args
+from functools import cache
+from typing import Any, Literal, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.lifecycle import LIVE_STATUSES
+from service.db.base import UtcDateTime
 from service.db.keyset import Keyset, Page
 from service.db.tables import (
     Checkout,
@@ -23,7 +25,7 @@ from service.finance.owing import is_owed_by
 from service.offers.store import gift_offers
 from service.reports.figures import COLLECTED, IN_TRIAL
 from service.reports.led import source
-from service.reports.queries.habits import is_asleep
+from service.reports.queries.habits import LookedBack, is_asleep, looked_back
 from service.reports.standing import Standing
 from service.reports.subscriber_list import has_standing, names_reader
 
@@ -124,9 +126,9 @@ def _conditions(
         case None:
             pass
         case "subscriber" | "paying" | "in_trial" | "trial_ending":
-            bought.append(_state_of(chosen.kind, now))
+            bought.append(_state_of(chosen.kind, _moments(now, zone)))
         case _:
-            yield _is(chosen.kind, now, zone)
+            yield _is(chosen.kind, _moments(now, zone))
     if query := chosen.query.strip():
         yield names_reader(query)
     if chosen.plan:
@@ -151,16 +153,43 @@ async def _kinds_of(
     session: AsyncSession, reader_ids: list[str], now: datetime, zone: ZoneInfo
 ) -> dict[str, tuple[Kind, ...]]:
     """Looked up for the readers of a page alone: for all of them it takes seconds."""
-    each_kind = [_is(kind, now, zone) for kind in get_args(Kind)]
-    found = await session.execute(select(Reader.id, *each_kind).where(Reader.id.in_(reader_ids)))
+    at = _moments(now, zone)
+    found = await session.execute(
+        _each_kind(),
+        {"reader_ids": reader_ids, "now": at.now, "soon": at.soon, **at.back._asdict()},
+    )
     return {
         reader_id: tuple(kind for kind, holds in zip(get_args(Kind), held, strict=True) if holds)
         for reader_id, *held in found
     }
 
 
+@cache
+def _each_kind() -> Select[*tuple[Any, ...]]:
+    """Built once: that takes longer than to execute it."""
+    at = _Moments(
+        bindparam("now", type_=UtcDateTime()),
+        bindparam("soon", type_=UtcDateTime()),
+        LookedBack(bindparam("days", expanding=True), bindparam("earlier", type_=UtcDateTime())),
+    )
+    theirs = Reader.id.in_(bindparam("reader_ids", expanding=True))
+    return select(Reader.id, *(_is(kind, at) for kind in get_args(Kind))).where(theirs)
+
+
+class _Moments(NamedTuple):
+    """What of the time makes a kind; values, or a statement's parameters."""
+
+    now: Any
+    soon: Any
+    back: LookedBack
+
+
+def _moments(now: datetime, zone: ZoneInfo) -> _Moments:
+    return _Moments(now, now + TRIALS_END_WITHIN, looked_back(now, zone))
+
+
 def _state_of(
-    kind: Literal["subscriber", "paying", "in_trial", "trial_ending"], now: datetime
+    kind: Literal["subscriber", "paying", "in_trial", "trial_ending"], at: _Moments
 ) -> ColumnElement[bool]:
     """The state of a subscription that makes a reader this kind."""
     match kind:
@@ -172,17 +201,17 @@ def _state_of(
             return IN_TRIAL
         case "trial_ending":
             ends = Subscription.trial_end
-            return and_(IN_TRIAL, ends > now, ends <= now + TRIALS_END_WITHIN)
+            return and_(IN_TRIAL, ends > at.now, ends <= at.soon)
 
 
-def _is(kind: Kind, now: datetime, zone: ZoneInfo) -> ColumnElement[bool]:
+def _is(kind: Kind, at: _Moments) -> ColumnElement[bool]:
     match kind:
         case "subscriber" | "paying" | "in_trial" | "trial_ending":
-            return _has_subscription(_state_of(kind, now))
+            return _has_subscription(_state_of(kind, at))
         case "owing":
             return is_owed_by(Reader.id.expression)
         case "sleeper":
-            return is_asleep(now, zone)
+            return is_asleep(at.back)
         case "lapsed":
             live = Subscription.status.in_(sorted(LIVE_STATUSES))
             return and_(
@@ -192,7 +221,7 @@ def _is(kind: Kind, now: datetime, zone: ZoneInfo) -> ColumnElement[bool]:
             own = and_(Pass.reader_id == Reader.id, Pass.offer_id.not_in(gift_offers()))
             return select(Pass.id).where(own).exists()
         case "comped":
-            runs = or_(Grant.ends_at.is_(None), Grant.ends_at > now)
+            runs = or_(Grant.ends_at.is_(None), Grant.ends_at > at.now)
             comp = and_(Grant.reader_id == Reader.id, Grant.source == "comp", runs)
             return select(Grant.id).where(comp).exists()
         case "registered":

@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -43,25 +44,39 @@ async def list_subscribers(
 
 async def subscriptions_of(session: AsyncSession, reader_id: str) -> list[SubscriptionFacts]:
     """All subscriptions of a reader, live ones first, then the newest."""
-    statement = (
-        _facts()
-        .where(Subscription.reader_id == reader_id)
-        .order_by(*(column.desc() for column in _precedence(Subscription)))
-    )
-    return [_facts_of(row) for row in await session.execute(statement)]
+    found = await session.execute(_of_one(), {"reader_id": reader_id})
+    return [_facts_of(row) for row in found]
 
 
 async def first_subscriptions(
     session: AsyncSession, reader_ids: Collection[str]
 ) -> dict[str, SubscriptionFacts]:
     """The live subscription of each reader, else the latest, by the reader's id."""
-    statement = _facts().where(_is_the_readers_first(), Subscription.reader_id.in_(reader_ids))
-    return {row[1].id: _facts_of(row) for row in await session.execute(statement)}
+    found = await session.execute(_first_of_each(), {"reader_ids": list(reader_ids)})
+    return {row[1].id: _facts_of(row) for row in found}
 
 
 async def plans(session: AsyncSession) -> list[str]:
     """The plans that are or were sold."""
     return list(await session.scalars(select(Offer.plan).distinct().order_by(Offer.plan)))
+
+
+# Built once: that takes longer than to execute them.
+
+
+@cache
+def _of_one() -> Select[Subscription, Reader, str, datetime | None]:
+    return (
+        _facts()
+        .where(Subscription.reader_id == bindparam("reader_id"))
+        .order_by(*(column.desc() for column in _precedence(Subscription)))
+    )
+
+
+@cache
+def _first_of_each() -> Select[Subscription, Reader, str, datetime | None]:
+    theirs = Subscription.reader_id.in_(bindparam("reader_ids", expanding=True))
+    return _facts().where(_is_the_readers_first(), theirs)
 
 
 def _facts() -> Select[Subscription, Reader, str, datetime | None]:

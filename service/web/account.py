@@ -34,6 +34,7 @@ from service.web.subscription_shown import (
     leaves_no_room,
     subscription_shown,
 )
+from service.web.thanks import thanks_in
 from service.web.words import last_used
 
 _DOUBLES_SHOWN = timedelta(days=30)
@@ -81,6 +82,8 @@ class AccountView:
 
     visitor: Visitor
     is_signed_in: bool = False
+    thanks: str = ""
+    """For what was bought just now."""
     email: str | None = None
     is_verified: bool = False
     subscription: SubscriptionShown | None = None
@@ -111,11 +114,12 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
     settings, now = context.settings, context.clocks.business()
     language = as_pages_are(settings.zone)
     reader_id = caller.reader_id
+    # Kept here, the session answers it to all who ask for it.
+    reader = await find_reader(session, reader_id) if reader_id is not None else None
     visitor = await visitor_of(session, caller, settings)
     if reader_id is None:
         return AccountView(visitor, offers=await _offers(session))
-    reader = await find_reader(session, reader_id)
-    bought = await subscriptions_of(session, reader_id)
+    bought, passes = await subscriptions_of(session, reader_id), await passes_of(session, reader_id)
     live = await live_grants_of(session, reader_id, now)
     waiting = await processing_checkouts(session, reader_id)
     first = _first(bought)
@@ -129,6 +133,7 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
     return AccountView(
         is_signed_in=True,
         visitor=visitor,
+        thanks=thanks_in(passes, bought, context),
         email=reader.email if reader else None,
         is_verified=caller.verified,
         subscription=subscription_shown(first, language, now) if first else None,
@@ -139,11 +144,7 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
         passes=[
             *(_given(grant, settings.zone) for grant in live if grant.source == "gift"),
             *(on_its_way(offer.name, language) for _, offer in waiting),
-            *(
-                pass_line(each, now, settings.zone)
-                for each in await passes_of(session, reader_id)
-                if each.ends_at > now
-            ),
+            *(pass_line(each, now, settings.zone) for each in passes if each.ends_at > now),
         ],
         offers=[]
         if runs

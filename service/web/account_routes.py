@@ -26,7 +26,6 @@ from service.web.from_portal import MARKER, RETURN_TO, bring_up_to_date
 from service.web.offers_shown import offers_shown
 from service.web.pages import GET, PageRoute, currencies_wanted, page
 from service.web.sign_in import HOME
-from service.web.thanks import thanks_for
 
 router = APIRouter(prefix="/account", route_class=PageRoute, include_in_schema=False)
 
@@ -49,7 +48,6 @@ async def show_account(
         return see_other(HOME)
     async with context.database.reading() as session:
         account = await account_view(session, context, caller)
-        thanks = await thanks_for(session, caller, context)
     has_ended = not account.is_signed_in and bool(read_cookie(request, "session", context.settings))
     offers = offers_shown(
         account.offers, currencies_wanted(request), context.settings, context.clocks.business()
@@ -58,7 +56,7 @@ async def show_account(
     view = Views(context, running_of(request).get(RuleBook)).of(caller, device)
     response = page(
         request, "account.html",
-        account=account, thanks=thanks, offers=offers, has_ended=has_ended,
+        account=account, offers=offers, has_ended=has_ended,
         limits=view.settings, limits_of_their_own=bool(view.rules.meters.own),
         joins_institutions=bool(running_of(request).get(InstitutionNetworks)),
     )  # fmt: skip

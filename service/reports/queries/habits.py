@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
@@ -300,23 +301,33 @@ async def _days_read(session: AsyncSession, asked: Asked, first: date, last: dat
     )
 
 
-def is_asleep(now: datetime, zone: ZoneInfo) -> ColumnElement[bool]:
-    """Whether a row of `Reader` would be counted as asleep if the day ended now; looked up reader by reader."""
+class LookedBack(NamedTuple):
+    """The days on which who sleeps has read nothing, and the instant before which they paid already."""
+
+    days: Any
+    earlier: Any
+
+
+def looked_back(now: datetime, zone: ZoneInfo) -> LookedBack:
+    """If the day ended now."""
     today = now.astimezone(zone).date()
+    days = [today - timedelta(days=n) for n in range(WINDOW)]
+    return LookedBack(days, midnight(today + timedelta(days=1 - WINDOW), zone))
+
+
+def is_asleep(back: LookedBack) -> ColumnElement[bool]:
+    """Whether a row of `Reader` would be counted as asleep; looked up reader by reader. `back` may be of parameters."""
     entry, link = AccessEntry, aliased(ReaderDevice)
-    reads = [
-        entry.granted.is_(True),
-        entry.day.in_([today - timedelta(days=n) for n in range(WINDOW)]),
-    ]
+    reads = [entry.granted.is_(True), entry.day.in_(back.days)]
     own = select(entry.id).where(entry.holder == literal(READER) + Reader.id, *reads)
     on_devices = (
         select(entry.id)
         .join(link, entry.holder == literal(DEVICE) + link.device_id)
         .where(link.reader_id == Reader.id, is_first(link), *reads)
     )
-    row, earlier = MovementRow, midnight(today + timedelta(days=1 - WINDOW), zone)
+    row = MovementRow
     held = select(func.sum(change_of_paid())).where(row.customer == Reader.pseudonym)
-    had = held.where(row.at < earlier)
+    had = held.where(row.at < back.earlier)
     return and_(
         *(func.coalesce(each.correlate(Reader).scalar_subquery(), 0) > 0 for each in (held, had)),
         *(~each.correlate(Reader).exists() for each in (own, on_devices)),
