@@ -3,8 +3,9 @@
 import asyncio
 import re
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, bindparam, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -121,11 +122,24 @@ async def open_operator_session(
 
 async def operator_of_session(session: AsyncSession, secret: str, now: datetime) -> Operator | None:
     """Whose live session it is; None too where the account is disabled."""
-    found = await session.get(OperatorSession, hash_secret(secret))
-    if found is None or found.expires_at <= now:
-        return None
-    operator = await session.get(Operator, found.operator_id)
-    return operator if operator is not None and operator.disabled_at is None else None
+    operator: Operator | None = await session.scalar(
+        _signed_in(), {"secret_hash": hash_secret(secret), "now": now}
+    )
+    return operator
+
+
+@cache
+def _signed_in() -> Select[Operator]:
+    """Built once: that takes longer than to execute it."""
+    return (
+        select(Operator)
+        .join(OperatorSession, OperatorSession.operator_id == Operator.id)
+        .where(
+            OperatorSession.secret_hash == bindparam("secret_hash"),
+            OperatorSession.expires_at > bindparam("now"),
+            Operator.disabled_at.is_(None),
+        )
+    )
 
 
 def operator_named_in(secret: str) -> str | None:

@@ -158,6 +158,8 @@ async def _sold(session: AsyncSession, prompts: list[PromptRow]) -> dict[str, st
     """The offers on sale by their ids, in words, and those that a prompt names though they aren't sold any more."""
     sold = {each.id: _offer_words(each) for each in await live_offers(session)}
     named = {each for row in prompts for each in row.offers} - sold.keys()
+    if not named:
+        return sold
     found = await session.scalars(select(Offer).where(Offer.id.in_(named)))
     return sold | {each.id: f"{_offer_words(each)}, not sold any more" for each in found}
 
