@@ -191,7 +191,7 @@ async def test_an_article_changes_from_its_page(
         ({"change": "access", "plans": "Dígital"}, 422, "plan's slug"),
         ({"change": "access", "free_hours": "0"}, 422, "schedule.free_hours"),
         ({"change": "access", "free_hours": "9999999999"}, 422, "schedule.free_hours"),
-        ({"change": "access", "free_hours": "-1"}, 422, "free_hours"),
+        ({"change": "access", "free_hours": "-1"}, 422, "free hours"),
         ({"change": "access", "free_after_days": "2", "free_hours": "72"}, 422, "before the level"),
         ({"change": "access", "seen": "x"}, 412, "has changed it meanwhile"),
         ({"change": "publish", "seen": "none"}, 412, "there is one already, by test since 10 Mar 2026, 09:00"),

@@ -29,7 +29,7 @@ from service.operators.articles import words
 from service.operators.articles.revised import revised
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
-from service.operators.frame.periods import days_of, refused_list
+from service.operators.frame.periods import asked_or_usual, days_of, refused_list, status_of
 from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.problems import Problem
 from service.reports.article_list import figures_of, list_article_figures
@@ -188,8 +188,8 @@ async def _page(
     row = await get_row(session, slug) if is_slug(slug) else None
     if row is None:
         raise Problem("article-not-found", "There is no such article. Look for it in the list.")
-    settings, now = context.settings, context.clocks.business()
-    period = asked.asked(settings, now)
+    now = context.clocks.business()
+    period, days, wrong = asked_or_usual(asked, context)
     found = await figures_of(session, row, period, rules=in_force.rules.levels)
     revisions = await list_revisions(session, row, asked)
     older: Sequence[ArticleRevision] = ()
@@ -203,7 +203,7 @@ async def _page(
     ]
     article = await rendering(admin_article, row, in_force, now)
     return page(
-        request, "article.html", status_code=refusal.type.status if refusal else 200,
+        request, "article.html", status_code=status_of(refusal, wrong), days=days, wrong=wrong,
         found=found, seen=traced(row), asked=asked, typed=typed or _typed(article.access), was_typed=typed is not None,
         period=period.period, words=words, revisions=revisions, changes=changes, refusal=refusal,
         article=article, audiences=AUDIENCES,

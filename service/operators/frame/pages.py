@@ -24,6 +24,7 @@ from service.offers.pricing import amount_text, price_text
 from service.offers.store import price_of
 from service.operators.frame.kept_form import TooLong, kept_in
 from service.operators.frame.next_page import HOME, sign_in_address
+from service.operators.frame.page_without import PageWithout, refused_by, unread_fields
 from service.operators.frame.places import navigation
 from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import SignInNeeded, sent_in, visit_of
@@ -79,6 +80,7 @@ def page(
         visit=visit,
         navigation=navigation(request.url.path, visit.operator.permissions if visit else ()),
         now=now,
+        unread=refused_by(request),
         stylesheet=STYLESHEET.address,
         day=lambda at: local_day(at, zone),
         minute=lambda at: local_minute(at, zone),
@@ -119,10 +121,17 @@ def fact_text(value: object, zone: ZoneInfo) -> str:
 
 
 class PageRoute(APIRoute):
-    """A route for browsers: who isn't signed in goes to sign in, and problems are pages."""
+    """A route for browsers: who isn't signed in goes to sign in, and problems are pages.
+
+    A page whose address has a field that can't be read is shown without it, and says so.
+    """
+
+    is_page = True
 
     def page_about(self, request: Request, problem: Problem) -> Response:
         """What the application answers instead of a problem (problems.py)."""
+        if self.is_page and request.method in _SAFE and (wrong := unread_fields(request, problem)):
+            return PageWithout(request, problem, wrong)
         is_passing = "Retry-After" in problem.headers
         response = page(
             request,
@@ -150,17 +159,29 @@ class PageRoute(APIRoute):
                     f"{_field(item['loc'])} {own_words(item)}".strip() for item in error.errors()
                 }
                 fields = ", ".join(sorted(found))
-                what = "looked up" if request.method == "GET" else "saved"
-                detail = f"This can't be {what}: {fields}. Go back and change it."
-                raise Problem("invalid-request", detail) from error
+                detail = f"This can't be saved: {fields}. Go back and change it."
+                if request.method in _SAFE:
+                    detail = f"This can't be looked up: {fields}."
+                errors = [
+                    {"field": ".".join(map(str, item["loc"])), "message": item["msg"]}
+                    for item in error.errors()
+                ]
+                raise Problem("invalid-request", detail, errors=errors) from error
 
         return answer_with_a_page
+
+
+class FileRoute(PageRoute):
+    """A route to a file: of what can't be read nothing is left out, lest the file have more than was asked for."""
+
+    is_page = False
 
 
 def _field(place: Sequence[str | int]) -> str:
     """Its name, without the number that a value has in a list, or what it may be."""
     names = [str(part) for part in place if not isinstance(part, int)]
-    return names[1] if names[0] == "query" and len(names) > 1 else names[-1]
+    name = names[1] if names[0] == "query" and len(names) > 1 else names[-1]
+    return name.replace("_", " ")
 
 
 async def _to_sign_in(request: Request) -> Response:

@@ -11,7 +11,7 @@ from service.finance.declines import decline_words, declined
 from service.finance.owing import owed
 from service.html.list_query import AnyPage, ListQuery
 from service.identity.permissions import Permission
-from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.pages import FileRoute, PageRoute, page
 from service.operators.frame.visits import Visit, page_requires
 from service.operators.money import lists
 from service.operators.money.export import Exported, export
@@ -19,6 +19,7 @@ from service.operators.money.words import CATEGORIES, dispute_words
 from service.reports.schemas import Storable
 
 router = APIRouter(prefix="/money", route_class=PageRoute, include_in_schema=False)
+files = APIRouter(route_class=FileRoute, include_in_schema=False)
 
 SeesReaders = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
 SeesReports = Annotated[Visit, Depends(page_requires(Permission.REPORTS_READ))]
@@ -89,13 +90,16 @@ async def show_payout(
     return page(request, "payout.html", found=found, categories=CATEGORIES)
 
 
-@router.get("/export/payouts")
+@files.get("/export/payouts")
 async def export_payouts(_: SeesReports, context: AppContext) -> Response:
     """All payouts as a file."""
     return export(context, "payouts")
 
 
-@router.get("/export/{name}")
+@files.get("/export/{name}")
 async def export_list(_: SeesReaders, name: Exported, context: AppContext) -> Response:
     """A list that names readers as a file."""
     return export(context, name)
+
+
+router.include_router(files)

@@ -29,7 +29,7 @@ from service.offers.pricing import (
 )
 from service.offers.store import find_offer, price_of
 from service.operators.frame.pages import PageRoute, page
-from service.operators.frame.periods import days_of, refused_list
+from service.operators.frame.periods import asked_or_usual, days_of, refused_list, status_of
 from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.operators.offers.schemas import NewOffer
 from service.problems import Problem
@@ -236,10 +236,10 @@ async def _page(
     offer = await find_offer(session, offer_id)
     if offer is None:
         raise Problem("offer-not-found", "There is no such offer. Look for it in the list.")
-    period = asked.asked(context.settings, context.clocks.business())
+    period, days, wrong = asked_or_usual(asked, context)
     (found,) = await offer_list.figures_of_offers(session, [offer], period)
     return page(
-        request, "offer.html", status_code=refusal.type.status if refusal else 200, offer=offer,
+        request, "offer.html", status_code=status_of(refusal, wrong), offer=offer, days=days, wrong=wrong,
         typed=typed or OfferChange(), seen=facts_of(offer), found=found, asked=asked,
         period=period.period, offered=price_of(offer), refusal=refusal,
         notice=DONE.get(asked.done),

@@ -12,7 +12,7 @@ from service.finance.owing import owed_by
 from service.html.redirect import see_other
 from service.identity.audit import change_by
 from service.identity.permissions import Permission
-from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.pages import FileRoute, PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.readers.views import delete_view, save_view, views_of
 from service.problems import Problem
@@ -21,6 +21,7 @@ from service.reports.reader_export import export_answer
 from service.reports.schemas import AnyExport, AnyReaders, ReadersQuery, Storable
 
 router = APIRouter(prefix="/readers", route_class=PageRoute, include_in_schema=False)
+files = APIRouter(route_class=FileRoute, include_in_schema=False)
 
 SeesReaders = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
 KeepsViews = Annotated[Visit, Depends(form_requires(Permission.SUBSCRIBERS_READ))]
@@ -38,10 +39,13 @@ async def show_readers(
     return await _page(request, visit, asked, session, context)
 
 
-@router.get("/export")
+@files.get("/export")
 async def export_readers(_: SeesReaders, asked: AnyExport, context: AppContext) -> Response:
     """The list that is shown, as a file."""
     return export_answer(context, asked.chosen(context.settings.zone), asked.format)
+
+
+router.include_router(files)
 
 
 @router.post("/views")
