@@ -19,6 +19,7 @@ ExportFormat = Literal["csv", "json"]
 HEADER = (
     "reader_id", "email", "email_verified", "first_seen", "kinds", "subscription", "plan", "offer", "status",
     "since", "until", "amount", "currency", "interval", "interval_count", "open_amount", "owed",
+    "offer_id",
 )  # fmt: skip
 """`owed` is all that they owe after failed charges, as `900 EUR, 450 USD`; `open_amount` is what of it is in the
 subscription's currency.
@@ -85,12 +86,13 @@ def _row(
     )  # fmt: skip
     sums = ", ".join(f"{amount} {currency}" for amount, currency in owed) or None
     if bought is None:
-        return (*known, *([None] * (len(HEADER) - len(known) - 1)), sums)
+        return (*known, *([None] * (len(HEADER) - len(known) - 2)), sums, None)
     return (
         *known, bought.subscription_id, bought.plan, bought.offer_name, WORDS[bought.standing],
         _instant(bought.since), _instant(bought.until), bought.amount, bought.currency,
         bought.interval, bought.interval_count,
         next((amount for amount, currency in owed if currency == bought.currency), None), sums,
+        bought.offer_id,
     )  # fmt: skip
 
 

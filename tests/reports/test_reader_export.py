@@ -84,6 +84,7 @@ async def test_what_is_owed_in_another_currency_is_in_the_file(
     await store(database, euros, dollars, reader, former, now, *debts, *failed)
     (item,) = json.loads(await text_of(database, settings, "json", kind="owing"))["items"]
     assert (item["open_amount"], item["owed"]) == (900, "900 EUR, 450 USD")
+    assert item["offer_id"] == now.offer_id
 
 
 @on_sqlite
