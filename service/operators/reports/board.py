@@ -134,14 +134,22 @@ def _address(figure: Figure) -> str:
 def _card(report: Report, query: ReportQuery, not_by: list[str]) -> Card:
     figure, period, here = report.figure, report.asked.period, _address(report.figure)
 
+    # The same for each line, of which a figure may have dozens.
+    by_step = {
+        step: query.address(
+            here, compare="", interval="day",
+            **{"from": step.first.isoformat(), "to": step.last.isoformat()},
+        )
+        for step in period.steps
+    }  # fmt: skip
+
     def behind(_: Line | None, step: Step) -> str:
-        days = {"from": step.first.isoformat(), "to": step.last.isoformat()}
-        return query.address(here, compare="", interval="day", **days)
+        return by_step[step]
 
     is_drawn = len(period.steps) > 1 and not figure.is_ranked
     return Card(
         report, query.address(here), all_tiles(report), shown.totals(report), drawings(report, behind) if is_drawn else [],
-        shown.summary(report, _RANKED) if figure.is_ranked else shown.table(report), shown.step_names(period), tuple(behind(None, each) for each in period.steps),
+        shown.summary(report, _RANKED) if figure.is_ranked else shown.table(report), shown.step_names(period), tuple(by_step.values()),
         not_by, shown.articles(report),
     )  # fmt: skip
 
