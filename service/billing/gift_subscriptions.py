@@ -159,11 +159,12 @@ async def _tell_buyer(
     await emit(
         session, type_="gift.bought", reader_id=payment.reader_id, subject_id=gift.id,
         once=f"gift.bought:{gift.id}", occurred_at=payment.paid_at, before=None,
-        after=_payload(gift, offer), now=context.clocks.wall(),
+        after=gift_payload(gift, offer), now=context.clocks.wall(),
     )  # fmt: skip
 
 
-def _payload(gift: GiftSubscription, offer: Offer) -> dict[str, object]:
+def gift_payload(gift: GiftSubscription, offer: Offer) -> dict[str, object]:
+    """What its events say of it."""
     return {
         "offer": offer.id,
         "plan": offer.plan,
@@ -232,7 +233,7 @@ async def redeem(
     await emit(
         session, type_="gift.redeemed", reader_id=reader_id, subject_id=gift.id,
         once=f"gift.redeemed:{gift.id}", occurred_at=now, before=None,
-        after=_payload(gift, bought.offer), now=context.clocks.wall(),
+        after=gift_payload(gift, bought.offer), now=context.clocks.wall(),
     )  # fmt: skip
     return bought
 

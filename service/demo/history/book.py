@@ -20,24 +20,22 @@ from service.db.tables import (
     Offer,
     Pass,
     ReaderDevice,
+    Seat,
     SignInAsk,
     Subscription,
     TrialCard,
 )
 from service.demo.history.catalogue import Catalogue
-from service.demo.history.copies import Copied, Copies, Kind
+from service.demo.history.copies import Copied, Copies, Kind, PaidOnce
 from service.demo.history.courses import Course, facts
+from service.demo.history.documents import copied, copied_payment
 from service.demo.history.lives import Life
-from service.demo.history.people import SIGNED_IN_BEFORE, Buyer, Person
-from service.demo.history.reading import Reading
+from service.demo.history.people import SIGNED_IN_BEFORE, Buyer, Person, members
+from service.demo.history.reading import Reading, Source
 from service.demo.history.replay import Replayed
 from service.demo.history.samples import Samples
 from service.demo.history.takings import (
     Takings,
-    available_at,
-    decline_of,
-    move_of,
-    trial_invoice_of,
 )
 from service.demo.history.year import Calendar, drawn, stable_id
 from service.grants.grants import plan_scope
@@ -52,6 +50,8 @@ from service.outbox.domain_events import Happened
 from service.outbox.event_types import EventType
 
 _RETURN_TO = "/"
+_SEAT_READS = 0.09
+"""The share of days on which a member of an office reads."""
 _MAIL_TAKES = timedelta(seconds=50)
 """From asking for a sign-in mail to using it."""
 
@@ -73,7 +73,7 @@ class Book:
     touches: list[tuple[str, Touch, datetime]] = field(default_factory=list)
     sources: list[tuple[str, Touch, datetime, Touch, datetime]] = field(default_factory=list)
     comps: list[tuple[str, datetime, datetime]] = field(default_factory=list)
-    copied: list[tuple[Kind, Copied]] = field(default_factory=list)
+    copied: list[tuple[Kind | PaidOnce, Copied]] = field(default_factory=list)
     """What the local Stripe is to have, by its kind."""
     takings: Takings = field(init=False)
 
@@ -170,12 +170,12 @@ class Scribe:
             synced_at=ends_at, version=1,
         )  # fmt: skip
         if self.book.is_new(at):
-            self._bought(person, at, offer.id)
-            self.book.takings.note_pass(row)
+            self.buys(person, at, offer.id)
+            self.pays(person, row)
         if not self.book.is_new(ends_at):
             return
         self.book.rows += [
-            row, _grant("pass", row.id, person, row.scope, at, ends_at, "paid", ends_at),
+            row, granted("pass", row.id, person, row.scope, at, ends_at, "paid", ends_at),
         ]  # fmt: skip
         self.book.events += [
             Happened(
@@ -220,15 +220,18 @@ class Scribe:
         is_new = self.book.is_new(course.started_at)
         if is_new:
             answer = buyer.newsletter if life.number == person.number else None
-            self._bought(person, course.started_at, life.sold.offer_id, life, answer)
-        if is_new or (self.untouched is not None and life.id in self.untouched):
+            self.buys(person, course.started_at, life.sold.offer_id, life, answer)
+        if self._is_ours(life):
             self._keep(life, replayed, person, is_new=is_new)
-        self._reads(life, buyer, replayed.open_until or course.started_at)
+        until = replayed.open_until or course.started_at
+        self.reads("subscription", person, life.number, buyer.reads, course.started_at, until)
+        if course.key == "office":
+            self._shares(life, replayed, person)
         return tuple(replayed.movements)
 
     def _keep(self, life: Life, replayed: Replayed, person: Person, *, is_new: bool) -> None:
         row, book = replayed.row, self.book
-        grant = _grant(
+        grant = granted(
             "subscription", row.id, person, plan_scope(row.plan), row.started_at,
             replayed.open_until, replayed.note, row.synced_at,
         )  # fmt: skip
@@ -255,66 +258,65 @@ class Scribe:
         for happened in replayed.events:
             book.note_event(happened)
         book.takings.note_life(life, self.offers)
-        book.copied.append(self._copied(life, person))
-
-    def _copied(self, life: Life, person: Person) -> tuple[Kind, Copied]:
-        invoice = life.invoices[-1] if life.invoices else None
-        tries = life.tries if invoice is not None else 1
-        paid_at = invoice.paid_at if invoice is not None else None
-        kind = Kind.of(
-            life.key, trial=life.course.trial, periods=life.periods_billed, tries=tries,
-            paid=invoice is None or invoice.status == "paid", end=life.end,
-        )  # fmt: skip
-        billed = len(life.invoices)
-
-        def other_id(prefix: str, place: int) -> str:
-            match prefix:
-                case "pm":
-                    return stable_id(prefix, life.customer_id)
-                case "si" | "di":
-                    return stable_id(prefix, life.number)
-                case "in":
-                    return life.invoices[0].id if life.invoices else trial_invoice_of(life)
-                case "txn":
-                    return move_of(life.charges[-1].id)
-                case _:
-                    return stable_id(prefix, life.number, billed, place)
-
-        return kind, Copied(
-            number=life.number, subscription_id=life.id, customer_id=life.customer_id,
-            invoice_id=invoice.id if invoice is not None else None,
-            payment_id=invoice.payments[0] if invoice is not None else None,
-            # The payment names its latest charge before the others are listed.
-            charge_ids=tuple(each.id for each in (*life.charges[-1:], *life.charges[-tries:-1])),
-            other_id=other_id,
-            name=person.name, email=person.email, fingerprint=life.fingerprint,
-            feedback=life.feedback, started_at=life.course.started_at,
-            trial_end=life.course.trial_end, since=life.since, until=life.until,
-            asked_at=life.ended_at or life.asked_at, comment=life.comment,
-            decline=decline_of(invoice.id) if invoice is not None else "",
-            available_at=available_at(paid_at) if paid_at is not None else None,
-            payouts=self.book.takings.payouts,
-        )  # fmt: skip
+        book.copied.append(copied(life, person, book.takings.payouts))
 
     def copies(self) -> Iterator[Copies]:
         """What the local Stripe is to have, once it is known what is paid out."""
         # What would have been done by now is done; a period that is over waits for the local Stripe.
         now = self.book.until.timestamp()
-        for kind, copied in self.book.copied:
-            copies = self.samples.sample(kind).copies(copied)
+        for kind, own in self.book.copied:
+            copies = self.samples.sample(kind).copies(own)
             copies.agenda[:] = [
                 each for each in copies.agenda if each[0] > now or each[1] == "subscription.cycle"
             ]
             yield copies
 
-    def _reads(self, life: Life, buyer: Buyer, open_until: datetime) -> None:
-        """Days with a read, each after the last by chance; nothing where they are asleep."""
-        if not buyer.reads:
+    def _shares(self, life: Life, replayed: Replayed, owner: Person) -> None:
+        """The seats that others have taken, and what they read by them."""
+        row, until = replayed.row, replayed.open_until or life.course.started_at
+        is_ours = self._is_ours(life)
+        for member in members(owner, self.calendar):
+            if member.at > min(until, self.book.until):
+                continue
+            self.signs_in(member)
+            seat = Seat(
+                id=stable_id("sea", member.number), subscription_id=row.id,
+                reader_id=member.reader_id, email=None, created_at=life.course.started_at,
+                joined_at=member.at, ended_at=None, asked_at=None,
+            )  # fmt: skip
+            grant = granted(
+                "seat", seat.id, member, plan_scope(row.plan), member.at, until, "", row.synced_at
+            )
+            grant.in_grace = replayed.in_grace
+            if is_ours:
+                is_new = self.book.is_new(member.at)
+                (self.book.rows if is_new else self.book.changed).extend((seat, grant))
+            self.reads("seat", member, member.number, _SEAT_READS, member.at, until)
+
+    def _is_ours(self, life: Life) -> bool:
+        """Whether nobody but the history has stored it."""
+        is_new = self.book.is_new(life.course.started_at)
+        return is_new or (self.untouched is not None and life.id in self.untouched)
+
+    def reads(
+        self,
+        source: Source,
+        person: Person,
+        number: str,
+        share: float,
+        since: datetime,
+        open_until: datetime,
+    ) -> None:
+        """A read on this share of the days, each after the last by chance; 0: they are asleep.
+
+        `number` names what lets them read.
+        """
+        if not share:
             return
-        rng = drawn("reads", life.number)
-        day = self.calendar.day_of(life.course.started_at)
+        rng = drawn("reads", number)
+        day = self.calendar.day_of(since)
         last = min(open_until, self.book.until)
-        pause = math.log(1 - buyer.reads)
+        pause = math.log(1 - share)
         while True:
             day += 1 + int(math.log(1 - rng.random()) / pause)
             at = self.calendar.at(day, rng)
@@ -323,12 +325,15 @@ class Scribe:
             piece = self.reading.piece_of(day, at, rng)
             if self.book.is_new(at):
                 self.book.entries.append(
-                    self.reading.read_by_grant(
-                        "subscription", buyer.person.reader_id, buyer.person.device, piece, at
-                    )
+                    self.reading.read_by_grant(source, person.reader_id, person.device, piece, at)
                 )
 
-    def _bought(
+    def pays(self, person: Person, row: Pass) -> None:
+        """A pass or a gift, with what the local Stripe has of it."""
+        self.book.takings.note_pass(row)
+        self.book.copied.append(copied_payment(row, person, self.book.takings.payouts))
+
+    def buys(
         self, person: Person, at: datetime, offer_id: str, life: Life | None = None,
         newsletter: bool | None = None,
     ) -> None:  # fmt: skip
@@ -353,6 +358,7 @@ class Scribe:
             stable_id("cko", number), offer_id=offer_id, reader_id=None, device_id=person.device,
             return_to=_RETURN_TO, claim_hash="", now=at - timedelta(minutes=2),
         )  # fmt: skip
+        checkout.seats = life.course.seats if life is not None else 1
         checkout.stripe_subscription_id = life.id if life is not None else None
         self.book.rows.append(checkout)
         self.book.sources.append((checkout.id, person.led_by, person.at, person.led_by, person.at))
@@ -365,10 +371,11 @@ def _pass_events(
     return ("pass.bought", bought_at), ("pass.ended", ends_at)
 
 
-def _grant(
-    source: str, reference: str, person: Person, scope: str, starts_at: datetime,
+def granted(
+    source: Source, reference: str, person: Person, scope: str, starts_at: datetime,
     ends_at: datetime | None, note: str, now: datetime,
 ) -> Grant:  # fmt: skip
+    """A grant of the person's."""
     return Grant(
         id=stable_id("grt", reference), reader_id=person.reader_id, source=source,
         reference=reference, scope=scope, starts_at=starts_at, ends_at=ends_at, in_grace=False,

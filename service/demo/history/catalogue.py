@@ -29,6 +29,7 @@ _SOLD: dict[Key, tuple[str, str, int]] = {
     "yearly": ("year", "EUR", 7000),
     "monthly_usd": ("month", "USD", 800),
     "yearly_usd": ("year", "USD", 8000),
+    "office": ("month", "EUR", 500),
 }
 _CODE, _COUPON, _CODE_TAKES_OFF = "ABROAD", "readers-abroad", 2000
 _SOLD_BY_CODE: Key = "yearly_usd"
@@ -36,10 +37,11 @@ _SOLD_BY_CODE: Key = "yearly_usd"
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What can be bought, and the offer of the pass."""
+    """What can be bought, and the offers of what is paid once."""
 
     sold: dict[Key, Sold]
     day_pass: Offer
+    gift: Offer
 
 
 async def keep_old_offers(session: AsyncSession, calendar: Calendar) -> None:
@@ -80,7 +82,8 @@ async def read_catalogue(context: Context, world: World) -> Catalogue:
         promotion_code=await gateway.ensure_promotion_code(with_code.price),
     )  # fmt: skip
     day_pass = next(each for each in offers if each.kind == "pass" and each.covers == "plan")
-    return Catalogue(sold, day_pass)
+    gift = next(each for each in offers if each.kind == "gift")
+    return Catalogue(sold, day_pass, gift)
 
 
 class LocalCatalogue:

@@ -26,10 +26,23 @@ class Kind:
     tries: int
     paid: bool
     end: End
+    seats: int
+    paused: bool
 
     @classmethod
-    def of(cls, key: Key, *, trial: bool, periods: int, tries: int, paid: bool, end: End) -> "Kind":
-        return cls(key, trial, min(periods, _LATER), tries, paid, end)
+    def of(
+        cls, key: Key, *, trial: bool, periods: int, tries: int, paid: bool, end: End, seats: int,
+        paused: bool,
+    ) -> "Kind":  # fmt: skip
+        return cls(key, trial, min(periods, _LATER), tries, paid, end, seats, paused)
+
+
+@dataclass(frozen=True)
+class PaidOnce:
+    """A payment without a subscription: in minor units."""
+
+    amount: int
+    currency: str
 
 
 @dataclass(frozen=True)
@@ -47,12 +60,15 @@ class Copied:
     name: str
     email: str
     fingerprint: str
+    country: str
+    """The card's."""
     feedback: str | None
     started_at: datetime
     trial_end: datetime | None
     since: datetime
     until: datetime
     asked_at: datetime | None
+    resumes_at: datetime | None
     comment: str | None
     decline: str
     """The bank's word for what it refused."""
@@ -101,7 +117,7 @@ class Sample:
 
     def _values(self, by: Copied) -> dict[str, str]:
         values = {"": "", "name": by.name, "email": by.email, "fingerprint": by.fingerprint}
-        values["feedback"] = by.feedback or NO_FEEDBACK
+        values |= {"feedback": by.feedback or NO_FEEDBACK, "country": by.country}
         values |= {"comment": json.dumps(by.comment), "decline": by.decline}
         values["available"] = str(int(by.available_at.timestamp())) if by.available_at else "null"
         charges = iter(by.charge_ids)
@@ -126,7 +142,7 @@ class Sample:
     def _times(self, by: Copied) -> dict[str, str]:
         theirs = {
             "started": by.started_at, "trial_end": by.trial_end, "since": by.since,
-            "until": by.until, "asked": by.asked_at,
+            "until": by.until, "asked": by.asked_at, "resumes": by.resumes_at,
         }  # fmt: skip
         found = {}
         for name in self.times:

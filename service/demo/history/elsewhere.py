@@ -35,7 +35,8 @@ _INSTITUTIONS = (
     ("ternsey-library", "Ternsey Library", "library.example", "203.0.113.0/24", 540),
     ("sound-line", "Sound Line", "soundline.example", "192.0.2.64/26", 300),
 )
-_CONTRACTS_BEGAN = timedelta(days=330)
+_CONTRACTS_BEGAN = 330
+"""Days ago."""
 _FIGURES: Sequence[tuple[Counted, str, int, StripeSettings, int]] = (
     # figure, currency, how many days ago, how Stripe counts, and what of it nothing explains
     ("active-subscribers", "", 58, StripeSettings(), 0),
@@ -59,10 +60,11 @@ class Beside:
     async def write(self) -> None:
         await self._rates()
         async with self.context.database.transaction() as session:
+            began = self.calendar.day_of(self.now) - _CONTRACTS_BEGAN
             for slug, name, domain, network, days in _INSTITUTIONS:
-                then = self.now - _CONTRACTS_BEGAN
+                then = self.calendar.midnight(began)
                 terms = InstitutionTerms(
-                    name, _PLAN, (domain,), (network,), then + timedelta(days=days)
+                    name, _PLAN, (domain,), (network,), self.calendar.midnight(began + days)
                 )
                 await put_institution(session, self._at(then), slug, terms, actor=self.actor)
             await self._rights(session)

@@ -21,7 +21,9 @@ from service.demo.history.courses import (
     Ended,
     Fact,
     Key,
+    Paused,
     Refunded,
+    Resumed,
     Started,
     Tried,
 )
@@ -74,12 +76,15 @@ class Life:
     course: Course
     on_sale: Mapping[Key, Sold]
     key: Key = field(init=False)
+    seats: int = field(init=False)
     id: str = field(init=False)
     status: str = "incomplete"
     since: datetime = field(init=False)
     until: datetime = field(init=False)
     periods_billed: int = 0
     tries: int = 0
+    resumes_at: datetime | None = None
+    """Its payments rest until then."""
     cancel_at: datetime | None = None
     asked_at: datetime | None = None
     feedback: str | None = None
@@ -92,7 +97,7 @@ class Life:
     disputes: list[StripeDispute] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.key = self.course.key
+        self.key, self.seats = self.course.key, self.course.seats
         self.id = stable_id("sub", self.number)
         self.since = self.course.started_at
         self.until = self.course.trial_end or self.course.boundary(1)
@@ -132,7 +137,7 @@ class Life:
                 noticed_at = None
             if fact.at > now:
                 break
-            if isinstance(fact, Billed) and fact.key != self.key and fact.period:
+            if isinstance(fact, Billed) and fact.period and self._changes(fact):
                 # What is billed at the new price is dated by its invoice: the others come before it.
                 yield self.stage(fact.since - timedelta(seconds=1))
             if isinstance(fact, Refunded | Disputed):
@@ -144,8 +149,11 @@ class Life:
                 return
         yield self.stage(now)
 
+    def _changes(self, fact: Billed) -> bool:
+        return (fact.key, fact.seats) != (self.key, self.seats)
+
     def stage(self, at: datetime) -> Stage:
-        item = StripeSubscriptionItem(self.price, 1, self.since, self.until)
+        item = StripeSubscriptionItem(self.price, self.seats, self.since, self.until)
         subscription = StripeSubscription(
             id=self.id,
             customer_id=self.customer_id,
@@ -157,6 +165,7 @@ class Life:
             cancel_at_period_end=self.cancel_at is not None,
             ended_at=self.ended_at,
             metadata={},
+            pauses_collection=self.resumes_at is not None,
             cancel_reason=self.reason,
             cancel_feedback=self.feedback,
             cancel_comment=self.comment,
@@ -167,8 +176,8 @@ class Life:
             tuple(reversed(self.invoices)), tuple(reversed(self.charges)), tuple(self.refunds),
             tuple(self.disputes),
         )  # fmt: skip
-        goes_on = not self.is_over and self.cancel_at is None
-        return Stage(at, subscription, money, self.price.amount if goes_on else None)
+        charges = not self.is_over and self.cancel_at is None and self.resumes_at is None
+        return Stage(at, subscription, money, self.price.amount * self.seats if charges else None)
 
     def _note(self, fact: Fact) -> bool:
         """Take the fact in; whether it changes more than its invoice tells."""
@@ -177,14 +186,16 @@ class Life:
                 self.status = "active" if fact.trial_end is None else "trialing"
                 return fact.trial_end is not None
             case Billed():
-                before, self.since, self.until = self.key, fact.since, fact.until
-                self.key, self.tries = fact.key, 1
+                is_other, self.since, self.until = self._changes(fact), fact.since, fact.until
+                self.key, self.seats, self.tries = fact.key, fact.seats, 1
                 self._bill(fact)
                 self.periods_billed += 1
                 # With the second period an intro price is over.
-                changed = (self.status, before) != ("active", fact.key) or fact.period <= 1
+                changed = self.status != "active" or is_other or fact.period <= 1
                 self.status = "active" if fact.paid else "past_due"
                 return changed or not fact.paid
+            case Paused() | Resumed():
+                self.resumes_at = fact.resumes_at
             case Tried():
                 self.tries += 1
                 self._try(fact)
@@ -213,10 +224,11 @@ class Life:
         number = len(self.invoices)
         is_first = not number and not self.course.trial
         off = self.on_sale[fact.key].intro_off if is_first else 0
-        due = self.price.amount - off
+        amount = self.price.amount * self.seats
+        due = amount - off
         payment = stable_id("pi", self.number, number)
         line = StripeInvoiceLine(
-            self.price.id, self.price.amount, 1, fact.since, fact.until, is_proration=False
+            self.price.id, amount, self.seats, fact.since, fact.until, is_proration=False
         )
         self.invoices.append(
             StripeInvoice(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from service.demo.history.courses import Course, choose_key
+from service.demo.history.courses import OFFICE_SEATS, Course, choose_key
 from service.demo.history.names import person, touch
 from service.demo.history.year import CAMPAIGN_DAYS, Calendar, drawn, poisson, purchases, stable_id
 from service.identity.touches import Touch
@@ -54,7 +54,9 @@ def buyers(day: int, calendar: Calendar, size: int) -> Iterator[Buyer]:
         someone = _person("buyer", day, number, calendar)
         rng = drawn("choices", someone.number)
         key = choose_key(day, rng)
-        course = Course(key, key in ("monthly_old", "monthly"), someone.at + SIGNED_IN_BEFORE)
+        seats = rng.choice(OFFICE_SEATS) if key == "office" else 1
+        is_tried = key in ("monthly_old", "monthly")
+        course = Course(key, is_tried, someone.at + SIGNED_IN_BEFORE, seats)
         reads = 0.0 if rng.random() < 0.1 else rng.betavariate(1.2, 10)
         newsletter, back = rng.random() < 0.42, rng.random() < _COMES_BACK
         after = timedelta(days=rng.randrange(20, 120))
@@ -78,6 +80,36 @@ def undecided(day: int, calendar: Calendar, size: int) -> Iterator[Person]:
     mean = size * (0.011 if day in CAMPAIGN_DAYS else 0.0022)
     for number in range(poisson(mean, drawn("undecided", day))):
         yield _person("undecided", day, number, calendar)
+
+
+def members(owner: Person, calendar: Calendar) -> Iterator[Person]:
+    """Those who take a seat in an office's subscription, some days after it was bought: fewer than it has."""
+    begun = calendar.day_of(owner.at)
+    for number in range(2 + drawn("members", owner.number).randrange(2)):
+        name = f"{owner.number}.seat.{number}"
+        rng = drawn(name)
+        named, email = person(rng, f"s{owner.number.partition('.')[2]}.{number}")
+        at = calendar.at(begun + rng.randrange(1, 12), rng)
+        yield Person(name, at, named, email, Touch())
+
+
+@dataclass(frozen=True)
+class Given:
+    """A gift subscription, and who redeems it; None: nobody has until now."""
+
+    buyer: Person
+    receiver: Person | None
+
+
+def gifts(day: int, calendar: Calendar, size: int) -> Iterator[Given]:
+    """Those of the day."""
+    for number in range(poisson(size * 0.00015, drawn("gifts", day))):
+        buyer = _person("gift", day, number, calendar)
+        rng = drawn("receiver", buyer.number)
+        named, email = person(rng, f"gr{day}.{number}")
+        at = buyer.at + timedelta(minutes=rng.randrange(10, 50))
+        receiver = Person(f"{buyer.number}.receiver", at, named, email, Touch())
+        yield Given(buyer, receiver if rng.random() < 0.75 else None)
 
 
 def _person(kind: str, day: int, number: int, calendar: Calendar) -> Person:

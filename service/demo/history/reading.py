@@ -55,7 +55,7 @@ from service.rules.in_force import InForce
 
 _RETURNING = 0.38
 """Of the visitors without an account, those who were here before."""
-Source = Literal["subscription", "comp"]
+Source = Literal["subscription", "comp", "gift", "seat", "pass"]
 _GRANTED: Mapping[Source, Evidence] = {
     source: Evidence((HeldGrant(source, EVERYTHING),), verified=True) for source in get_args(Source)
 }

@@ -15,10 +15,11 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from service.demo.history.copies import NO_FEEDBACK, Document, Kind, Sample
-from service.demo.history.courses import FINALISED_AFTER, TRIED_EVERY, Key
+from service.demo.history.copies import NO_FEEDBACK, Document, Kind, PaidOnce, Sample
+from service.demo.history.courses import FINALISED_AFTER, TRIED_EVERY, Key, is_at_home
 from service.simulator.api import ApiRequest, answer
 from service.simulator.app import create_world
+from service.simulator.periods import DAY
 from service.simulator.store import Due, Store
 from service.simulator.world import World
 
@@ -31,10 +32,12 @@ _COPIED = (
     "payment_intent", "charge", "balance_transaction",
 )  # fmt: skip
 _EMAIL, _NAME = "sample@example.org", "Sample Person"
-_ASKED_AFTER = timedelta(hours=5)
-_GOOD, _BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
+_ASKED_AFTER, _RESTS_FOR = timedelta(hours=5), 20 * DAY
+_GOOD, _ABROAD, _BAD = "pm_card_visa", "pm_card_ie", "pm_card_chargeCustomerFail"
+"""Cards; of one abroad the fee is higher."""
 _DECLINE = "generic_decline"
 """What the bank says of `_BAD`."""
+_COUNTRY = re.compile(r'(?<="country":")[A-Z]{2}(?=")')
 _AVAILABLE, _PAYOUT, _COMMENT = '"available_on":', '"_sim":{"payout":', '"comment":'
 
 
@@ -53,20 +56,22 @@ class Samples:
         self._catalogue = [each for kind in _CATALOGUE for each in store.find(kind)]
         self._prices, self._discounts = prices, discounts
         self._public_url = public_url
-        self._played: dict[Kind, Sample] = {}
+        self._played: dict[Kind | PaidOnce, Sample] = {}
 
-    def sample(self, kind: Kind) -> Sample:
+    def sample(self, kind: Kind | PaidOnce) -> Sample:
         if kind not in self._played:
             self._played[kind] = self._play(kind)
         return self._played[kind]
 
-    def _play(self, kind: Kind) -> Sample:
+    def _play(self, kind: Kind | PaidOnce) -> Sample:
         start = datetime(2025, 3, 3, 3, 3, 3, tzinfo=UTC)
         world = create_world(database=None, public_url=self._public_url, wall_now=lambda: start)
         with world.transaction():
             for document in self._catalogue:
                 world.store.put(document)
         try:
+            if isinstance(kind, PaidOnce):
+                return _read_payment(world, _pay_once(world, kind))
             return _read(world, _Played(world, kind, self._prices, self._discounts).whole())
         finally:
             world.store.close()
@@ -85,8 +90,11 @@ class _Played:
         """The subscription's id and the times by name, once all has been played."""
         kind, post = self.kind, self.post
         customer = post("customers", email=_EMAIL, name=_NAME)["id"]
-        self.pays_with(customer, _GOOD)
-        terms = {"items[0][price]": self.prices[kind.key], "customer": customer}
+        self.pays_with(customer, self.good)
+        terms = {
+            "items[0][price]": self.prices[kind.key], "customer": customer,
+            "items[0][quantity]": str(kind.seats),
+        }  # fmt: skip
         if kind.trial:
             terms["trial_period_days"] = "14"
         else:
@@ -102,6 +110,14 @@ class _Played:
             else:
                 self.go(self.period(subscription["id"])[1], FINALISED_AFTER)
         since, until = self.period(subscription["id"])
+        if kind.paused:
+            self.go(self.now, _ASKED_AFTER)
+            times["resumes"] = self.now + _RESTS_FOR
+            rests = {"behavior": "void", "resumes_at": times["resumes"]}
+            self.post(
+                f"subscriptions/{subscription['id']}",
+                **{f"pause_collection[{name}]": str(value) for name, value in rests.items()},
+            )
         if kind.end == "failed":
             times["asked"] = self.now
         elif kind.end != "goes_on":
@@ -118,8 +134,12 @@ class _Played:
         self.go(self.period(subscription)[1], FINALISED_AFTER)
         for number in range(2, tries + 1):
             if paid and number == tries:
-                self.pays_with(customer, _GOOD)
+                self.pays_with(customer, self.good)
             self.go(self.now, TRIED_EVERY)
+
+    @property
+    def good(self) -> str:
+        return _GOOD if is_at_home(self.kind.key) else _ABROAD
 
     def end(self, subscription: str) -> None:
         if self.kind.end == "cancels":
@@ -127,12 +147,10 @@ class _Played:
                 "cancel_at_period_end": "true", "cancellation_details[feedback]": NO_FEEDBACK,
             })  # fmt: skip
         else:
-            self.ask("DELETE", f"subscriptions/{subscription}")
+            _ask(self.world, "DELETE", f"subscriptions/{subscription}")
 
     def pays_with(self, customer: str, card: str) -> None:
-        method = self.post(f"payment_methods/{card}/attach", customer=customer)["id"]
-        name = "invoice_settings[default_payment_method]"
-        self.post(f"customers/{customer}", **{name: method})
+        _pays_with(self.world, customer, card)
 
     def period(self, subscription: str) -> tuple[int, int]:
         item = self.world.fetch("subscription", subscription)["items"]["data"][0]
@@ -146,15 +164,48 @@ class _Played:
         self.world.advance_to(datetime.fromtimestamp(to, UTC) + plus)
 
     def post(self, path: str, **fields: str) -> dict[str, Any]:
-        return self.ask("POST", path, urlencode(fields))
+        return _ask(self.world, "POST", path, **fields)
 
-    def ask(self, method: str, path: str, encoded: str = "") -> dict[str, Any]:
-        request = ApiRequest(method, f"/v1/{path}", encoded, "Bearer sk_test_sample", None, None)
-        given = answer(self.world, request)
-        if given.status != HTTPStatus.OK:
-            raise ValueError(f"no sample of {self.kind}: {given.body}")
-        document: dict[str, Any] = json.loads(given.body)
-        return document
+
+def _ask(world: World, method: str, path: str, **fields: str) -> dict[str, Any]:
+    encoded = urlencode(fields)
+    request = ApiRequest(method, f"/v1/{path}", encoded, "Bearer sk_test_sample", None, None)
+    given = answer(world, request)
+    if given.status != HTTPStatus.OK:
+        raise ValueError(f"no sample by {path}: {given.body}")
+    document: dict[str, Any] = json.loads(given.body)
+    return document
+
+
+def _pays_with(world: World, customer: str, card: str) -> str:
+    method = _ask(world, "POST", f"payment_methods/{card}/attach", customer=customer)["id"]
+    name = "invoice_settings[default_payment_method]"
+    _ask(world, "POST", f"customers/{customer}", **{name: method})
+    return str(method)
+
+
+def _pay_once(world: World, paid: PaidOnce) -> str:
+    """The customer who has paid it."""
+    customer = str(_ask(world, "POST", "customers", email=_EMAIL, name=_NAME)["id"])
+    method = _pays_with(world, customer, _GOOD if paid.currency == "USD" else _ABROAD)
+    terms = {"amount": str(paid.amount), "currency": paid.currency.lower(), "confirm": "true"}
+    _ask(world, "POST", "payment_intents", customer=customer, payment_method=method, **terms)
+    return customer
+
+
+def _read_payment(world: World, customer: str) -> Sample:
+    """The documents of a payment without a subscription."""
+    store = world.store
+    documents = [each for kind in _COPIED for each in store.find(kind)]
+    documents.sort(key=lambda each: store.position(each["id"]) or 0)
+    named = {customer: "customer"}
+    for each in documents:
+        if each["object"] == "payment_intent":
+            named[each["id"]] = "payment"
+        if each["object"] == "balance_transaction":
+            each["_sim"] = {"payout": None}
+    anchors = [(world.now, "started")]
+    return _sample(documents, _with_others(named, documents), anchors, ())
 
 
 def _read(world: World, played: Mapping[str, Any]) -> Sample:
@@ -162,14 +213,23 @@ def _read(world: World, played: Mapping[str, Any]) -> Sample:
     documents = _belonging(world, played["id"])
     named = _named(documents, played["id"])
     anchors = sorted({at: name for name, at in played["times"].items()}.items())
-    found = [_document(each, named, anchors, _fingerprint(documents)) for each in documents]
-    ids = {name: identifier.partition("_")[0] for identifier, name in named.items()}
     own = {each["id"] for each in documents}
     agenda = tuple(
         (_agenda_time(due, anchors, played["times"]["until"]), due.action, named[due.subject])
         for due in world.store.agenda()
         if due.subject in own
     )
+    return _sample(documents, named, anchors, agenda)
+
+
+def _sample(
+    documents: list[dict[str, Any]],
+    named: Mapping[str, str],
+    anchors: list[tuple[int, str]],
+    agenda: tuple[tuple[str, str, str], ...],
+) -> Sample:
+    found = [_document(each, named, anchors, _fingerprint(documents)) for each in documents]
+    ids = {name: identifier.partition("_")[0] for identifier, name in named.items()}
     named_times = {name for each in found for name in (*each.values, each.created) if "+" in name}
     named_times |= {at for at, *_ in agenda}
     return Sample(ids, tuple(found), agenda, tuple(sorted(named_times)))
@@ -220,7 +280,7 @@ def _fingerprint(documents: list[dict[str, Any]]) -> str:
 
 
 def _named(documents: list[dict[str, Any]], subscription_id: str) -> dict[str, str]:
-    """A name for each id in the documents, in the order in which they come."""
+    """A name for each id in the documents: those that copies know, and the others."""
     (subscription,) = (each for each in documents if each["id"] == subscription_id)
     named = {subscription_id: "subscription", subscription["customer"]: "customer"}
     if subscription["latest_invoice"]:
@@ -228,6 +288,11 @@ def _named(documents: list[dict[str, Any]], subscription_id: str) -> dict[str, s
     for each in documents:
         if each["object"] == "payment_intent":
             named[each["id"]] = "payment"
+    return _with_others(named, documents)
+
+
+def _with_others(named: dict[str, str], documents: list[dict[str, Any]]) -> dict[str, str]:
+    """With a name for each other id, in the order in which they come."""
     for document in documents:
         for found in _ID.findall(json.dumps(document)):
             named.setdefault(found, f"id {len(named)}")
@@ -263,6 +328,8 @@ def _places(
         is_midnight = text.endswith(_AVAILABLE, 0, match.start())
         name = "available" if is_midnight else _time_name(int(match[0]), anchors)
         yield match.start(), match.end(), name
+    for match in _COUNTRY.finditer(text):
+        yield match.start(), match.end(), "country"
     for before, name in ((_PAYOUT, "payout"), (_COMMENT, "comment")):
         for match in re.finditer(re.escape(before) + "null", text):
             yield match.start() + len(before), match.end(), name

@@ -28,8 +28,9 @@ from service.simulator.payments.balance import available_on, payment_fees
 from service.simulator.payments.disputes import ANSWER_WITHIN, FEE
 from service.simulator.payments.payouts import ARRIVES_AFTER
 
-METHOD, COUNTRY = "card", "US"
-"""Of the local Stripe's usual test card."""
+METHOD, _HOME = "card", "US"
+_COUNTRIES = shares(IE=44, GB=23, DE=10, PT=9, FR=7, NL=4, ES=3)
+"""Of the cards that pay in euros."""
 _ARRIVES_AFTER = timedelta(seconds=ARRIVES_AFTER)
 _ANSWER_WITHIN = timedelta(seconds=ANSWER_WITHIN)
 _WEEK = timedelta(days=7)
@@ -54,6 +55,11 @@ def decline_of(invoice_id: str) -> str:
     return _DECLINES.choose(drawn("decline", invoice_id))
 
 
+def charge_of(payment: Pass) -> str:
+    """The id of the charge that paid for it."""
+    return stable_id("ch", payment.id)
+
+
 def move_of(charge_id: str) -> str:
     """The id of what the charge moved in the balance."""
     return stable_id("txn", charge_id)
@@ -68,10 +74,17 @@ def available_at(paid_at: datetime) -> datetime:
     return datetime.fromtimestamp(available_on(int(paid_at.timestamp())), UTC)
 
 
+def country_of(customer_id: str, currency: str) -> str:
+    """Of the customer's card."""
+    if currency.upper() == "USD":
+        return _HOME
+    return _COUNTRIES.choose(drawn("country", customer_id))
+
+
 @cache
-def _fees(amount: int, currency: str) -> tuple[int, int]:
+def _fees(amount: int, currency: str, country: str) -> tuple[int, int]:
     """The whole fee of a payment, and what of it is tax."""
-    details = {"type": METHOD, METHOD: {"country": COUNTRY}}
+    details = {"type": METHOD, METHOD: {"country": country}}
     fee, tax = payment_fees(
         {"amount": amount, "currency": currency, "payment_method_details": details}
     )
@@ -94,6 +107,7 @@ class Takings:
         """All that a subscription was billed; `offers` by the price's id."""
         if life.course.trial and self.is_new(life.course.started_at):
             self.entered.append(Entered(_trial_invoice(life), {"offer_id": life.sold.offer_id}))
+        country = country_of(life.customer_id, life.price.currency)
         tries: dict[str, list[StripeCharge]] = {}
         for charge in life.charges:
             tries.setdefault(charge.payment_intent_id or "", []).append(charge)
@@ -115,7 +129,7 @@ class Takings:
                 failure = "" if charge.status == "succeeded" else decline_of(invoice.id)
                 booked_charge = BookedCharge(
                     charge.id, payment, charge.status, charge.amount, charge.currency.upper(), METHOD,
-                    COUNTRY, failure, charge.created_at,
+                    country, failure, charge.created_at,
                 )  # fmt: skip
                 self._charge(booked_charge, {**about, "attempt": attempt})
         self._taken_back(life, offers)
@@ -123,8 +137,9 @@ class Takings:
     def note_pass(self, row: Pass) -> None:
         """A pass that was paid for."""
         charge = BookedCharge(
-            stable_id("ch", row.id), row.id, "succeeded", row.amount, row.currency, METHOD, COUNTRY, "",
-            row.paid_at, checkout_id=row.checkout_id,
+            charge_of(row), row.id, "succeeded", row.amount, row.currency, METHOD,
+            country_of(row.customer_id or "", row.currency), "", row.paid_at,
+            checkout_id=row.checkout_id,
         )  # fmt: skip
         about = {
             "invoice_id": None, "subscription_id": None, "offer_id": row.offer_id, "sold": "pass",
@@ -158,13 +173,15 @@ class Takings:
             return
         self.entered.append(Entered(charge, about))
         if charge.status == "succeeded":
-            fee, tax = _fees(charge.amount, charge.currency)
+            fee, tax = _fees(charge.amount, charge.currency, charge.country)
             entry = _move(charge, "charge", charge.amount, fee, tax)
-            self._moved(charge.id, replace(entry, id=move_of(charge.id)), about["sold"], about)
+            entry = replace(entry, id=move_of(charge.id))
+            self._moved(charge.id, entry, about["sold"], {**about, "country": charge.country})
 
     def _taken_back(self, life: Life, offers: Mapping[str, Offer]) -> None:
         """What went back to the reader, or was taken back by the bank: the latest charge."""
-        about = {"offer_id": offers[life.price.id].id}
+        country = country_of(life.customer_id, life.price.currency)
+        about = {"offer_id": offers[life.price.id].id, "country": country}
         for refund in life.refunds:
             back = BookedRefund(
                 refund.id, refund.charge_id, refund.amount, refund.currency.upper(), refund.status,
@@ -194,7 +211,7 @@ class Takings:
     ) -> None:
         ours = {
             "charge_id": charge_id, "sold": sold, "offer_id": about["offer_id"], "method": METHOD,
-            "country": COUNTRY,
+            "country": about["country"],
         }  # fmt: skip
         self.moves.append(Entered(entry, ours))
 

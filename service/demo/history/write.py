@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.scheduled_ends import forget_all_scheduled_ends
@@ -31,6 +31,7 @@ from service.db.tables import (
     Offer,
     PromotionUse,
     Reader,
+    Seat,
     Subscription,
 )
 from service.demo.history.archive import publish_archive
@@ -38,7 +39,8 @@ from service.demo.history.book import Book, Scribe
 from service.demo.history.catalogue import Catalogue, keep_old_offers, read_catalogue
 from service.demo.history.elsewhere import Beside
 from service.demo.history.lives import Sold
-from service.demo.history.people import buyers, pass_buyers, registered, undecided
+from service.demo.history.people import buyers, gifts, pass_buyers, registered, undecided
+from service.demo.history.presents import gives
 from service.demo.history.reading import Piece, Reading
 from service.demo.history.samples import Samples
 from service.demo.history.tried import begin_experiments, read_tried
@@ -62,6 +64,8 @@ from service.simulator.periods import DAY
 
 ACTOR = "demo"
 _WRITTEN = "demo.history"
+_DRAWN = 2
+"""Of what is drawn: what another release drew isn't gone on with."""
 _COMP_EVERY = 24
 """Days."""
 _COMP_LASTS = timedelta(days=120)
@@ -135,14 +139,14 @@ def _now(context: Context) -> datetime:
 
 
 async def read_written(session: AsyncSession, context: Context) -> Written | None:
-    """The demo's history as far as it is written; None: it has none."""
+    """The demo's history as far as it is written; None: it has none, or another release wrote it."""
     row = await session.scalar(
         select(AuditEntry)
         .where(AuditEntry.action == _WRITTEN)
         .order_by(AuditEntry.id.desc())
         .limit(1)
     )
-    if row is None or row.after is None:
+    if row is None or row.after is None or row.after.get("drawn") != _DRAWN:
         return None
     first = datetime.fromisoformat(row.after["first"]).date()
     until = datetime.fromisoformat(row.after["until"])
@@ -195,6 +199,8 @@ def fill(scribe: Scribe, size: int) -> None:
             scribe.leaves_checkout(person)
         for person in pass_buyers(day, calendar, size):
             scribe.takes_pass(person)
+        for given in gifts(day, calendar, size):
+            gives(scribe, given)
         for place, person in enumerate(registered(day, calendar, size)):
             scribe.signs_in(person)
             is_given = not place and day % _COMP_EVERY == 0
@@ -260,7 +266,7 @@ async def _keep(context: Context, simulator: Simulator, scribe: Scribe, size: in
             session, actor=ACTOR, action=_WRITTEN, target="history", now=book.until,
             after={
                 "first": scribe.calendar.first.isoformat(), "until": book.until.isoformat(),
-                "size": size,
+                "size": size, "drawn": _DRAWN,
             },
         )  # fmt: skip
         await session.flush()
@@ -327,5 +333,12 @@ async def _pieces(session: AsyncSession, calendar: Calendar, until: datetime) ->
 
 async def _untouched(session: AsyncSession, since: datetime) -> frozenset[str]:
     """Those that nobody but the history has stored since."""
-    found = await session.scalars(select(Subscription.id).where(Subscription.synced_at == since))
+    # Nor have its owner and readers changed who has a seat.
+    theirs = or_(Seat.ended_at.is_not(None), Seat.created_at > since, Seat.joined_at > since)
+    shared = select(Seat.subscription_id).where(theirs)
+    found = await session.scalars(
+        select(Subscription.id).where(
+            Subscription.synced_at == since, Subscription.id.not_in(shared)
+        )
+    )
     return frozenset(found)
