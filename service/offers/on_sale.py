@@ -18,6 +18,8 @@ from service.problems import Problem
 from service.running import part
 
 FRESH = timedelta(seconds=2)
+_LONGEST_SECONDS = 5.0
+"""As long as a count waits for a database that has fallen silent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,18 +38,23 @@ class OnSale:
     """The assortment as the database had it within the last two seconds."""
 
     def __init__(
-        self, reading: Callable[[], AbstractAsyncContextManager[AsyncSession]], clocks: Clocks
+        self,
+        reading: Callable[[], AbstractAsyncContextManager[AsyncSession]],
+        clocks: Clocks,
+        longest_seconds: float = _LONGEST_SECONDS,
     ) -> None:
-        self._reading = reading
+        self._reading, self._longest_seconds = reading, longest_seconds
         self._clocks = clocks
         self._held: Assortment | None = None
         self._seen: datetime | None = None
         self._loading: asyncio.Task[Assortment] | None = None
+        self._asked_at = 0.0
+        """Monotonic time at which the `_loading` began."""
         self._generation = 0
         """Of what is seen: what was asked for before it was forgotten isn't kept."""
 
     async def assortment(self, session: AsyncSession | None = None) -> Assortment:
-        """The present one, or the last that was seen while the database is away.
+        """The present one, or the last that was seen while the database is away or doesn't answer.
 
         `session` is one that the caller has: if it holds a connection, it is asked.
         """
@@ -60,8 +67,15 @@ class OnSale:
             return self._seen_now(tuple(await live_offers(session)), generation, now)
         # However many ask, the database is asked once.
         if self._loading is None:
+            self._asked_at = self._clocks.monotonic()
             self._loading = asyncio.create_task(self._load())
-        return await asyncio.shield(self._loading)
+        loading, held = self._loading, self._held
+        if held is not None:
+            waits = self._longest_seconds - (self._clocks.monotonic() - self._asked_at)
+            answered, _ = await asyncio.wait({loading}, timeout=max(0.0, waits))
+            if not answered:
+                return held
+        return await asyncio.shield(loading)
 
     def fresh(self) -> Assortment | None:
         """The assortment, if it was read within the last two seconds."""

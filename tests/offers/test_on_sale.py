@@ -1,7 +1,8 @@
 """What is sold is asked for every two seconds, and what was sold last is kept while nobody answers."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -13,33 +14,42 @@ from service.offers.on_sale import FRESH, OnSale
 from service.problems import Problem
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
+from tests.patience import PATIENCE
 from tests.reports.rows import offer
 
 pytestmark = on_sqlite
 
 
 class Watched:
-    """The database, with the number of times that it was asked; `away`: it can't be."""
+    """The database, with the number of times that it was asked; `away`: it can't be; `silent`: it never answers."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.asked = 0
-        self.away = False
+        self.away = self.silent = False
 
     def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
         self.asked += 1
         if self.away:
             raise database_unavailable()
-        return self._database.reading()
+        return self._for_ever() if self.silent else self._database.reading()
+
+    @asynccontextmanager
+    async def _for_ever(self) -> AsyncIterator[AsyncSession]:
+        await asyncio.Event().wait()
+        async with self._database.reading() as session:
+            yield session
 
 
 class Selling:
     """What is sold, by `OnSale` over a watched database."""
 
-    def __init__(self, database: Database, clocks: MovingClocks) -> None:
+    def __init__(
+        self, database: Database, clocks: MovingClocks, longest_seconds: float = PATIENCE
+    ) -> None:
         self.watched = Watched(database)
         self.database = database
-        self.on_sale = OnSale(self.watched.reading, clocks)
+        self.on_sale = OnSale(self.watched.reading, clocks, longest_seconds)
 
     async def sell(self, name: str) -> None:
         async with self.database.transaction() as session:
@@ -110,3 +120,15 @@ async def test_while_the_database_is_away_the_last_is_kept(
     await selling.sell("b")
     clocks.travel(FRESH)
     assert await selling.names() == ["a", "b"]
+
+
+async def test_what_was_sold_last_is_kept_while_nobody_answers_at_all(
+    database: Database, clocks: MovingClocks
+) -> None:
+    selling = Selling(database, clocks, longest_seconds=0.01)
+    await selling.sell("a")
+    assert await selling.names() == ["a"]
+    selling.watched.silent = True
+    clocks.travel(FRESH)
+    assert await asyncio.gather(*(selling.names() for _ in range(20))) == [["a"]] * 20
+    assert selling.watched.asked == 2, "once for all who wait, and for those who come later"
