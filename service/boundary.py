@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 
 import structlog
 from fastapi import HTTPException, Request
@@ -104,7 +105,7 @@ class Boundary:
         # The parser of forms with files takes a thousand fields at most, and counts them as it reads.
         fault = fault_of(bytes(body)) if not kind.startswith("multipart/form-data") else None
         if fault is not None:
-            raise Problem("malformed-request", f"{fault} Send less.")
+            raise Problem("malformed-request", fault)
         return bytes(body)
 
     def _limited(self, receive: Receive) -> Receive:
@@ -196,20 +197,24 @@ def _most(size: int) -> str:
 
 
 def fault_of(body: bytes) -> str | None:
-    """Why a body isn't read: JSON with too many members or levels, or a form with too many fields.
+    """Why a body isn't read: JSON with too many members or levels or not in UTF-8, or a form with too many fields.
 
     Each byte is looked at once; objects built from them, and each refused by its name, would cost a
     hundred times as much.
     """
+    # Parsers of JSON read UTF-16 and UTF-32 as well, in which nothing here would be found.
+    if body.startswith((BOM_UTF16_BE, BOM_UTF16_LE)) or 0 in body[:4]:
+        return "The body isn't in UTF-8. Send it in UTF-8."
+    body = body.removeprefix(BOM_UTF8)
     if body.lstrip()[:1] not in {b"{", b"["}:
         many = body.count(b"&") > _MOST_FIELDS
-        return f"The form has more than {_MOST_FIELDS} fields." if many else None
+        return f"The form has more than {_MOST_FIELDS} fields. Send less." if many else None
     bare = _STRING.sub(b"", body)
     if bare.count(b",") + bare.count(b":") > MOST_MEMBERS:
-        return f"The body has more than {MOST_MEMBERS} members."
+        return f"The body has more than {MOST_MEMBERS} members. Send less."
     brackets = bare.translate(None, _OTHER_THAN_BRACKETS)
     if len(brackets) > 2 * MOST_MEMBERS or _depth(brackets) > DEEPEST:
-        return f"The body has more than {DEEPEST} levels."
+        return f"The body has more than {DEEPEST} levels. Send less."
     return None
 
 

@@ -1,6 +1,7 @@
 """Bodies have a size and a shape before anything is built from them."""
 
 import time
+from codecs import BOM_UTF8, BOM_UTF16_BE
 
 import httpx2
 import pytest
@@ -26,6 +27,13 @@ BODIES: dict[str, tuple[bytes, str | None]] = {
     "as many as allowed": (members(MOST_MEMBERS // 2), None),
     "many members": (members(MOST_MEMBERS), "members"),
     "many members after blanks": (b" \n" + members(MOST_MEMBERS), "members"),
+    "many members after a mark of UTF-8": (BOM_UTF8 + members(MOST_MEMBERS), "members"),
+    "usual after a mark of UTF-8": (BOM_UTF8 + b'{"title": "a"}', None),
+    **{
+        f"many members in {name}": (members(MOST_MEMBERS).decode().encode(name), "UTF-8")
+        for name in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
+    },
+    "UTF-16 of the other order with its mark": (BOM_UTF16_BE + "[[]]".encode("utf-16-be"), "UTF-8"),
     "a long list": (b"[" + b"1," * (MOST_MEMBERS + 1) + b"1]", "members"),
     "as deep as allowed": (b"[" * DEEPEST + b"]" * DEEPEST, None),
     "too deep": (b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1), "levels"),
