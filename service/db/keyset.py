@@ -8,7 +8,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +23,7 @@ Other = TypeVar("Other")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_INTEGER = 2**63 - 1
+_KINDS = (str, int, datetime, date)
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class Keyset:
     def __init__(
         self, *columns: ColumnElement[Any] | InstrumentedAttribute[Any], newest_first: bool = True
     ) -> None:
+        for each in columns:
+            if each.type.python_type not in _KINDS:
+                raise TypeError(f"A cursor has no form for {each.type.python_type}.")
         self.columns = columns
         self.newest_first = newest_first
 
@@ -95,13 +99,16 @@ class Keyset:
 
 
 def _to_cursor(values: Sequence[Any]) -> str:
-    plain = [_microseconds(each) if isinstance(each, datetime) else each for each in values]
-    document = json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
+    document = json.dumps(
+        [_plain(each) for each in values], separators=(",", ":"), ensure_ascii=False
+    )
     return base64.urlsafe_b64encode(document.encode()).decode().rstrip("=")
 
 
-def _microseconds(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return (value - _EPOCH) // timedelta(microseconds=1)
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _values_in(cursor: str, types: Sequence[type[Any]]) -> list[Any]:
@@ -119,6 +126,8 @@ def _value(value: object, type_: type[Any]) -> object:
     if type_ is str and isinstance(value, str) and "\0" not in value:
         value.encode()  # no lone surrogates: PostgreSQL knows neither
         return value
+    if type_ is date and isinstance(value, str):
+        return date.fromisoformat(value)
     # A bool is an int to Python.
     if type(value) is int and abs(value) <= _LARGEST_INTEGER:
         if type_ is datetime:

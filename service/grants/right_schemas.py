@@ -142,7 +142,10 @@ class RightsImported(BaseModel):
 class RightQuery(ListQuery):
     """Which rights: of one source, live or over, those of a reader, or the one with a reference."""
 
-    source: Annotated[Annotated[str, Field(max_length=SLUG_LENGTH)] | None, EMPTY_IS_NONE] = None
+    source: Annotated[
+        Annotated[str, AfterValidator(storable), Field(max_length=SLUG_LENGTH)] | None,
+        EMPTY_IS_NONE,
+    ] = None
     state: Annotated[State | None, EMPTY_IS_NONE] = None
     query: Annotated[str, AfterValidator(storable), Field(max_length=LONGEST_REFERENCE)] = ""
     """A whole reference, or a reader's address or id."""

@@ -3,7 +3,7 @@
 import base64
 import json
 from contextlib import suppress
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -14,12 +14,13 @@ from sqlalchemy import select
 from service.clock import Clocks
 from service.db.keyset import Keyset
 from service.db.session import Database
-from service.db.tables import AuditEntry, Job, Operator
+from service.db.tables import AuditEntry, ExchangeRate, Job, Operator
 from service.problems import Problem
 
 JOBS = Keyset(Job.created_at, Job.id)
 OPERATORS = Keyset(Operator.email, newest_first=False)
 AUDIT = Keyset(AuditEntry.id)
+RATES = Keyset(ExchangeRate.day, ExchangeRate.currency)
 
 
 def cursor_of(document: Any) -> str:
@@ -34,7 +35,8 @@ async def test_every_row_stands_on_one_page(database: Database, clocks: Clocks) 
             session.add(
                 Job(id=f"job_{number}", kind="x", key=str(number), status="waiting", attempts=0, payload={}, result="", created_at=at, due_at=at)
             )  # fmt: skip
-    seen, cursor = [], None
+    seen: list[Any] = []
+    cursor = None
     async with database.reading() as session:
         while True:
             page = await JOBS.page(session, select(Job), cursor=cursor, limit=3)
@@ -62,6 +64,35 @@ async def test_a_page_goes_on_where_its_last_row_is_gone(
     assert shown == sorted(shown)
     assert len(shown) == 4
     assert rest.next_cursor is None
+
+
+async def test_a_list_may_be_in_the_order_of_days(database: Database, clocks: Clocks) -> None:
+    days = [date(2026, 3, number) for number in (1, 2, 3, 4, 5)]
+    async with database.transaction() as session:
+        session.add_all(
+            ExchangeRate(currency=code, into="EUR", day=day, rate="1", entered_by="x", entered_at=clocks.wall())
+            for day in days for code in ("CHF", "USD")
+        )  # fmt: skip
+    seen: list[Any] = []
+    cursor = None
+    async with database.reading() as session:
+        while cursor is not None or not seen:
+            page = await RATES.page(session, select(ExchangeRate), cursor=cursor, limit=3)
+            seen += [(each.day, each.currency) for each in page.items]
+            cursor = page.next_cursor
+        for foreign in (
+            cursor_of(["1", "CHF"]),
+            cursor_of([20000, "CHF"]),
+            cursor_of(["2026-02-30", "CHF"]),
+        ):
+            with pytest.raises(Problem, match="next_cursor"):
+                await RATES.page(session, select(ExchangeRate), cursor=foreign, limit=1)
+    assert seen == [(day, code) for day in reversed(days) for code in ("USD", "CHF")]
+
+
+def test_an_order_that_no_cursor_can_hold_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="bool"):
+        Keyset(Job.due_at.is_(None))
 
 
 FOREIGN = {

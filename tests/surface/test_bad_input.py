@@ -93,6 +93,23 @@ async def test_queries(paywall: Paywall, query: str) -> None:
     assert (await paywall.client.get(f"/?{query}")).status_code < 500
 
 
+async def test_what_no_database_keeps_is_refused_in_the_addresses_of_all_lists(
+    paywall: Paywall,
+) -> None:
+    document = (await paywall.client.get("/openapi.json")).json()
+    asked = [
+        (path, each["name"])
+        for path, methods in document["paths"].items()
+        if "{" not in path
+        for each in methods.get("get", {}).get("parameters", ())
+        if each["in"] == "query"
+    ]
+    assert ("/v1/admin/entitlements", "source") in asked
+    for path, name in asked:
+        answer = await paywall.client.get(f"{path}?{name}=%00", headers=paywall.staff)
+        assert answer.status_code != 500, (path, name, answer.text)
+
+
 HOSTILE_QUERIES = [
     "q=%ff%fe", "q=%25%25", "q=_", "q=' OR 1=1--", "q=\\", "q=%22", "q=*", "q=a AND b", "q=NEAR(",
     "q=%ed%a0%80", "q=%f0%9f%93%b0", "section=%27%22", "unknown=1", "q=", "q=a&q=b",
