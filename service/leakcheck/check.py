@@ -236,7 +236,9 @@ class Check:
         if place is not None:
             row.leaks += 1
             self.result.leaks.append(Leak(asked, place))
-        if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        # 501: the server doesn't know the method.
+        is_failure = httpx.codes.is_server_error(status) and status != httpx.codes.NOT_IMPLEMENTED
+        if is_failure or status == httpx.codes.TOO_MANY_REQUESTS:
             self.result.failed.append(f"{asked.method} {asked.url}: {status}")
         if asked.surface in {"page", "list", "sitemap"} and asked.audience == "anonymous":
             self._note_links(asked, body)

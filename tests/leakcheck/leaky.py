@@ -87,7 +87,7 @@ class LeakySite:
     planted: asyncio.Event = field(default_factory=asyncio.Event)
 
     def app(self) -> Starlette:
-        methods = ["GET", "POST", "PUT", "HEAD", "DELETE"]
+        methods = ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS"]
         return Starlette(routes=[Route("/{path:path}", self.answer, methods=methods)])
 
     def has(self, leak: str, slug: str = "") -> bool:
@@ -96,6 +96,8 @@ class LeakySite:
 
     async def answer(self, request: Request) -> Response:
         path = request.url.path
+        if request.method == "OPTIONS":
+            return Response("Not implemented", 501)
         if self.away and path.endswith(self.away):
             return Response("Not found", 404)
         api = re.fullmatch(r"/v1/(admin/)?(?:articles|canaries)/([a-z0-9-]+)(/\w+)?", path)
