@@ -15,6 +15,8 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
+from service.wrong_values import sentence_of
+
 MEDIA_TYPE = "application/problem+json"
 _MOST_ERRORS = 20
 
@@ -409,18 +411,11 @@ async def _on_validation_error(_: Request, error: Exception) -> Response:
             return Problem("unsupported-media-type").response()
     # The names of unknown fields are the caller's: neither their number nor length comes back whole.
     errors = [
-        {"field": ".".join(str(part) for part in item["loc"])[:100], "message": _message(item)}
+        {"field": ".".join(str(part) for part in item["loc"])[:100], "message": sentence_of(item)}
         for item in found[:_MOST_ERRORS]
     ]
     named = ", ".join(item["field"] for item in errors)
     return Problem("invalid-request", f"Invalid: {named}.", errors=errors).response()
-
-
-def _message(item: Mapping[str, Any]) -> str:
-    # Pydantic's own sentence names a class of ours.
-    if item["type"] == "model_attributes_type":
-        return "Input should be a JSON object"
-    return str(item["msg"]).removeprefix("Value error, ")
 
 
 def install_handlers(app: FastAPI) -> None:

@@ -1,7 +1,6 @@
 """What texts from outside must be like, wherever they are stored."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 from unicodedata import category
 
@@ -15,49 +14,6 @@ def is_slug(text: str) -> bool:
     return len(text) <= SLUG_LENGTH and _SLUG.fullmatch(text) is not None
 
 
-def said_of(error: Mapping[str, Any]) -> str:
-    """What one of Pydantic's errors says to a person who filled in a form: a clause without its full stop."""
-    return own_words(error) or str(error["msg"]).removeprefix("Value error, ")
-
-
-def own_words(error: Mapping[str, Any]) -> str:
-    """The same for what has words of ours; empty for the rest."""
-    bounds = error.get("ctx", {})
-    match error["type"]:
-        case "string_pattern_mismatch":
-            return _WRITTEN.get(bounds["pattern"], "isn't written like this")
-        case "too_short" if bounds["min_length"] == 1:
-            return "needs at least one"
-        case "too_short":
-            return f"needs at least {bounds['min_length']}, not {bounds['actual_length']}"
-        case "too_long":
-            return f"takes at most {bounds['max_length']}"
-        case "string_too_short":
-            return (
-                "is empty"
-                if bounds["min_length"] == 1
-                else f"has at least {bounds['min_length']} characters"
-            )
-        case "string_too_long":
-            return f"has at most {bounds['max_length']} characters"
-        case "greater_than_equal":
-            return f"is at least {bounds['ge']}"
-        case "less_than_equal":
-            return f"is at most {bounds['le']}"
-        case "int_parsing" | "int_type" | "int_from_float":
-            return "is a whole number"
-        case _:
-            return ""
-
-
-_CURRENCY = "is three capital letters, such as EUR"
-_WRITTEN = {
-    r"^[a-z0-9]+(-[a-z0-9]+)*$": "has small letters, digits and single hyphens, such as digital",
-    r"^[A-Z]{3}$": _CURRENCY,
-    r"^([A-Z]{3})?$": _CURRENCY,
-    r"^([0-9]{1,9}(\.[0-9]{1,6})?)?$": "is a number, such as 0.015",
-    r"^https?://[^\s<>\"]+$": "begins with https:// or http://",
-}
 """How what an expression asks for is written."""
 
 

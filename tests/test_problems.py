@@ -257,7 +257,7 @@ async def test_messages_are_for_callers_not_for_us(client: httpx2.AsyncClient) -
 
     assert [error["message"] for error in body["errors"]] == [
         "small letters only",
-        "Input should be a JSON object",
+        "It isn't a JSON object. Send an object with the fields that the API's document names.",
     ]
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from service.cli.running import CommandFailed
-from service.texts import said_of
+from service.wrong_values import said_of
 
 _M = TypeVar("_M", bound=BaseModel)
 

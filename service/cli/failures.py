@@ -9,6 +9,7 @@ from service.db.sole_server import AlreadyServed
 from service.demo.place import CannotStart
 from service.settings import Settings
 from service.tokens.key_pairs import KeyRefused, KeyUnreadable
+from service.wrong_values import said_of
 
 _SAYS_IT_ITSELF = (
     CommandFailed,
@@ -34,6 +35,6 @@ def _settings(error: ValidationError) -> str:
     lines = []
     for item in error.errors():
         name = "_".join(str(part) for part in item["loc"]).upper()
-        message = item["msg"].removeprefix("Value error, ")
+        message = said_of(item)
         lines.append(f"PAYWALL_{name}: {message}" if name else message)
     return "\n".join(lines)

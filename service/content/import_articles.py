@@ -40,6 +40,7 @@ from service.db.tables import Article
 from service.problems import Problem
 from service.rules.in_force import InForce
 from service.texts import SLUG_LENGTH
+from service.wrong_values import said_of
 
 BATCH = 50
 _TAKEN = "Another article has this address ({slug}). Rename the post in WordPress and export again."
@@ -115,7 +116,7 @@ def _ready(item: Imported, in_force: InForce) -> Ready:
     try:
         prepared = prepare(item.slug, as_sent(item), in_force)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        faults = [f"{'.'.join(map(str, e['loc']))}: {said_of(e)}" for e in error.errors()]
         return _refused(item, "invalid", f"It can't be stored: {'; '.join(faults)}.")
     except Problem as problem:
         return _refused(item, "invalid", problem.detail)

@@ -29,7 +29,8 @@ from service.grants.institutions import (
     terms_of,
 )
 from service.grants.trust import until_known
-from service.texts import is_slug, said_of, storable
+from service.texts import is_slug, storable
+from service.wrong_values import said_of
 
 COLUMNS = ("slug", "name", "plan", "domains", "networks", "ends_at")
 MUST_HAVE = ("slug", "name", "plan")

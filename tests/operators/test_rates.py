@@ -63,8 +63,8 @@ async def test_a_rate_makes_a_total(
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"rate": "0"}, "greater than 0"), ({"rate": "much"}, "rate:"),
-        ({"rate": "1.0000000000001"}, "12 decimal places"), ({"into": "CHF"}, "two currencies"),
+        ({"rate": "0"}, "Send more than 0"), ({"rate": "much"}, "rate:"),
+        ({"rate": "1.0000000000001"}, "after the point. Send at most 12"), ({"into": "CHF"}, "two currencies"),
         ({"currency": "Franc"}, "currency:"), ({"day": "1999-12-31"}, "day:"),
     ],
 )  # fmt: skip

@@ -99,7 +99,7 @@ async def test_only_a_whole_number_is_taken_for_one(paywall: Paywall) -> None:
                     refused = {each["field"]: each["message"] for each in answer.json()["errors"]}
                     assert (
                         refused.get(f"body.{field}", refused.get(field))
-                        == "Input should be a valid integer"
+                        == "It isn't a whole number. Send one without a fraction and without quotation marks, such as 3."
                     ), told
                     asked += 1
     assert asked > 100
@@ -139,6 +139,36 @@ async def _refused_at(
     field = ".".join("0" if each == _EACH else each for each in path)
     told = {each["field"]: each["message"] for each in answer.json()["errors"]}
     assert "years 1000 to 9000" in told.get(f"body.{field}", told.get(f"query.{field}", "")), told
+
+
+async def test_what_is_wrong_with_a_value_is_said_with_what_to_do(paywall: Paywall) -> None:
+    document = (await paywall.client.get("/openapi.json")).json()
+    asked = 0
+    for address, methods in document["paths"].items():
+        for method, call in methods.items():
+            body = call.get("requestBody", {}).get("content", {}).get("application/json")
+            query = {
+                each["name"]: "\x00" for each in call.get("parameters", ()) if each["in"] == "query"
+            }
+            if not body and not query:
+                continue
+            answer = await paywall.client.request(
+                method, address.format_map(_Any()), params=query, json={"no_such_field": 1} if body else None,
+                headers=paywall.staff if "/admin/" in address else None,
+            )  # fmt: skip
+            if answer.status_code != 422 or "errors" not in answer.json():
+                continue
+            for each in answer.json()["errors"]:
+                is_raw = any(
+                    word in each["message"] for word in ("Input", "Field required", "Extra")
+                )
+                assert not is_raw, (method, address, each)
+                if each["field"].endswith("no_such_field"):
+                    asked += 1
+                    assert each["message"].startswith(
+                        "There is no field of this name here. Omit it"
+                    )
+    assert asked > 20
 
 
 class _Any(dict[str, str]):

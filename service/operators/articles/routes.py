@@ -35,7 +35,8 @@ from service.problems import Problem
 from service.reports.article_list import figures_of, list_article_figures
 from service.reports.article_schemas import AnyArticles, ArticlesQuery
 from service.rules.in_force import AppInForce, InForce
-from service.texts import is_slug, said_of
+from service.texts import is_slug
+from service.wrong_values import said_of
 
 router = APIRouter(prefix="/articles", route_class=PageRoute, include_in_schema=False)
 DONE = {

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from service.crawlers.known import Crawler
 from service.crawlers.pasted_json import read_json
 from service.crawlers.schemas import CrawlerIn
+from service.wrong_values import said_of
 
 FIELDS = ("name", "category", "agents", "hosts", "keys")
 NOTHING_TYPED: Mapping[str, str] = {**dict.fromkeys(FIELDS, ""), "category": "search"}
@@ -74,5 +75,5 @@ def _told(error: ValidationError) -> str:
     first = error.errors()[0]
     field = str(first["loc"][0])
     if field == "keys":
-        return f"Keys: {str(first['msg']).removeprefix('Value error, ')}"
+        return f"Keys: {said_of(first)}"
     return f"{_WORDS[field]}."

@@ -31,7 +31,7 @@ from service.rules.crawler_document import CrawlersIn
 from service.rules.crawlers import CATEGORY_WORDS, PAYMENT_WORDS, POLICY_WORDS
 from service.rules.known import empty_sections
 from service.settings import AppSettings
-from service.texts import said_of
+from service.wrong_values import said_of
 
 router = APIRouter(prefix="/crawlers", route_class=PageRoute, include_in_schema=False)
 HOME = "/admin/crawlers"

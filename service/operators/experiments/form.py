@@ -14,7 +14,7 @@ from service.operators.frame.ticks import ticked
 from service.problems import Problem
 from service.reports.schemas import Storable
 from service.rules.experiment_document import ExperimentIn, VariantIn
-from service.texts import said_of
+from service.wrong_values import said_of
 
 _ROWS, _MOST_ROWS, _MOST_BOXES = 4, 6, 400
 Text = Annotated[str, Form(max_length=5_000), Storable]

@@ -38,7 +38,7 @@ from service.reports.standing import (
 )
 from service.running import running_of
 from service.settings import Settings
-from service.texts import own_words
+from service.wrong_values import own_words
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _LONGEST_FACT = 300

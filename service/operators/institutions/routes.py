@@ -34,7 +34,8 @@ from service.operators.frame.visits import Seen, Visit, form_requires, page_requ
 from service.problems import Problem
 from service.reports.schemas import Storable
 from service.rules.known import unsold_plans
-from service.texts import SLUG_LENGTH, is_slug, said_of
+from service.texts import SLUG_LENGTH, is_slug
+from service.wrong_values import said_of
 
 router = APIRouter(prefix="/institutions", route_class=PageRoute, include_in_schema=False)
 

@@ -26,7 +26,7 @@ from service.operators.rates.changes import (
 from service.operators.rates.schemas import RateIn
 from service.problems import Problem, invalid_field
 from service.reports.schemas import Storable
-from service.texts import said_of
+from service.wrong_values import said_of
 
 router = APIRouter(prefix="/exchange-rates", route_class=PageRoute, include_in_schema=False)
 HERE = "/admin/exchange-rates"

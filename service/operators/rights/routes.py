@@ -30,7 +30,8 @@ from service.operators.frame.visits import Seen, Visit, form_requires, page_requ
 from service.problems import Problem
 from service.reports.schemas import Storable
 from service.rules.known import unsold_plans
-from service.texts import is_slug, said_of
+from service.texts import is_slug
+from service.wrong_values import said_of
 
 router = APIRouter(prefix="/entitlements", route_class=PageRoute, include_in_schema=False)
 HOME = "/admin/entitlements"

@@ -28,7 +28,8 @@ from service.operators.rules.prompt_rows import (
 from service.problems import Problem
 from service.rules.document import LevelIn, RulesIn, of_settings
 from service.settings import Settings
-from service.texts import said_of, storable
+from service.texts import storable
+from service.wrong_values import said_of
 
 _SPARE = 2
 _PLACES = {"sections": "section", "tags": "tag"}

@@ -1,0 +1,57 @@
+"""Every error that Pydantic has is told in sentences of ours."""
+
+import re
+from typing import Any
+
+import pytest
+from pydantic_core import PydanticKnownError
+from pydantic_core._pydantic_core import list_all_errors
+
+from service.wrong_values import SENTENCES, said_of, sentence_of
+
+ALL: dict[str, Any] = {each["type"]: each.get("example_context") for each in list_all_errors()}
+OURS = {"value_error", "assertion_error"}
+_TWO = re.compile(r"[A-Z][^.]*\. [A-Z][^{]*\.")
+_NOT_SENT = {
+    "arguments_type", "callable_type", "default_factory_not_called", "ellipsis_error", "frozen_field",
+    "frozen_instance", "get_attribute_error", "is_instance_of", "is_subclass_of", "json_invalid",
+    "needs_python_object", "no_such_attribute", "recursion_depth_exceeded",
+    "recursion_loop",
+}  # fmt: skip
+"""What no JSON, form or query leads to, or what is answered before its fields are looked at."""
+
+
+@pytest.mark.parametrize("type_", sorted(ALL.keys() - OURS))
+def test_an_error_says_what_happened_and_what_to_do(type_: str) -> None:
+    context = ALL[type_] or {}
+    raw = PydanticKnownError(type_, context or None).message()  # type: ignore[arg-type]
+    error = {"type": type_, "msg": raw, "ctx": context}
+    told = sentence_of(error)
+    assert _TWO.fullmatch(told), told
+    assert raw not in told
+    assert "Input" not in told
+    is_general = told.startswith("The value can't be used")
+    assert is_general == (type_ in _NOT_SENT), "each that can be sent has its own"
+    assert not said_of(error).endswith(".")
+
+
+def test_the_table_has_nothing_that_pydantic_does_not_know() -> None:
+    kinds = {"object", "list", "string", "bool", "int", "number", "date", "datetime", "time", "time_delta", "timezone", "url", "uuid"}  # fmt: skip
+    assert SENTENCES.keys() - kinds <= ALL.keys()
+
+
+def test_our_own_checks_speak_for_themselves() -> None:
+    error = {"type": "value_error", "msg": "Value error, small letters only", "ctx": {}}
+    assert sentence_of(error) == said_of(error) == "small letters only"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (r"^[A-Z]{3}$", "It is three capital letters, such as EUR."),
+        (r"^a{2}$", "Write it so that it fits the pattern ^a{2}$."),
+    ],
+)
+def test_a_pattern_is_put_into_words_where_it_has_them(pattern: str, expected: str) -> None:
+    error = {"type": "string_pattern_mismatch", "msg": "", "ctx": {"pattern": pattern}}
+    assert sentence_of(error) == f"It isn't written as it must be. {expected}"
