@@ -1,19 +1,18 @@
 """`paywall articles`."""
 
 import asyncio
-import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Annotated, get_args
 
 import typer
 
+from service.cli.progress import progress_bar
 from service.cli.running import CommandFailed, command, failing_with, ready_context, say_if_empty
 from service.content.cache import ArticleCache
 from service.content.change import ArticleChange, change_stored
 from service.content.level import level_at
-from service.content.recut import ArticlePreview, Progress, list_previews, recut
+from service.content.recut import ArticlePreview, list_previews, recut
 from service.content.schemas import AccessIn
 from service.content.staff_list import StaffFilter, list_for_staff
 from service.content.store import level_facts
@@ -54,12 +53,12 @@ async def previews(
         in_force = await rules_in_force(settings, context.database)
         now = context.clocks.business()
         if recut_all:
-            with _progress("Cutting") as progress:
+            with progress_bar("Cutting") as progress:
                 changed = await recut(
                     context.database, in_force, actor=COMMAND.label, now=now, progress=progress
                 )
             print(f"{changed} articles were changed.\n")
-        with _progress("Reading") as progress:
+        with progress_bar("Reading") as progress:
             found = await list_previews(context.database, in_force, now=now, progress=progress)
     for each in found:
         print(_line(each))
@@ -164,19 +163,3 @@ def _summary(found: Sequence[ArticlePreview]) -> str:
     return (
         f"\n{len(found)} articles, {odd} of them to look at. By public share: {shares or 'none'}."
     )
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Progress]:
-    """A bar on standard error, where that is a terminal."""
-    hidden = not sys.stderr.isatty()
-    with typer.progressbar(length=1, label=label, file=sys.stderr, hidden=hidden) as bar:
-        before = 0
-
-        def show(done: int, total: int) -> None:
-            nonlocal before
-            bar.length = total
-            bar.update(done - before)
-            before = done
-
-        yield show

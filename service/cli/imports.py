@@ -12,6 +12,7 @@ import typer
 from service.cli.import_stripe import EXAMPLE as FROM_STRIPE
 from service.cli.import_stripe import import_stripe
 from service.cli.interrupting import Interrupted, interruptible
+from service.cli.progress import progress_bar
 from service.cli.running import CommandFailed, command, ready_context
 from service.content.import_articles import ImportRun, import_articles
 from service.content.import_summary import Entry, ImportSummary, Tally
@@ -132,7 +133,7 @@ async def entitlements(
 ) -> None:
     """Make a source's rights those of its list: new ones begin, and what it no longer has ends.
 
-    With one bad line nothing is changed. Safe to repeat, such as every night.
+    With one bad line nothing is changed. Safe to repeat, such as every night, and to interrupt and repeat.
     """
     if not is_slug(source):
         raise CommandFailed(
@@ -142,10 +143,19 @@ async def entitlements(
     try:
         rows = read_list(file.read_bytes(), settings.zone)
         async with ready_context(settings) as context:
-            found = await store_list(
-                context, source, rows, actor=BY_COMMAND, dry_run=dry_run,
-                most_ended_percent=most_ended,
-            )  # fmt: skip
+            with interruptible() as check, progress_bar("Storing") as show:
+
+                def progress(done: int, total: int) -> None:
+                    show(done, total)
+                    if done < total:
+                        check()
+
+                found = await store_list(
+                    context, source, rows, actor=BY_COMMAND, dry_run=dry_run,
+                    most_ended_percent=most_ended, progress=progress,
+                )  # fmt: skip
+    except Interrupted as error:
+        raise CommandFailed(error.sentence(dry_run=dry_run)) from error
     except OSError as error:
         raise CommandFailed(f"{error.filename} can't be read: {error.strerror}.") from error
     except ListRefused as refused:

@@ -121,7 +121,8 @@ async def _claimed(
     rights = Rights(session, match_key(context.settings), context.clocks, KnownReaders())
     for row in live:
         if row.reader_id is None:
-            await rights.bind(row, reader_id, by)
+            rights.bind(row, reader_id, by)
+    await rights.store()
     ends = [row.ends_at for row in live]
     return Claimed("open", None if None in ends else max(each for each in ends if each is not None))
 

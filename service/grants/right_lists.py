@@ -1,6 +1,6 @@
 """A source's whole list as CSV: read, compared with what is there, and stored unless a line of it is bad."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -41,6 +41,7 @@ from service.identity.audit import record
 from service.identity.email import email_key
 from service.texts import is_slug, storable
 
+Progress = Callable[[int, int], None]
 COLUMNS = (
     "reference", "plan", "starts_at", "ends_at", "email", "account_number", "name", "postcode"
 )  # fmt: skip
@@ -126,6 +127,7 @@ async def store_list(
     actor: str,
     dry_run: bool,
     most_ended_percent: int = MOST_ENDED_PERCENT,
+    progress: Progress = lambda *_: None,
 ) -> RightDifferences:
     """Make the source's rights those of the list: what it no longer has ends now.
 
@@ -134,7 +136,8 @@ async def store_list(
     `dry_run`: says what would happen, and changes nothing.
 
     Nothing is written before the whole list is found good. It is written in portions then, since readers whose rights
-    change wait for the portion; where the database fails between two of them, the same list stores the rest.
+    change wait for the portion; where that is interrupted between two of them, the same list stores the rest.
+    `progress` is told how many of how many rights are stored.
     """
     async with context.database.alone(f"list-of-rights:{source}"):
         plan = await _planned(context, source, rows, most_ended_percent)
@@ -153,16 +156,19 @@ async def store_list(
                 },
                 now=context.clocks.business(),
             )  # fmt: skip
+        total = len(plan.sent) + len(plan.missing)
         for start in range(0, len(plan.sent), PORTION):
             some = plan.sent[start : start + PORTION]
             await context.database.past_deadlocks(
                 partial(_put_some, context=context, source=source, sent=some, ended=())
             )
+            progress(start + len(some), total)
         for start in range(0, len(plan.missing), PORTION):
             gone = plan.missing[start : start + PORTION]
             await context.database.past_deadlocks(
                 partial(_put_some, context=context, source=source, sent=(), ended=gone)
             )
+            progress(len(plan.sent) + start + len(gone), total)
         async with context.database.reading() as session:
             await _add_details(session, source, plan)
     return plan.differences
@@ -233,10 +239,10 @@ async def _put_some(
     readers = await known_readers(session, sent, key, context.clocks.business())
     rights = Rights(session, key, context.clocks, readers)
     for each in sent:
-        await rights.put(source, each, rows.get(each.reference))
+        rights.put(source, each, rows.get(each.reference))
     for reference in ended:
-        await rights.end(rows[reference])
-    await session.flush()
+        rights.end(rows[reference])
+    await rights.store()
 
 
 async def _try_out(session: AsyncSession, context: Context, source: str, plan: _Plan) -> None:

@@ -15,12 +15,12 @@ from service.db.tables import Reader, Right, RightClaim
 from service.grants.grants import plan_scope
 from service.grants.matching import MatchKey, plain
 from service.grants.right_turns import at_once, locked, take_claims, take_source
-from service.grants.store import put_grant
+from service.grants.store import GrantTerms, put_grants
 from service.identity.audit import record
 from service.identity.email import email_key
 from service.identity.meanwhile import check_unchanged
 from service.identity.secrets import derived_key
-from service.outbox.domain_events import emit
+from service.outbox.domain_events import Happened, emit_all
 from service.outbox.event_types import EventType
 from service.problems import Problem
 from service.settings import Settings
@@ -68,15 +68,29 @@ class KnownReaders:
 
 
 class Rights:
-    """Writes rights in one transaction. `readers` are those who may have what is sent."""
+    """Writes rights in one transaction. `readers` are those who may have what is sent.
+
+    What changes of rows is the session's; the grants that follow, and their events, `store` writes together.
+    """
 
     def __init__(
         self, session: AsyncSession, key: MatchKey, clocks: Clocks, readers: KnownReaders
     ) -> None:
         self._session, self._key, self._clocks, self._readers = session, key, clocks, readers
+        self._grants: dict[str, GrantTerms] = {}
+        self._happened: list[Happened] = []
 
-    async def put(self, source: str, sent: SentRight, row: Right | None) -> Outcome:
-        """Store what was sent; `row` is what is there. Repeating it changes nothing."""
+    async def store(self) -> None:
+        """Write all that was put, bound and ended; before the transaction ends."""
+        await self._session.flush()
+        now = self._clocks.business()
+        await put_grants(self._session, "external", [*self._grants.values()], now)
+        await emit_all(self._session, self._happened, now=self._clocks.wall())
+        self._grants.clear()
+        self._happened.clear()
+
+    def put(self, source: str, sent: SentRight, row: Right | None) -> Outcome:
+        """Take what was sent; `row` is what is there. Repeating it changes nothing."""
         now = self._clocks.business()
         hashes = self._hashes(sent)
         if row is None:
@@ -86,25 +100,25 @@ class Rights:
             )  # fmt: skip
             self._take(row, hashes)
             self._session.add(row)
-            await self._bind_to_known(row, sent)
+            self._bind_to_known(row, sent)
             return "created"
         if self.lacks_number(row, sent):
             row.number_hash = hashes.number
         is_same = _is_same(row, sent, hashes)
         if self._is_anothers(row, hashes) or self._is_outranked(row, sent):
-            await self.unbind(row)
+            self.unbind(row)
         if is_same:
             # Confirmed since, or the reader was erased: the address is looked up again.
-            is_new = row.reader_id is None and await self._bind_to_known(row, sent)
+            is_new = row.reader_id is None and self._bind_to_known(row, sent)
             return "changed" if is_new else "unchanged"
         before = payload_of(row)
         row.plan, row.ends_at, row.ended_at = sent.plan, sent.ends_at, None
         row.starts_at, row.updated_at = sent.starts_at or row.starts_at, now
         self._take(row, hashes)
         if row.reader_id is None:
-            await self._bind_to_known(row, sent)
+            self._bind_to_known(row, sent)
         else:
-            await self._changed(row, before, "right.changed")
+            self._changed(row, before, "right.changed")
         return "changed"
 
     def changes(self, row: Right, sent: SentRight) -> bool:
@@ -125,7 +139,7 @@ class Rights:
         is_by_number = hashes.number is not None and row.account_hash == hashes.account
         return row.number_hash is None and is_by_number
 
-    async def end(self, row: Right) -> None:
+    def end(self, row: Right) -> None:
         """Its source has taken it back. Repeating it changes nothing, and one whose end has passed emits nothing."""
         if row.ended_at is not None:
             return
@@ -133,61 +147,58 @@ class Rights:
         ran = not is_over(row, now)
         row.ended_at = row.updated_at = now
         if ran and row.reader_id is not None:
-            await self._changed(row, before, "right.ended")
+            self._changed(row, before, "right.ended")
 
-    async def bind(self, row: Right, reader_id: str, by: BoundBy) -> None:
+    def bind(self, row: Right, reader_id: str, by: BoundBy) -> None:
         """Let the right be the reader's."""
         row.reader_id, row.bound_by, row.bound_at = reader_id, by, self._clocks.business()
         if not is_over(row, self._clocks.business()):
-            await self._changed(row, None, "right.started")
+            self._changed(row, None, "right.started")
 
-    async def bind_by_address(self, row: Right, reader_id: str) -> None:
+    def bind_by_address(self, row: Right, reader_id: str) -> None:
         """Let it be the reader's who has confirmed its address, though another had it by account or name."""
         if row.reader_id == reader_id:
             row.bound_by = "email"
             return
-        await self.unbind(row)
-        await self.bind(row, reader_id, "email")
+        self.unbind(row)
+        self.bind(row, reader_id, "email")
 
-    async def unbind(self, row: Right) -> None:
+    def unbind(self, row: Right) -> None:
         """Let it be nobody's: the reader's access by it ends now."""
         if row.reader_id is None:
             return
         if not is_over(row, self._clocks.business()):
             before = payload_of(row)
-            await self._give(row, until=self._clocks.business())
-            await self._emit(row, before, "right.ended")
+            self._give(row, until=self._clocks.business())
+            self._emit(row, before, "right.ended")
         row.reader_id = row.bound_by = row.bound_at = None
 
-    async def _changed(
-        self, row: Right, before: dict[str, object] | None, type_: EventType
-    ) -> None:
-        await self._give(row, until=row.ended_at)
-        await self._emit(row, before, type_)
+    def _changed(self, row: Right, before: dict[str, object] | None, type_: EventType) -> None:
+        self._give(row, until=row.ended_at)
+        self._emit(row, before, type_)
 
-    async def _give(self, row: Right, *, until: datetime | None) -> None:
+    def _give(self, row: Right, *, until: datetime | None) -> None:
         ends = [each for each in (row.ends_at, until) if each is not None]
-        await self._session.flush()
-        await put_grant(
-            self._session, source="external", reference=f"{row.source}/{row.reference}/{row.reader_id}",
-            reader_id=row.reader_id or "", scope=plan_scope(row.plan), starts_at=row.starts_at,
-            ends_at=min(ends, default=None), note=row.source, now=self._clocks.business(),
+        reference = f"{row.source}/{row.reference}/{row.reader_id}"
+        self._grants[reference] = GrantTerms(
+            reference, row.reader_id or "", plan_scope(row.plan), row.starts_at, min(ends, default=None), row.source
         )  # fmt: skip
 
-    async def _emit(self, row: Right, before: dict[str, object] | None, type_: EventType) -> None:
-        await emit(
-            self._session, type_=type_, reader_id=row.reader_id,
-            subject_id=f"{row.source}/{row.reference}", once=f"{type_}:{new_id('rgt')}",
-            occurred_at=self._clocks.business(), before=before, after=payload_of(row),
-            now=self._clocks.wall(),
+    def _emit(self, row: Right, before: dict[str, object] | None, type_: EventType) -> None:
+        self._happened.append(
+            Happened(
+                type_=type_, reader_id=row.reader_id, subject_id=f"{row.source}/{row.reference}",
+                once=f"{type_}:{new_id('rgt')}", occurred_at=self._clocks.business(), before=before,
+                after=payload_of(row),
+            )
         )  # fmt: skip
 
-    async def _bind_to_known(self, row: Right, sent: SentRight) -> bool:
+    def _bind_to_known(self, row: Right, sent: SentRight) -> bool:
         """Whether a reader has confirmed the address, or claimed it, whose the right is then."""
         found = self._known(row, sent)
         if found is None:
             return False
-        await self.bind(row, *found)
+        self.bind(row, *found)
         return True
 
     def _known(self, row: Right, sent: SentRight) -> tuple[str, BoundBy] | None:
@@ -303,8 +314,8 @@ async def put_right(
     await _check_unchanged(session, row, seen, source, sent.reference)
     readers = await known_readers(session, [sent], key, context.clocks.business())
     rights = Rights(session, key, context.clocks, readers)
-    outcome = await rights.put(source, sent, row)
-    await session.flush()
+    outcome = rights.put(source, sent, row)
+    await rights.store()
     row = await find_right(session, source, sent.reference)
     if outcome != "unchanged":
         await record(
@@ -330,7 +341,9 @@ async def end_right(
     await _check_unchanged(session, row, seen, source, reference)
     if row.ended_at is None:
         before = payload_of(row)
-        await Rights(session, match_key(context.settings), context.clocks, KnownReaders()).end(row)
+        rights = Rights(session, match_key(context.settings), context.clocks, KnownReaders())
+        rights.end(row)
+        await rights.store()
         await record(
             session, actor=actor, action="right.end", target=f"{source}/{reference}",
             before=before, after=payload_of(row), now=context.clocks.business(),
@@ -388,4 +401,5 @@ async def give_rights_of_address(
         .execution_options(populate_existing=True)
     )
     for row in list(found):
-        await rights.bind_by_address(row, reader_id)
+        rights.bind_by_address(row, reader_id)
+    await rights.store()

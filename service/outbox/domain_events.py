@@ -4,10 +4,11 @@ A row is stored in the transaction in which it happens, once for each happening,
 to be sent of it to the endpoints that ask for its type (webhooks.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
@@ -62,5 +63,14 @@ async def emit(
     if stored is None:
         return False
     if is_news:
-        await put_deliveries(session, event_id=values["id"], type_=values["type"], now=now)
+        await put_deliveries(session, {values["id"]: values["type"]}, now=now)
     return True
+
+
+async def emit_all(session: AsyncSession, happened: Sequence[Happened], *, now: datetime) -> None:
+    """As `emit`, for much that is new: nothing may be known by its `once` yet."""
+    if not happened:
+        return
+    rows = [event_values(each, now=now) for each in happened]
+    await session.execute(insert(DomainEvent), rows)
+    await put_deliveries(session, {each["id"]: each["type"] for each in rows}, now=now)

@@ -6,7 +6,7 @@ Webhooks: github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, select
@@ -25,9 +25,9 @@ ROWS_STAY = timedelta(days=60)
 
 
 async def put_deliveries(
-    session: AsyncSession, *, event_id: str, type_: str, now: datetime
+    session: AsyncSession, events: Mapping[str, str], *, now: datetime
 ) -> None:
-    """Let the event be sent to every enabled endpoint that asks for its type."""
+    """Let events, types by their ids, be sent to every enabled endpoint that asks for their type."""
     # Held until the commit, so that none is deleted meanwhile: a delivery to it couldn't be stored.
     endpoints = await session.scalars(
         select(WebhookEndpoint)
@@ -37,8 +37,9 @@ async def put_deliveries(
         .execution_options(populate_existing=True)
     )
     for endpoint in endpoints:
-        if ALL_TYPES in endpoint.types or type_ in endpoint.types:
-            await put_delivery(session, event_id=event_id, endpoint_id=endpoint.id, now=now)
+        for event_id, type_ in events.items():
+            if ALL_TYPES in endpoint.types or type_ in endpoint.types:
+                await put_delivery(session, event_id=event_id, endpoint_id=endpoint.id, now=now)
 
 
 async def put_delivery(

@@ -12,12 +12,13 @@ from service.db.tables import AuditEntry, DomainEvent, Reader, Right
 from service.grants.csv_file import ListRefused
 from service.grants.matching import MatchKey, plain
 from service.grants.right_differences import RightDifferences
-from service.grants.right_lists import read_list, store_list
+from service.grants.right_lists import PORTION, read_list, store_list
 from service.grants.rights import SentRight
 from service.grants.store import live_grants_of
 from service.identity.readers import create_reader
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.statements import statements
 
 LISBON = ZoneInfo("Europe/Lisbon")
 HEAD = "reference,plan,ends_at,email,account_number,postcode\n"
@@ -271,3 +272,43 @@ async def test_nothing_readable_is_stored(context: Context) -> None:
         assert (await session.scalars(select(Reader))).first() is None
     stored = " ".join(str(value) for value in vars(row).values()).lower()
     assert not any(each in stored for each in ("ana", "4711", "1000-001"))
+
+
+class Stopped(Exception):
+    pass
+
+
+async def test_a_list_that_is_interrupted_goes_on_where_it_was(context: Context) -> None:
+    rows = read(HEAD + "\n".join(many(2 * PORTION + 1)))
+    told: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        told.append((done, total))
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        await store_list(context, "print", rows, actor="command", dry_run=False, progress=stop)
+    again = await store_list(
+        context, "print", rows, actor="command", dry_run=False, progress=lambda *at: told.append(at)
+    )
+    assert (len(again.created), again.unchanged) == (PORTION + 1, PORTION)
+    assert told == [(PORTION, 2 * PORTION + 1), (PORTION, PORTION + 1), (PORTION + 1, PORTION + 1)]
+
+
+async def test_a_portion_of_rights_takes_as_many_statements_as_one(context: Context) -> None:
+    """With the readers, their grants and events."""
+    readers = [await confirmed(context, f"r{n}@example.org") for n in range(20)]
+    counts = []
+    for some in (many(20)[:1], many(20)):
+        with statements() as seen:
+            assert len((await store(context, some)).details) > 0
+        counts.append(len(seen))
+    async with context.database.reading() as session:
+        now = context.clocks.business()
+        held = [await live_grants_of(session, each, now) for each in readers]
+        emitted = await session.scalars(
+            select(DomainEvent.reader_id).where(DomainEvent.type == "right.started")
+        )
+    assert {len(each) for each in held} == {1}
+    assert sorted(filter(None, emitted)) == sorted(readers), "each once"
+    assert counts[1] <= counts[0], counts

@@ -64,7 +64,7 @@ async def test_what_is_taken_away_while_it_is_claimed_opens_nothing(
 ) -> None:
     await send(paywall, "PUT", "/KD", SENT)
     browser = await arrive(paywall, "ana")
-    sent = amid(monkeypatch, Rights, "bind", paywall.database, lambda: send(paywall, *ending))
+    sent = amid(monkeypatch, Rights, "store", paywall.database, lambda: send(paywall, *ending))
     assert (await browser.post(CLAIM, json=MINE)).json()["state"] == "open"
     await sent[0]
     assert await unlock(browser) == "subscribers_only"
