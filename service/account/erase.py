@@ -17,7 +17,8 @@ from service.billing.gift_subscriptions import end_gifts_of
 from service.billing.ledger import state_of
 from service.billing.money import Money
 from service.billing.movement_rows import record_movements
-from service.billing.seats import arrange_seats, leave_seats
+from service.billing.seat_grants import arrange_seats
+from service.billing.seats import leave_seats
 from service.billing.state import StateChange
 from service.billing.subscriptions import live_subscriptions
 from service.billing.sync import sync_subscription

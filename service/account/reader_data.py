@@ -221,7 +221,7 @@ HOLDINGS: tuple[Holding, ...] = (
     ),
     Holding(
         "subscriptions", Subscription, lambda subject: Subscription.reader_id.in_(subject.ids),
-        kept="id reader_id customer_id offer_id price_id plan seats status amount currency interval interval_count "
+        kept="id reader_id customer_id offer_id price_id plan seats next_seats next_seats_at status amount currency interval interval_count "
         "recurring_amount net_amount discounts started_at current_period_end trial_end cancel_at "
         "ended_at past_due_since pauses_collection "
         "cancel_reason cancel_feedback cancelled_at cancelled_after_days access_stop access_stopped_at "

@@ -254,6 +254,7 @@ async def _subscription_facts(session: AsyncSession, subscription_id: str) -> Fa
         OUTSIDE: row.outside or "nothing",
         "offer": row.offer_id,
         "plan": row.plan,
+        "seats": f"{row.seats}, {row.next_seats or row.seats} from {_time(row.next_seats_at)}",
         "period end": _time(row.current_period_end),
         "trial end": _time(row.trial_end),
         "scheduled end": _time(row.cancel_at),

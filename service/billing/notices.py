@@ -7,7 +7,7 @@ are written in the publication's language and time zone when the mail is stored.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -163,13 +163,32 @@ def seat_asked(subscription_id: str, name: str, day: str) -> Notice:
 
 def seats_closed(subscription_id: str, name: str, day: str, *, seats: int, closed: int) -> Notice:
     """There are fewer seats than readers who joined: those who joined last read no longer. Once a day."""
-    values: dict[str, Value] = {"name": name, "seats": str(seats), "closed": str(closed)}
+    values: dict[str, Value] = {
+        "name": name,
+        "seats": str(seats),
+        "closed": str(closed),
+        "on": None,
+    }
     return Notice("seats-closed", f"seats-closed:{subscription_id}:{seats}:{closed}:{day}", values)
 
 
-def seat_lost(seat_id: str, name: str, at: datetime, *, removed: bool) -> Notice:
-    """A reader lost a seat that they read by: somebody `removed` them, or there are fewer seats."""
-    values: dict[str, Value] = {"name": name, "removed": "yes" if removed else ""}
+def seats_closing(
+    subscription_id: str, name: str, at: datetime, *, seats: int, closed: int
+) -> Notice:
+    """The same from an instant ahead, up to which more are paid."""
+    values: dict[str, Value] = {"name": name, "seats": str(seats), "closed": str(closed), "on": at}
+    once = f"seats-closing:{subscription_id}:{seats}:{closed}:{at.isoformat()}"
+    return Notice("seats-closed", once, values)
+
+
+WhyLost = Literal["removed", "fewer", "later", "over"]
+
+
+def seat_lost(seat_id: str, name: str, at: datetime, *, why: WhyLost) -> Notice:
+    """A reader loses a seat that they read by: somebody `removed` them, there are `fewer` seats, or will be (`later`),
+    or the subscription is `over`.
+    """
+    values: dict[str, Value] = {"name": name, "why": why, "on": at}
     return Notice("seat-lost", f"seat-lost:{seat_id}:{at.isoformat()}", values)
 
 

@@ -1,13 +1,16 @@
-"""Who may take a seat of a subscription, and who of those that joined reads by it: pure.
+"""How many seats a subscription has, who may take one, and who of those that joined reads by it: pure.
 
 A subscription of N seats has one for its owner and N - 1 for others. Where more have joined than there are, as after
-the number was lowered, those who joined last read no longer; they do again when there is room.
+the number was lowered, those who joined last read no longer; they do again when there is room. A seat follows its
+money (docs/decisions/fewer-seats.md): one that is paid stays to the end of its period.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
+
+from service.payments.gateway import StripeInvoice, StripeInvoiceLine, StripeSubscriptionItem
 
 TakingReason = Literal[
     "may_take", "has_it", "removed", "is_over", "is_taken", "is_owner", "has_another", "is_full"
@@ -21,6 +24,64 @@ REFUSAL_WORDS: Mapping[TakingReason, str] = {
     "is_full": "All seats of this subscription are taken. Ask its owner to remove a reader first.",
 }
 """Why a reader can't take a seat, and what to do."""
+
+
+@dataclass(frozen=True)
+class NumberOfSeats:
+    """The seats of a subscription; `later` of them are left from `later_at` on, None: no fewer are foreseen."""
+
+    now: int
+    later: int | None = None
+    later_at: datetime | None = None
+
+
+class Seated(Protocol):
+    """A subscription as it is stored."""
+
+    @property
+    def seats(self) -> int: ...
+    @property
+    def next_seats(self) -> int | None: ...
+    @property
+    def next_seats_at(self) -> datetime | None: ...
+
+
+def number_of_seats(
+    item: StripeSubscriptionItem,
+    invoices: Sequence[StripeInvoice],
+    pending: Iterable[StripeInvoiceLine],
+    now: datetime,
+) -> NumberOfSeats:
+    """The quantity, or more for as long as more is paid and nothing of it was given back.
+
+    `invoices` come with the newest first. `pending` is what the next invoice bills for changes within this period: once Stripe gives something back there, it
+    bills the rest anew. What costs nothing, as in a trial, isn't paid.
+    """
+    # The newest first, as Stripe lists them: of one second, too.
+    listed = [each for each in reversed(invoices) if each.status == "paid"]
+    paid = sorted(listed, key=lambda each: each.created_at)
+    lines = [*(line for each in paid for line in each.lines), *pending]
+    since = max(now, item.period_start)
+    ours = [
+        line
+        for line in lines
+        if line.price_id == item.price.id and line.amount > 0 and line.ends_at > since
+    ]
+    if ours:
+        # Of several that begin at once the one that was billed last.
+        last = max(reversed(ours), key=lambda line: line.starts_at)
+        if last.quantity > item.quantity:
+            return NumberOfSeats(last.quantity, item.quantity, last.ends_at)
+    return NumberOfSeats(item.quantity)
+
+
+def seats_at(one: Seated, now: datetime) -> NumberOfSeats:
+    """How many it has by what is stored, which may be a little late."""
+    if one.next_seats is None or one.next_seats_at is None:
+        return NumberOfSeats(one.seats)
+    if one.next_seats_at <= now:
+        return NumberOfSeats(one.next_seats)
+    return NumberOfSeats(one.seats, one.next_seats, one.next_seats_at)
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,14 @@ from sqlalchemy.orm import aliased
 from service.billing import notices
 from service.billing.lifecycle import LIVE_STATUSES
 from service.billing.notices import mail_reader
+from service.billing.seat_grants import arrange_seats
 from service.billing.seat_terms import (
     REFUSAL_WORDS,
-    JoinedSeat,
+    NumberOfSeats,
     SeatFacts,
     may_take,
     others_of,
-    seated,
+    seats_at,
 )
 from service.db.base import new_id
 from service.db.context import Context
@@ -30,7 +31,7 @@ from service.db.keyset import Keyset
 from service.db.tables import Grant, Offer, Seat, Subscription
 from service.grants.grants import GrantFacts, plan_scope
 from service.grants.link_tokens import link_key
-from service.grants.store import find_grant, put_grant
+from service.grants.store import find_grant
 from service.identity.audit import record
 from service.identity.email import checked_address
 from service.identity.readers import settled_reader, take_turn
@@ -53,11 +54,12 @@ class Shared:
     subscription: Subscription
     name: str
     taken: int
+    number: NumberOfSeats
 
     @property
     def room(self) -> int:
         """How many more readers can be invited."""
-        return max(0, others_of(self.subscription.seats) - self.taken)
+        return max(0, others_of(self.number.now) - self.taken)
 
 
 def seat_address(seat_id: str, settings: Settings) -> str:
@@ -65,7 +67,7 @@ def seat_address(seat_id: str, settings: Settings) -> str:
     return f"{settings.public_url}/seat/{link_key(settings).sign(seat_id)}"
 
 
-async def shared_by(session: AsyncSession, owner_id: str) -> Shared | None:
+async def shared_by(session: AsyncSession, owner_id: str, now: datetime) -> Shared | None:
     """The owner's running subscription with several seats; None: there is none."""
     found = (
         await session.execute(
@@ -82,12 +84,15 @@ async def shared_by(session: AsyncSession, owner_id: str) -> Shared | None:
     ).first()  # fmt: skip
     if found is None:
         return None
+    number = seats_at(found[0], now)
+    if number.now <= 1:
+        return None
     taken = await session.scalar(
         select(func.count())
         .select_from(Seat)
         .where(Seat.subscription_id == found[0].id, Seat.ended_at.is_(None))
     )
-    return Shared(found[0], found[1], taken or 0)
+    return Shared(found[0], found[1], taken or 0, number)
 
 
 async def invite(
@@ -98,7 +103,7 @@ async def invite(
     Problems `no-seats`, where the owner has none to give, `invalid-email`, and `too-many-requests`.
     """
     await take_turn(session, owner_id)
-    shared = await shared_by(session, owner_id)
+    shared = await shared_by(session, owner_id, context.clocks.business())
     if shared is None:
         raise Problem("no-seats", "You have no subscription with seats for others.")
     if not shared.room:
@@ -160,7 +165,9 @@ async def _hold(session: AsyncSession, subscription_id: str) -> Subscription:
     return found
 
 
-async def facts_of(session: AsyncSession, seat: Seat, owner: Subscription) -> SeatFacts:
+async def facts_of(
+    session: AsyncSession, seat: Seat, owner: Subscription, now: datetime
+) -> SeatFacts:
     """What decides who may take the seat."""
     joined = await session.scalars(
         select(Seat.reader_id).where(
@@ -169,7 +176,7 @@ async def facts_of(session: AsyncSession, seat: Seat, owner: Subscription) -> Se
     )
     return SeatFacts(
         is_removed=seat.ended_at is not None, holder=seat.reader_id, owner=owner.reader_id,
-        is_running=owner.status in LIVE_STATUSES, seats=owner.seats,
+        is_running=owner.status in LIVE_STATUSES, seats=seats_at(owner, now).now,
         joined=[each for each in joined if each is not None],
     )  # fmt: skip
 
@@ -184,7 +191,7 @@ async def take_seat(
     reader_id = await settled_reader(session, reader_id)
     owner = await _hold(session, (await find_seat(session, seat_id)).subscription_id)
     seat = await find_seat(session, seat_id)
-    reason = may_take(await facts_of(session, seat, owner), reader_id)
+    reason = may_take(await facts_of(session, seat, owner, context.clocks.business()), reader_id)
     if reason == "has_it":
         return seat
     if reason != "may_take":
@@ -247,7 +254,8 @@ async def ask_for_more(
         raise Problem("seat-closed", "The subscription of this seat has ended.")
     seat.asked_at = now
     name = await session.scalar(select(Offer.name).where(Offer.id == owner.offer_id))
-    notice = notices.seat_asked(owner.id, str(name), _day(context))
+    today = now.astimezone(context.settings.zone).date().isoformat()
+    notice = notices.seat_asked(owner.id, str(name), today)
     await mail_reader(session, context, owner.reader_id, notice)
 
 
@@ -271,91 +279,6 @@ async def leave_seats(session: AsyncSession, context: Context, reader_ids: Colle
         await arrange_seats(session, context, owner, leaving=reader_ids)
 
 
-async def arrange_seats(
-    session: AsyncSession,
-    context: Context,
-    owner: Subscription,
-    *,
-    leaving: Collection[str | None] = (),
-) -> None:
-    """Give each seat that is open what its subscription gives, and end the others' access.
-
-    Readers who lose a seat while the subscription runs are mailed, but for those who are `leaving` by themselves. Call
-    it while this transaction holds the subscription's row: by `_hold`, or because it has changed it.
-    """
-    now = context.clocks.business()
-    rows = list(
-        await session.scalars(
-            select(Seat)
-            .where(Seat.subscription_id == owner.id, Seat.reader_id.is_not(None))
-            .order_by(Seat.joined_at, Seat.id)
-            .execution_options(populate_existing=True)
-        )
-    )
-    if not rows:
-        return
-    bought = await find_grant(session, "subscription", owner.id)
-    until = bought.ends_at if bought is not None and bought.ends_at is not None else now
-    is_late = bought is not None and bought.in_grace
-    joined = [JoinedSeat(row.id, row.joined_at or now) for row in rows if row.ended_at is None]
-    open_seats = seated(joined, owner.seats)
-    lost = []
-    for row in rows:
-        if row.id in open_seats and until > now:
-            row.asked_at = None
-        was_closed = await _put_grant(
-            session, row, owner, until if row.id in open_seats else min(now, until), now,
-            in_grace=is_late,
-        )  # fmt: skip
-        if was_closed and until > now:
-            lost.append(row)
-    if not lost:
-        return
-    name = str(await session.scalar(select(Offer.name).where(Offer.id == owner.offer_id)))
-    for row in lost:
-        if row.reader_id is not None and row.reader_id not in leaving:
-            notice = notices.seat_lost(row.id, name, now, removed=row.ended_at is not None)
-            await mail_reader(session, context, row.reader_id, notice)
-    if any(row.ended_at is None for row in lost):
-        notice = notices.seats_closed(
-            owner.id, name, _day(context), seats=owner.seats, closed=len(joined) - len(open_seats)
-        )
-        await mail_reader(session, context, owner.reader_id, notice)
-
-
-def _day(context: Context) -> str:
-    """Today, as a mail that is sent once a day names it."""
-    return context.clocks.business().astimezone(context.settings.zone).date().isoformat()
-
-
-async def _put_grant(
-    session: AsyncSession,
-    row: Seat,
-    owner: Subscription,
-    ends_at: datetime,
-    now: datetime,
-    *,
-    in_grace: bool,
-) -> bool:
-    """Whether it ended access that ran until now."""
-    before = await find_grant(session, "seat", row.id)
-    starts_at = row.joined_at or now
-    ends_at = max(starts_at, ends_at)
-    scope = plan_scope(owner.plan)
-    if before is not None:
-        was_over = before.ends_at is not None and before.ends_at <= now
-        if was_over and ends_at <= now:
-            return False
-        if (before.scope, before.ends_at, before.in_grace) == (scope, ends_at, in_grace):
-            return False
-    ran = before is not None and (before.ends_at is None or before.ends_at > now)
-    await put_grant(
-        session, source="seat", reference=row.id, reader_id=row.reader_id or "", scope=scope,
-        starts_at=starts_at, ends_at=ends_at, in_grace=in_grace, now=now,
-    )  # fmt: skip
-    return ran and ends_at <= now
-
-
 @dataclass(frozen=True)
 class HeldSeat:
     """A seat that a reader has taken, in the subscription of this name. `until` None: it opens nothing now,
@@ -371,6 +294,8 @@ class HeldSeat:
     """When the reader asked for more seats."""
     paid: bool
     may_ask: bool
+    before_others: bool
+    """It ends before the subscription does, which is to have fewer seats."""
 
 
 async def held_seats(session: AsyncSession, reader_id: str, now: datetime) -> list[HeldSeat]:
@@ -378,19 +303,21 @@ async def held_seats(session: AsyncSession, reader_id: str, now: datetime) -> li
     found = await session.execute(_held_by_one(), {"reader_id": reader_id})
     return [
         HeldSeat(
-            seat.id, name, plan, seat.joined_at or seat.created_at, ends if ends and ends > now else None,
-            seat.asked_at, paid=_runs(paid_until, now), may_ask=_may_ask(seat, ends, paid_until, now),
+            seat.id, name, owner.plan, seat.joined_at or seat.created_at,
+            ends if ends and ends > now else None, seat.asked_at, paid=_runs(paid_until, now),
+            may_ask=_may_ask(seat, ends, paid_until, now),
+            before_others=end_of_seat(ends, owner, now) is not None,
         )
-        for seat, name, plan, ends, paid_until in found
+        for seat, name, owner, ends, paid_until in found
     ]  # fmt: skip
 
 
 @cache
-def _held_by_one() -> Select[Seat, str, str, datetime | None, datetime | None]:
+def _held_by_one() -> Select[Seat, str, Subscription, datetime | None, datetime | None]:
     """Built once: that takes longer than to execute it."""
     bought = aliased(Grant)
     return (
-        select(Seat, Offer.name, Subscription.plan, Grant.ends_at, bought.ends_at)
+        select(Seat, Offer.name, Subscription, Grant.ends_at, bought.ends_at)
         .join(Subscription, Subscription.id == Seat.subscription_id)
         .join(Offer, Offer.id == Subscription.offer_id)
         .outerjoin(Grant, and_(Grant.source == "seat", Grant.reference == Seat.id))
@@ -403,6 +330,12 @@ def _held_by_one() -> Select[Seat, str, str, datetime | None, datetime | None]:
         )
         .order_by(Seat.joined_at.desc(), Seat.id)
     )  # fmt: skip
+
+
+def end_of_seat(ends_at: datetime | None, owner: Subscription, now: datetime) -> datetime | None:
+    """When a seat ends because its subscription is to have fewer; None: that isn't foreseen. `ends_at` is its grant's."""
+    later_at = seats_at(owner, now).later_at
+    return later_at if later_at is not None and ends_at == later_at else None
 
 
 def _end_of(grant: GrantFacts | None) -> datetime | None:

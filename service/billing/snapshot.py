@@ -14,7 +14,14 @@ from service.billing.lifecycle import next_charge_at
 from service.billing.money import Money
 from service.db.session import Database
 from service.db.tables import Subscription
-from service.payments.gateway import Gateway, StripeCharge, StripeInvoice, StripeSubscription
+from service.payments.gateway import (
+    Gateway,
+    StripeCharge,
+    StripeInvoice,
+    StripeInvoiceLine,
+    StripeSubscription,
+    StripeUpcoming,
+)
 
 _MAY_OWE = frozenset({"active", "past_due", "unpaid"})
 """The invoices are fetched later: one may have failed while the status still said active."""
@@ -24,13 +31,15 @@ _MAY_OWE = frozenset({"active", "past_due", "unpaid"})
 class Snapshot:
     """A subscription as fetched, and the version that was stored before it was fetched.
 
-    `next_amount` is what Stripe charges next, in minor units; None: nothing, or nobody can say.
+    `next_amount` is what Stripe charges next, in minor units; None: nothing, or nobody can say. `pending` is what
+    it will bill or give back then for changes within this period.
     """
 
     subscription: StripeSubscription
     money: Money
     version: int | None
     next_amount: int | None = None
+    pending: tuple[StripeInvoiceLine, ...] = ()
 
 
 async def take_snapshot(database: Database, gateway: Gateway, subscription_id: str) -> Snapshot:
@@ -38,10 +47,10 @@ async def take_snapshot(database: Database, gateway: Gateway, subscription_id: s
     async with database.reading() as session:
         version = await _stored_version(session, subscription_id)
     subscription = await gateway.retrieve_subscription(subscription_id)
-    invoices, charges, next_amount = await asyncio.gather(
+    invoices, charges, upcoming = await asyncio.gather(
         gateway.invoices_of_subscription(subscription_id),
         gateway.charges_of(subscription.customer_id),
-        _next_amount(gateway, subscription),
+        _upcoming(gateway, subscription),
         # Where one fails, the other is waited for: it would go on by itself.
         return_exceptions=True,
     )
@@ -49,16 +58,19 @@ async def take_snapshot(database: Database, gateway: Gateway, subscription_id: s
         raise invoices
     if isinstance(charges, BaseException):
         raise charges
-    if isinstance(next_amount, BaseException):
-        raise next_amount
+    if isinstance(upcoming, BaseException):
+        raise upcoming
     money = await _money(gateway, subscription, invoices, charges)
-    return Snapshot(subscription, money, version, next_amount)
+    if upcoming is None:
+        return Snapshot(subscription, money, version)
+    pending = tuple(each for each in upcoming.lines if each.is_proration)
+    return Snapshot(subscription, money, version, upcoming.amount, pending)
 
 
-async def _next_amount(gateway: Gateway, subscription: StripeSubscription) -> int | None:
+async def _upcoming(gateway: Gateway, subscription: StripeSubscription) -> StripeUpcoming | None:
     if next_charge_at(subscription) is None:
         return None
-    return await gateway.next_amount(subscription.id)
+    return await gateway.upcoming_of(subscription.id)
 
 
 async def _money(

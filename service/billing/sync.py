@@ -24,7 +24,8 @@ from service.billing.money import Stop, stop_of, stop_since_import
 from service.billing.movement_rows import record_movements
 from service.billing.outside import Outside, outside_of
 from service.billing.recurring import INTERVALS
-from service.billing.seats import arrange_seats
+from service.billing.seat_grants import arrange_seats
+from service.billing.seat_terms import NumberOfSeats, number_of_seats
 from service.billing.snapshot import Snapshot, take_snapshot
 from service.billing.sold import bought_offer, sold_item
 from service.billing.state import StateChange
@@ -284,7 +285,7 @@ def copy_state(
     if offer is not None:
         row.offer_id = offer.id
         row.plan = offer.plan
-        row.seats = max(1, subscription.items[0].quantity) if offer.most_seats else 1
+        _copy_seats(row, subscription.items[0], snapshot, now, by_seat=bool(offer.most_seats))
 
 
 def _copy_cancellation(row: Subscription, subscription: StripeSubscription) -> None:
@@ -296,6 +297,22 @@ def _copy_cancellation(row: Subscription, subscription: StripeSubscription) -> N
     row.cancelled_after_days = (
         max(1, -((row.started_at - at) // timedelta(days=1))) if at is not None else None
     )
+
+
+def _copy_seats(
+    row: Subscription,
+    item: StripeSubscriptionItem,
+    snapshot: Snapshot,
+    now: datetime,
+    *,
+    by_seat: bool,
+) -> None:
+    number = (
+        number_of_seats(item, snapshot.money.invoices, snapshot.pending, now)
+        if by_seat
+        else NumberOfSeats(1)
+    )
+    row.seats, row.next_seats, row.next_seats_at = number.now, number.later, number.later_at
 
 
 def _copy_price(row: Subscription, item: StripeSubscriptionItem) -> None:

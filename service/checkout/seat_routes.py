@@ -5,7 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from service.billing.seats import ask_for_more, end_seat, invite, take_seat
-from service.checkout.seat_schemas import InviteIn, SeatList, SeatOut, SeatTaken, shared_numbers
+from service.checkout.limits import LimitedGateway
+from service.checkout.seat_number import set_next_number
+from service.checkout.seat_schemas import InviteIn, NextNumberIn, SeatList, SeatOut, SeatTaken
 from service.checkout.seats import seat_id_of, seats_of
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
@@ -13,7 +15,7 @@ from service.db.tables import Subscription
 from service.grants.link_tokens import LONGEST
 from service.grants.store import find_grant
 from service.html.list_query import AnyPage
-from service.identity.callers import ConfirmedReader, SignedInReader
+from service.identity.callers import ConfirmedReader, RecentReader, SignedInReader
 from service.jobs.runner import AppWakes
 from service.outbox.mails import MAIL_TASK
 
@@ -27,10 +29,24 @@ async def read_seats(
     caller: SignedInReader, asked: AnyPage, session: ReadSession, context: AppContext
 ) -> SeatList:
     """Those who were invited or have joined, the newest first."""
-    owned = await seats_of(session, caller.reader_id, asked)
-    (seats, room), now = shared_numbers(owned.shared), context.clocks.business()
-    items = [SeatOut.of(seat, grant, context.settings, now) for seat, grant in owned.page.items]
-    return SeatList(items=items, next_cursor=owned.page.next_cursor, seats=seats, room=room)
+    now = context.clocks.business()
+    owned = await seats_of(session, caller.reader_id, asked, now)
+    return SeatList.of_owner(owned, context.settings, now)
+
+
+@router.put("/me/seats", status_code=204, summary="Have fewer seats from the next period on")
+async def set_number(
+    body: NextNumberIn,
+    caller: RecentReader,
+    context: AppContext,
+    gateway: LimitedGateway,
+    wakes: AppWakes,
+) -> None:
+    """Those that are paid stay to the end of the period: readers who lose theirs then are mailed now. The present
+    number takes it back. 409 `no-seats` for more than there are: Stripe's portal sells those.
+    """
+    await set_next_number(context, gateway, reader_id=caller.reader_id, seats=body.seats)
+    wakes.wake(MAIL_TASK)
 
 
 @router.post("/me/seats", status_code=201, summary="Invite a reader to a seat")
@@ -44,7 +60,7 @@ async def make_seat(
     """Mail an invitation, or get its link. 409 `no-seats` where all are taken."""
     seat = await invite(session, context, caller.reader_id, email=body.email)
     wakes.wake(MAIL_TASK)
-    return SeatOut.of(seat, None, context.settings, context.clocks.business())
+    return SeatOut.of(seat, None, None, context.settings, context.clocks.business())
 
 
 @router.delete(

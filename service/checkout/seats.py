@@ -1,6 +1,7 @@
 """What is shown of seats: to the owner of their subscription, and to who holds a seat's link."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,22 +19,25 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class OwnedSeats:
-    """The seats with their grants; `shared` None: the reader has no subscription with seats that runs."""
+    """The seats with their grants and subscriptions; `shared` None: the reader has none with seats that runs."""
 
     shared: Shared | None
-    page: Page[tuple[Seat, Grant | None]]
+    page: Page[tuple[Seat, Grant | None, Subscription]]
 
 
-async def seats_of(session: AsyncSession, owner_id: str, asked: ListQuery) -> OwnedSeats:
+async def seats_of(
+    session: AsyncSession, owner_id: str, asked: ListQuery, now: datetime
+) -> OwnedSeats:
     """Those that weren't removed, the newest first."""
     statement = (
-        select(Seat, Grant)
+        select(Seat, Grant, Subscription)
         .join(Subscription, Subscription.id == Seat.subscription_id)
         .outerjoin(Grant, and_(Grant.source == "seat", Grant.reference == Seat.id))
         .where(Subscription.reader_id == owner_id, Seat.ended_at.is_(None))
     )
     page = await NEWEST.rows(session, statement, cursor=asked.cursor, limit=asked.limit)
-    return OwnedSeats(await shared_by(session, owner_id), page.map(lambda row: (row[0], row[1])))
+    shared = await shared_by(session, owner_id, now)
+    return OwnedSeats(shared, page.map(lambda row: (row[0], row[1], row[2])))
 
 
 def seat_id_of(token: str, settings: Settings) -> str:
@@ -66,4 +70,5 @@ async def invitation_of(
     theirs = select(Grant).where(Grant.source == "seat", Grant.reference == seat.id)
     is_theirs = seat.reader_id is not None and seat.reader_id == reader_id
     grant: Grant | None = await session.scalar(theirs) if is_theirs else None
-    return Invitation(seat, grant, may_take(await facts_of(session, seat, owner), reader_id))
+    facts = await facts_of(session, seat, owner, context.clocks.business())
+    return Invitation(seat, grant, may_take(facts, reader_id))

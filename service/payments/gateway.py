@@ -179,6 +179,7 @@ class StripeSubscriptionItem:
     period_start: datetime
     period_end: datetime
     discounts: tuple[StripeDiscount, ...] = ()
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -228,6 +229,14 @@ class StripeInvoiceLine:
     starts_at: datetime
     ends_at: datetime
     is_proration: bool
+
+
+@dataclass(frozen=True)
+class StripeUpcoming:
+    """What the next invoice asks for, and its lines as far as they are known now."""
+
+    amount: int
+    lines: tuple[StripeInvoiceLine, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -402,9 +411,9 @@ class Gateway(SetUpGateway, BooksGateway, Protocol):
     async def invoices_of_subscription(self, subscription_id: str) -> tuple[StripeInvoice, ...]:
         """All invoices of the subscription with their payments, the newest first."""
 
-    async def next_amount(self, subscription_id: str) -> int | None:
-        """What the next invoice asks for, by Stripe's preview, discounts, balance and tax included;
-        None: there is no next one, or Stripe can't say.
+    async def upcoming_of(self, subscription_id: str) -> StripeUpcoming | None:
+        """The next invoice by Stripe's preview, discounts, balance and tax included; None: there is
+        no next one, or Stripe can't say.
         """
 
     async def needs_action(self, payment_intent_id: str) -> bool:
@@ -427,6 +436,11 @@ class Gateway(SetUpGateway, BooksGateway, Protocol):
 
     async def subscription_of_payment(self, payment_intent_id: str) -> str | None:
         """The subscription whose invoice the payment pays; None: it pays no invoice of one."""
+
+    async def set_quantity(self, item_id: str, quantity: int) -> None:
+        """Let a subscription's item have another quantity from its next period on: nothing is charged or given
+        back for this one.
+        """
 
     async def cancel_subscription(self, subscription_id: str) -> StripeSubscription:
         """End it at once, without refund or proration; one that has ended already is answered as it is."""

@@ -23,6 +23,7 @@ from service.payments.gateway import (
     StripeInvoice,
     StripeRefund,
     StripeSubscription,
+    StripeUpcoming,
 )
 from service.payments.stripe_books import StripeBooks
 from service.payments.stripe_set_up import StripeSetUp
@@ -205,6 +206,10 @@ class StripeGateway(StripeSetUp, StripeBooks):
         )
         return stripe_objects.subscription_of_payment(found["data"][0]) if found["data"] else None
 
+    async def set_quantity(self, item_id: str, quantity: int) -> None:
+        params: Any = {"quantity": quantity, "proration_behavior": "none"}
+        await self._ask(self._client.v1.subscription_items.update_async(item_id, params))
+
     async def cancel_subscription(self, subscription_id: str) -> StripeSubscription:
         try:
             await self._ask(self._client.v1.subscriptions.cancel_async(subscription_id))
@@ -253,7 +258,7 @@ class StripeGateway(StripeSetUp, StripeBooks):
         found = await self._all(self._client.v1.invoices.list_async, asked)
         return tuple(stripe_objects.invoice_of(document) for document in found)
 
-    async def next_amount(self, subscription_id: str) -> int | None:
+    async def upcoming_of(self, subscription_id: str) -> StripeUpcoming | None:
         asked: Any = {"subscription": subscription_id}
         try:
             preview = await self._ask(self._client.v1.invoices.create_preview_async(asked))
@@ -261,7 +266,7 @@ class StripeGateway(StripeSetUp, StripeBooks):
             if error.code != "invoice_upcoming_none":
                 log.warning("stripe.no_preview", subscription=subscription_id, reason=error.reason)
             return None
-        return int(preview["amount_due"])
+        return stripe_objects.upcoming_of(preview)
 
     async def needs_action(self, payment_intent_id: str) -> bool:
         found = await self._ask(self._client.v1.payment_intents.retrieve_async(payment_intent_id))

@@ -24,6 +24,7 @@ from service.payments.gateway import (
     StripeRefund,
     StripeSubscription,
     StripeSubscriptionItem,
+    StripeUpcoming,
 )
 from service.payments.set_up import (
     StripeAccount,
@@ -245,6 +246,7 @@ def _item_of(document: JSON) -> StripeSubscriptionItem:
         period_start=instant(document["current_period_start"]),
         period_end=instant(document["current_period_end"]),
         discounts=discounts_of(document),
+        id=document.get("id", ""),
     )
 
 
@@ -270,6 +272,11 @@ def invoice_of(document: JSON) -> StripeInvoice:
         discounts=_counting_discounts(document),
         lines=tuple(_lines_of(document)),
     )
+
+
+def upcoming_of(document: JSON) -> StripeUpcoming:
+    """Of a preview of an invoice."""
+    return StripeUpcoming(int(document["amount_due"]), tuple(_lines_of(document)))
 
 
 def _lines_of(invoice: JSON) -> Iterator[StripeInvoiceLine]:

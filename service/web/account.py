@@ -231,6 +231,10 @@ def _seat(held: HeldSeat, zone: ZoneInfo) -> SeatShown:
     else:
         until = long_day(held.until, zone)
         line = f"{since} Your seat opens the plan {held.plan} for you, until {until}."
+        if held.before_others:
+            line = (
+                f"{line} From then on the subscription has fewer seats, and yours isn’t among them."
+            )
     return SeatShown(held.id, held.name, line, held.until is not None, held.may_ask)
 
 

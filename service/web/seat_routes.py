@@ -7,7 +7,9 @@ from fastapi.responses import Response
 
 from service.billing.seats import ask_for_more, end_seat, invite, take_seat
 from service.billing.subscriptions import seat_prices_of
+from service.checkout.limits import LimitedGateway
 from service.checkout.schemas import Short
+from service.checkout.seat_number import set_next_number
 from service.checkout.seat_schemas import SeatOut, state_of
 from service.checkout.seats import invitation_of, seat_id_of, seats_of
 from service.db.context import AppContext
@@ -15,9 +17,10 @@ from service.db.session import ReadSession, WriteSession
 from service.grants.link_tokens import LONGEST
 from service.html.list_query import ListQuery
 from service.html.redirect import see_other
-from service.identity.callers import ConfirmedReader, CurrentReader, SignedInReader
+from service.identity.callers import ConfirmedReader, CurrentReader, RecentReader, SignedInReader
 from service.jobs.runner import AppWakes
 from service.offers.portal import listed_prices
+from service.offers.pricing import MOST_SEATS
 from service.offers.store import offers_for_everybody
 from service.outbox.mails import MAIL_TASK
 from service.web.pages import GET, PageRoute, page
@@ -37,9 +40,9 @@ async def show_seats(
     context: AppContext,
 ) -> Response:
     """Who was invited and who has joined, and the form for another one."""
-    owned = await seats_of(session, caller.reader_id, asked)
     now = context.clocks.business()
-    shown = owned.page.map(lambda row: SeatOut.of(row[0], row[1], context.settings, now))
+    owned = await seats_of(session, caller.reader_id, asked, now)
+    shown = owned.page.map(lambda row: SeatOut.of(*row, context.settings, now))
     prices = await seat_prices_of(session, caller.reader_id)
     sold = await offers_for_everybody(session) if prices else []
     can_change = not prices.isdisjoint(listed_prices(sold, by_seat=True))
@@ -59,6 +62,20 @@ async def send_invitation(
 ) -> Response:
     """Invite by mail, or make a link to hand over."""
     await invite(session, context, caller.reader_id, email=email.strip() or None)
+    wakes.wake(MAIL_TASK)
+    return see_other(SEATS)
+
+
+@router.post(f"{SEATS}/number")
+async def send_number(
+    caller: RecentReader,
+    context: AppContext,
+    gateway: LimitedGateway,
+    wakes: AppWakes,
+    seats: Annotated[int, Form(ge=1, le=MOST_SEATS)],
+) -> Response:
+    """Fewer seats from the next period on, or the present number again."""
+    await set_next_number(context, gateway, reader_id=caller.reader_id, seats=seats)
     wakes.wake(MAIL_TASK)
     return see_other(SEATS)
 

@@ -1,5 +1,6 @@
 """Seats: bought by number, given to others, fewer, and over with the subscription."""
 
+import re
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -139,6 +140,90 @@ def test_seats_are_given_taken_lowered_and_end_with_the_subscription(site: Insta
     assert invite(site).status_code == 409
 
 
+def two_seated(site: Installation) -> tuple[httpx2.Client, httpx2.Client, str]:
+    """Bea and Cleo, who joined last, and Cleo's seat."""
+    bea, cleo = friend(site), friend(site, "cleo@example.org")
+    take(invite(site), bea)
+    site.clocks.travel(timedelta(minutes=1))
+    second = invite(site)
+    take(second, cleo)
+    return bea, cleo, second.json()["id"]
+
+
+@on_sqlite
+def test_who_loses_a_seat_and_when_is_said_in_advance(site: Installation) -> None:
+    bea, cleo, second = two_seated(site)
+    (subscription,) = rows(site, Subscription)
+    ends = subscription.current_period_end
+    assert "Seats from your next payment on" in site.browser.get("/account/seats").text
+    too_many = site.browser.put("/v1/me/seats", json={"seats": 4})
+    assert (too_many.status_code, too_many.json()["type"]) == (409, "/problems/no-seats")
+
+    for _ in range(2):
+        asked = site.browser.post("/account/seats/number", data={"seats": 2})
+        assert asked.status_code == 303
+        site.settle()
+    assert reason(site, bea) == reason(site, cleo) == "seat", "it is paid"
+    told = seats(site)
+    assert (told["seats"], told["next_seats"]) == (3, 2)
+    by_id = {each["id"]: each["ends_at"] for each in told["items"]}
+    assert by_id.pop(second) == told["next_seats_at"]
+    assert list(by_id.values()) == [None]
+    assert lost_by(site) == ["cleo@example.org"]
+    day = f"{ends.day} {ends:%B %Y}"
+    (mailed,) = [each for each in rows(site, Mail) if each.kind == "seat-lost"]
+    assert f"From {day} on" in mailed.text
+    (owners,) = [each for each in rows(site, Mail) if each.kind == "seats-closed"]
+    assert (owners.recipient, day in owners.text) == ("ana@example.org", True)
+    page = re.sub("<.*?>", "", site.browser.get("/account/seats").text)
+    assert f"From {day} on it is for 2 readers" in page
+    assert f"Reads by this seat until {day}" in page
+    assert f"until {day}. From then on" in cleo.get("/account").text
+    staff = {"Authorization": f"Bearer {site.api_key}"}
+    listed = site.browser.get(ADMIN, headers=staff).json()["items"]
+    assert [each["ends_at"] for each in listed] == [told["next_seats_at"], None]
+
+
+@on_sqlite
+def test_a_seat_that_is_paid_stays_to_the_end_of_its_period(site: Installation) -> None:
+    bea, cleo, _ = two_seated(site)
+    (subscription,) = rows(site, Subscription)
+    ends = subscription.current_period_end
+    # Taken back, and asked for anew: the mail says it once.
+    assert site.browser.put("/v1/me/seats", json={"seats": 2}).status_code == 204
+    assert site.browser.put("/v1/me/seats", json={"seats": 3}).status_code == 204
+    assert (seats(site)["next_seats"], reason(site, cleo)) == (None, "seat")
+    assert site.browser.put("/v1/me/seats", json={"seats": 2}).status_code == 204
+    assert lost_by(site) == ["cleo@example.org"]
+
+    # The period is over: nobody has to hear of it for the seat to close. Nobody is signed out meanwhile.
+    for part in (2, 1):
+        site.clocks.travel((ends - site.clocks.business()) / part)
+        for each in (site.browser, bea, cleo):
+            each.get("/v1/me")
+    assert (reason(site, bea), reason(site, cleo)) == ("seat", "subscribers_only")
+    assert (seats(site)["seats"], seats(site)["next_seats"]) == (2, None)
+    with sdk(site.stripe_url) as stripe:
+        stripe.subscriptions.retrieve(subscription.id)  # which renews it
+    site.settle()
+    (subscription,) = rows(site, Subscription)
+    assert (subscription.seats, subscription.next_seats, subscription.amount) == (2, None, 1000)
+    assert reason(site, bea) == "seat"
+    assert lost_by(site) == ["cleo@example.org"], "they know"
+
+    # With the subscription the others end, and their readers are told.
+    with sdk(site.stripe_url) as stripe:
+        stripe.subscriptions.cancel(subscription.id)
+    site.settle()
+    assert reason(site, bea) == "subscribers_only"
+    assert lost_by(site) == ["cleo@example.org", "bea@example.org"]
+    last = max(
+        (each for each in rows(site, Mail) if each.kind == "seat-lost"),
+        key=lambda mail: mail.created_at,
+    )
+    assert "That subscription is over" in last.text
+
+
 def test_seats_that_cost_more_than_32_bits_are_sold(
     settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -250,7 +335,7 @@ def test_only_what_is_sold_by_the_seat_has_a_number(site: Installation) -> None:
 def test_pages_invite_take_and_remove_without_a_script(site: Installation) -> None:
     page = site.browser.get("/account/seats").text
     assert "is for 3 readers, you among them" in page
-    assert "Change the number of seats" in page
+    assert "Change the number of seats now" in page
     assert site.browser.post("/account/seats", data={"email": ""}).status_code == 303
     (seat,) = seats(site)["items"]
     path = seat["url"].removeprefix(site.url)
@@ -274,7 +359,7 @@ def test_pages_invite_take_and_remove_without_a_script(site: Installation) -> No
 def test_an_owner_is_sent_to_the_portal_only_where_it_changes_the_number(
     site: Installation,
 ) -> None:
-    change, ask = "Change the number of seats", "Ask the newsroom for another number of seats"
+    change, ask = "Change the number of seats now", "Ask the newsroom for another number of seats"
 
     def shown() -> tuple[bool, bool]:
         page = site.browser.get("/account/seats").text

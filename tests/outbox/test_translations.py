@@ -25,7 +25,7 @@ PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 VALUES: dict[str, Any] = {
     "publication": "Gazette", "link": "http://a/", "code": "1", "minutes": 2, "name": "Monthly",
-    "price": "9 a month", "redeem": "http://a/gift/b", "seats": "3", "closed": "1", "removed": "yes", "sent_on": "10 March", "amount": "9", "receipt": None, "invoice": None, "until": "10 March",
+    "price": "9 a month", "redeem": "http://a/gift/b", "seats": "3", "closed": "1", "why": "later", "on": "10 March", "sent_on": "10 March", "amount": "9", "receipt": None, "invoice": None, "until": "10 March",
     "paid_until": "10 March", "ends_on": "10 March", "next": "Ends soon.", "advice": "Pay.",
     "is_open": True, "bought_on": "10 March", "reminds": True, "renews": True, "address": "ana@example.org", "is_new": True,
     "off": "http://a/b", "needs": [{"count": 1, "words": "past due", "detail": "", "address": "http://a/c"}],

@@ -99,6 +99,8 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /gift/{token}
         GET /v1/me/gift-subscriptions
         POST /v1/gift-subscriptions/{token}/redeem
+        PUT /v1/me/seats
+        POST /account/seats/number
         GET /account/seats
         HEAD /account/seats
         POST /account/seats

@@ -78,7 +78,12 @@ class Subscription(Base):
     plan: Mapped[str]
     status: Mapped[str] = mapped_column(index=True)
     seats: Mapped[int] = mapped_column(server_default="1")
-    """How many readers it is for, its owner among them: the quantity of an offer that is sold by the seat."""
+    """How many readers it is for, its owner among them: the quantity of an offer that is sold by the seat, or more
+    while more are paid.
+    """
+    next_seats: Mapped[int | None]
+    """To how many that falls at `next_seats_at`; None: no fewer are foreseen."""
+    next_seats_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     amount: Mapped[Amount]
     """For each interval by price and quantity, in minor units, before discounts."""
     recurring_amount: Mapped[Amount] = mapped_column(server_default="0")

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.seats import NEWEST
+from service.billing.seats import NEWEST, end_of_seat
 from service.bodies import ListOut
 from service.checkout.seat_schemas import SeatState, state_of
 from service.db.keyset import Page
@@ -39,12 +39,15 @@ class SeatItem(BaseModel):
     created_at: AwareDatetime
     joined_at: AwareDatetime | None
     ended_at: AwareDatetime | None
+    ends_at: AwareDatetime | None
+    """When it opens nothing any more, because the subscription is to have fewer seats; null: that isn't foreseen."""
 
     @classmethod
-    def of(cls, seat: Seat, owner_id: str, grant: Grant | None, now: datetime) -> Self:
+    def of(cls, seat: Seat, owner: Subscription, grant: Grant | None, now: datetime) -> Self:
+        ends_at = grant.ends_at if grant is not None else None
         return cls(
             id=seat.id, state=state_of(seat, grant, now), subscription_id=seat.subscription_id,
-            owner_id=owner_id, reader_id=seat.reader_id, email=seat.email,
+            ends_at=end_of_seat(ends_at, owner, now), owner_id=owner.reader_id, reader_id=seat.reader_id, email=seat.email,
             created_at=seat.created_at, joined_at=seat.joined_at, ended_at=seat.ended_at,
         )  # fmt: skip
 
@@ -56,7 +59,7 @@ class SeatItems(ListOut[SeatItem]):
 async def list_seats(session: AsyncSession, asked: SeatQuery, now: datetime) -> Page[SeatItem]:
     """Those that were removed among them, the newest first."""
     statement = (
-        select(Seat, Subscription.reader_id, Grant)
+        select(Seat, Subscription, Grant)
         .join(Subscription, Subscription.id == Seat.subscription_id)
         .outerjoin(Grant, and_(Grant.source == "seat", Grant.reference == Seat.id))
     )
