@@ -1,14 +1,16 @@
-"""Why a reader may or may not read an article, now or at a past instant.
+"""Why a reader, or a browser of nobody known, may or may not read an article, now or at a past instant.
 
 The facts are those that unlock gathers, for a past instant from what was kept: revisions of articles, former
 grants, the ledger. `decide` then says what it says for unlock, so the two can't differ. What isn't known is
 said in sentences.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.decision import Meter, NoMeter, Outcome, Wall, decide
@@ -30,13 +32,20 @@ from service.content.rendering import Rendering
 from service.content.store import get_article
 from service.db.context import Context
 from service.db.tables import AccessEntry, Reader
+from service.grants.gift_links import held_by_device_at
 from service.grants.grants import GrantFacts
 from service.grants.history import grants_at
 from service.grants.store import live_grants_of
 from service.identity.email import mailbox_of
 from service.identity.entry import Entry
-from service.identity.readers import reader_named
-from service.metering.past import latest_device, recorded_until, took_part, window_before
+from service.identity.readers import has_a_reader, reader_named
+from service.metering.past import (
+    latest_device,
+    recorded_until,
+    took_part,
+    was_recorded,
+    window_before,
+)
 from service.metering.store import (
     known_device_holder,
     named_meter,
@@ -49,6 +58,7 @@ from service.problems import Problem
 from service.rules.in_force import InForce, in_force_at
 from service.rules.meters import MeteredReader
 
+_DEVICE = re.compile(r"(?:device:)?(dev_[0-9a-f]{24})")
 SETTINGS_OF_TODAY = "The time zone, and whether readers can sign in, are taken from today's settings: earlier ones aren't kept."
 NO_RULES_YET = "Nobody had saved rules by then: levels and limits are taken from today's settings."
 METER_OF_TODAY = "The rules of then left the meter to the settings: its limits are today's."
@@ -68,6 +78,8 @@ CONSENT_UNKNOWN = (
     "An experiment ran then. Whether the reader had agreed to take part isn't kept, and no read or wall of theirs is "
     "recorded in it: it is explained as for those who take no part."
 )
+UNKNOWN_BROWSER = "Nothing is recorded of this browser until then: it is explained as a new one. Look its id up in the ledger."
+READERS_BROWSER = "A reader has signed in with this browser. It is explained as signed out: for what is theirs ask with their id."
 NO_BROWSER = (
     "The address isn't confirmed, so the browser's meter counts, and no browser of theirs is known."
 )
@@ -75,11 +87,13 @@ NO_BROWSER = (
 
 @dataclass(frozen=True)
 class Explanation:
-    """`level` is None where the article wasn't there. `recorded` is the ledger's last row of reader and
-    article until then. `unknown` are sentences on what isn't known of that instant.
+    """`reader_id` is None where a `device` was asked about (its pseudonym). `level` is None where the article wasn't
+    there. `recorded` is the ledger's last row of reader or device and article until then. `unknown` are sentences on
+    what isn't known of that instant.
     """
 
-    reader_id: str
+    reader_id: str | None
+    device: str | None
     article: StoredArticle
     at: datetime
     outcome: Outcome
@@ -87,6 +101,40 @@ class Explanation:
     meter: MeterState | None
     recorded: AccessEntry | None
     unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Who:
+    """A reader, or a browser by its pseudonym."""
+
+    reader: Reader | None
+    device: str | None = None
+
+    @property
+    def rows(self) -> ColumnElement[bool]:
+        """Theirs in the ledger. What somebody read in the browser who was signed in isn't the browser's."""
+        if self.reader is not None:
+            return AccessEntry.reader_id == self.reader.id
+        whose = AccessEntry.holder == known_device_holder(self.device or "")
+        return whose & (AccessEntry.device_id == self.device)
+
+    @property
+    def unit(self) -> str:
+        """What variants of experiments are drawn by."""
+        if self.reader is not None:
+            return self.reader.experiment_unit or self.reader.id
+        return self.device or ""
+
+    @property
+    def verified_at(self) -> datetime | None:
+        return self.reader.email_verified_at if self.reader is not None else None
+
+
+async def _named(session: AsyncSession, named: str) -> _Who:
+    found = _DEVICE.fullmatch(named)
+    if found is not None:
+        return _Who(None, found[1])
+    return _Who(await reader_named(session, named))
 
 
 @dataclass(frozen=True)
@@ -107,14 +155,15 @@ async def explain(
     at: datetime | None,
     entry: Entry = "direct",
 ) -> Explanation:
-    """The decision for a reader (an id or a confirmed address) and an article's slug, with its trail.
+    """The decision for a reader (an id or a confirmed address) and an article's slug, with its trail. `reader` may be a
+    browser, by the id or the holder that the ledger has of it.
 
     `at` is business time; None: now. `entry` is by what they came. Raises the problems `invalid-email`, `not-found` and
     `article-not-found`.
     """
     now = context.clocks.business()
     async with context.database.slow_reading("reports") as session:
-        who = await reader_named(session, reader)
+        who = await _named(session, reader)
         today = await _article(session, article)
         in_force = await in_force_at(session, context.settings, at or now)
         view, unsure = await _view(session, context, in_force, who, at or now)
@@ -135,21 +184,20 @@ async def _elsewhere(
         return ()
     article, at = explained.article, explained.at
     facts = article_facts(article, view.rules.levels, at)
-    return (
-        *await by_gift(session, explained.reader_id, article.id, at, context.settings.zone),
-        *await by_network(session, facts, at),
-    )
+    gift: tuple[str, ...] = ()
+    if explained.reader_id is not None:
+        gift = await by_gift(session, explained.reader_id, article.id, at, context.settings.zone)
+    return (*gift, *await by_network(session, facts, at))
 
 
 async def _view(
-    session: AsyncSession, context: Context, in_force: InForce, reader: Reader, at: datetime
+    session: AsyncSession, context: Context, in_force: InForce, who: _Who, at: datetime
 ) -> tuple[InForce, tuple[str, ...]]:
     """The rules as the reader had them, with what isn't known about that."""
-    secret = experiment_key(context.settings)
-    view = in_force.view_of(reader.experiment_unit or reader.id, secret, at)
+    view = in_force.view_of(who.unit, experiment_key(context.settings), at)
     if view.variant is None or not context.settings.experiments_need_consent:
         return view, ()
-    if await took_part(session, reader.id, view.variant, at):
+    if await took_part(session, who.rows, view.variant, at):
         return view, ()
     return in_force, (CONSENT_UNKNOWN,)
 
@@ -169,7 +217,7 @@ class _Asked:
     context: Context
     in_force: InForce
     session: AsyncSession
-    reader: Reader
+    who: _Who
     at: datetime
     now: datetime
     entry: Entry
@@ -180,13 +228,13 @@ class _Asked:
 
     @property
     def is_verified(self) -> bool:
-        since = self.reader.email_verified_at
+        since = self.who.verified_at
         return since is not None and (since <= self.at or not self.is_past)
 
     async def explained(self, today: StoredArticle, past: PastArticle) -> Explanation:
         settings, shown = self.in_force.settings, past.article or today
         facts = article_facts(shown, self.in_force.rules.levels, self.at)
-        held, metered = await self._grants(), _Seen()
+        held, metered = await self._grants(today.id), _Seen()
         if past.article is None:
             facts = replace(facts, visible=False)
         else:
@@ -203,25 +251,29 @@ class _Asked:
         )
         evidence = replace(evidence, variant=self.in_force.variant or "")
         return Explanation(
-            reader_id=self.reader.id, article=shown, at=self.at,
+            reader_id=self.who.reader.id if self.who.reader is not None else None,
+            device=self.who.device, article=shown, at=self.at,
             outcome=decide(facts, evidence, metered.meter, self.at),
             level=level_at(shown, self.in_force.rules.levels, self.at) if past.article is not None else None,
             meter=metered.meter if isinstance(metered.meter, MeterState) else None,
-            recorded=await recorded_until(self.session, self.reader.id, today.id, self.at),
+            recorded=await recorded_until(self.session, self.who.rows, today.id, self.at),
             unknown=(*self._about_time(), *_about(past), *held.unknown, *metered.unknown),
         )  # fmt: skip
 
     async def _reader(self) -> MeteredReader:
         """Whose limit it is."""
-        former = self.is_verified and self.in_force.rules.meters.know_former
-        if former:
-            former = await subscribed_before(self.session, self.reader.id, self.at)
+        reader, former = self.who.reader, False
+        if reader is not None and self.is_verified and self.in_force.rules.meters.know_former:
+            former = await subscribed_before(self.session, reader.id, self.at)
         return metered_reader(verified=self.is_verified, former=former)
 
-    async def _grants(self) -> _Seen:
+    async def _grants(self, article_id: str) -> _Seen:
+        reader, device = self.who.reader, self.who.device
+        if reader is None:
+            return await self._gifts(device or "", article_id)
         if not self.is_past:
-            return _Seen(await live_grants_of(self.session, self.reader.id, self.at))
-        found = await grants_at(self.session, self.reader.id, self.at)
+            return _Seen(await live_grants_of(self.session, reader.id, self.at))
+        found = await grants_at(self.session, reader.id, self.at)
         if not found.unrecorded:
             return _Seen(found.live)
         told = (
@@ -230,23 +282,34 @@ class _Asked:
         )
         return _Seen(found.live, unknown=(told,))
 
+    async def _gifts(self, device: str, article_id: str) -> _Seen:
+        """What a browser holds itself."""
+        held = await held_by_device_at(self.session, device, article_id, self.at)
+        told = []
+        if not await was_recorded(self.session, device, self.at):
+            told.append(UNKNOWN_BROWSER)
+        if await has_a_reader(self.session, device):
+            told.append(READERS_BROWSER)
+        return _Seen((held,) if held is not None else (), unknown=tuple(told))
+
     async def _meter(self, empty: MeterState) -> _Seen:
-        if self.is_verified:
-            whose = AccessEntry.reader_id == self.reader.id
-            holder = reader_holder(self.reader.id)
-            meter = readers_meter(self.reader.id, mailbox_of(self.reader.verified_key))
-            unknown: tuple[str, ...] = ()
+        reader, device, unknown = self.who.reader, self.who.device, list[str]()
+        if reader is not None and self.is_verified:
+            whose = AccessEntry.reader_id == reader.id
+            holder = reader_holder(reader.id)
+            meter = readers_meter(reader.id, mailbox_of(reader.verified_key))
         else:
-            device = await latest_device(self.session, self.reader.id, self.at)
+            if reader is not None:
+                device = await latest_device(self.session, reader.id, self.at)
+                unknown.append(BROWSERS_METER)
             if device is None:
                 return _Seen(meter=empty, unknown=(NO_BROWSER,))
             whose = AccessEntry.device_id == device
             holder = meter = known_device_holder(device)
-            unknown = (BROWSERS_METER,)
         meter = named_meter(meter, empty.meter)
         if not self.is_past:
             state = await read_window(self.session, meter, empty)
-            return _Seen(meter=state, unknown=unknown)
+            return _Seen(meter=state, unknown=tuple(unknown))
         whose &= (AccessEntry.holder == holder) & AccessEntry.meter_name.is_not_distinct_from(
             empty.meter
         )
@@ -254,16 +317,16 @@ class _Asked:
         if past.undated:
             told = f"When {past.undated} of the window's articles were read isn't known. {UNDATED}"
             return _Seen(meter=past.state, unknown=(*unknown, told))
-        return _Seen(meter=past.state, unknown=unknown)
+        return _Seen(meter=past.state, unknown=tuple(unknown))
 
     def _about_time(self) -> tuple[str, ...]:
-        verified_at = self.reader.email_verified_at
+        reader, verified_at = self.who.reader, self.who.verified_at
         told = []
         if self.at > self.now:
             told.append(AHEAD)
         if self.is_past:
             told += [SETTINGS_OF_TODAY, *_about_rules(self.in_force)]
-            if self.reader.created_at > self.at:
+            if reader is not None and reader.created_at > self.at:
                 told.append("The reader wasn't known yet.")
             elif verified_at is not None and verified_at > self.at:
                 told.append("The reader hadn't confirmed an address yet.")

@@ -13,19 +13,19 @@ from service.identity.permissions import Permission
 
 router = APIRouter(prefix="/v1/admin/explain", tags=["reading"])
 
-ReadsSubscribers = Annotated[Actor, Depends(requires(Permission.SUBSCRIBERS_READ))]
+ReadsDecisions = Annotated[Actor, Depends(requires(Permission.DECISIONS_READ))]
 
 
 @router.get("", summary="Explain a decision")
 async def read_explanation(
-    _: ReadsSubscribers,
+    _: ReadsDecisions,
     asked: Annotated[ExplainQuery, Query()],
     context: AppContext,
     rendering: AppRendering,
 ) -> ExplanationOut:
     """What unlock would answer, or would have answered, and why: each rule with what it saw.
 
-    Needs the permission subscribers:read.
+    Needs the permission decisions:read, which comes with subscribers:read.
     """
     found = await explain(
         context,

@@ -18,7 +18,9 @@ from service.texts import SLUG_LENGTH, storable
 
 
 class ExplainQuery(Body):
-    """`reader`: an id, or an address that the reader has confirmed. `at`: now, where it is left out."""
+    """`reader`: an id, or an address that the reader has confirmed, or of a browser of nobody known the id that the
+    ledger has (`dev_…`). `at`: now, where it is left out.
+    """
 
     reader: Annotated[str, AfterValidator(storable), Field(min_length=3, max_length=255)]
     article: Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=SLUG_LENGTH)]
@@ -59,10 +61,11 @@ class RecordedOut(BaseModel):
 
 class ExplanationOut(BaseModel):
     """`outcome` hidden: the article doesn't exist for readers, and `reason` is null. `wall` says what would
-    open it. `unknown` are sentences on what isn't known of that instant.
+    open it. `unknown` are sentences on what isn't known of that instant. A browser (`device`) has no `reader_id`.
     """
 
-    reader_id: str
+    reader_id: str | None
+    device: str | None
     article: str
     title: str
     at: AwareDatetime
@@ -85,6 +88,7 @@ class ExplanationOut(BaseModel):
         reason = None if isinstance(outcome, Hidden) else outcome.reason
         return cls(
             reader_id=found.reader_id,
+            device=found.device,
             article=found.article.slug,
             title=found.article.title,
             at=found.at,

@@ -18,7 +18,12 @@ EXAMPLE = "Example: paywall explain ana@example.org harbour-bridge --at 2026-03-
 
 @command
 async def explain(
-    reader: Annotated[str, typer.Argument(help="The reader's id, or their confirmed address.")],
+    reader: Annotated[
+        str,
+        typer.Argument(
+            help="The reader's id or confirmed address, or a browser's id in the ledger (dev_…)."
+        ),
+    ],
     article: Annotated[str, typer.Argument(help="The article's slug.")],
     at: Annotated[
         str | None,
@@ -63,7 +68,9 @@ def _instant(text: str | None, settings: Settings) -> datetime | None:
 
 def _print(found: ExplanationOut, settings: Settings) -> None:
     at = found.at.astimezone(settings.zone).isoformat(timespec="seconds")
-    print(f"{found.reader_id} and {found.article} ({found.title}) at {at}: {found.outcome}")
+    print(
+        f"{found.reader_id or found.device} and {found.article} ({found.title}) at {at}: {found.outcome}"
+    )
     print(f"Reason: {found.reason_text}.")
     if found.level is not None:
         until = f", until {found.level.until.isoformat()}" if found.level.until else ""

@@ -16,6 +16,7 @@ class Permission(StrEnum):
     STAFF = "staff"
     ARTICLES_READ = "articles:read"
     ARTICLES_WRITE = "articles:write"
+    DECISIONS_READ = "decisions:read"
     OFFERS_READ = "offers:read"
     OFFERS_WRITE = "offers:write"
     SUBSCRIBERS_READ = "subscribers:read"
@@ -35,6 +36,7 @@ PERMISSION_WORDS: Mapping[Permission, str] = {
     Permission.STAFF: "Use the own account",
     Permission.ARTICLES_READ: "Read articles, drafts and withdrawn ones included",
     Permission.ARTICLES_WRITE: "Publish, change and withdraw articles",
+    Permission.DECISIONS_READ: "See why an article is open or closed to a reader or a browser",
     Permission.OFFERS_READ: "See what is and was sold, and how much of it",
     Permission.OFFERS_WRITE: "Make offers, rename them and end them",
     Permission.SUBSCRIBERS_READ: "See readers, what they bought and what they read",
@@ -74,6 +76,7 @@ ROLES: Mapping[str, frozenset[Permission]] = {
     "viewer": _STAFF
     | {
         Permission.ARTICLES_READ,
+        Permission.DECISIONS_READ,
         Permission.OFFERS_READ,
         Permission.SUBSCRIBERS_READ,
         Permission.REPORTS_READ,
@@ -82,12 +85,14 @@ ROLES: Mapping[str, frozenset[Permission]] = {
     | {
         Permission.ARTICLES_READ,
         Permission.ARTICLES_WRITE,
+        Permission.DECISIONS_READ,
         Permission.OFFERS_READ,
         Permission.REPORTS_READ,
     },
     "billing": _STAFF
     | {
         Permission.ARTICLES_READ,
+        Permission.DECISIONS_READ,
         Permission.OFFERS_READ,
         Permission.OFFERS_WRITE,
         Permission.SUBSCRIBERS_READ,
@@ -106,7 +111,12 @@ def permissions_of_role(role: str) -> frozenset[Permission]:
 
 
 def permissions_of_scopes(scopes: Iterable[str]) -> frozenset[Permission]:
-    """The permissions of an API key's scopes; `articles:write` includes reading them."""
+    """The permissions of an API key's scopes. `articles:write` includes reading them, and to see readers includes to
+    see why something is closed to them.
+    """
     granted = SCOPES & set(scopes)
     reads = {f"{scope.split(':')[0]}:read" for scope in granted}
-    return _STAFF | granted | (SCOPES & reads)
+    all_of_them = granted | (SCOPES & reads)
+    if Permission.SUBSCRIBERS_READ in all_of_them:
+        all_of_them |= {Permission.DECISIONS_READ}
+    return _STAFF | all_of_them

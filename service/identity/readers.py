@@ -82,6 +82,12 @@ async def reader_named(session: AsyncSession, named: str) -> Reader:
     return reader
 
 
+async def has_a_reader(session: AsyncSession, device: str) -> bool:
+    """Whether some reader has signed in with the device (its pseudonym)."""
+    found = select(ReaderDevice.reader_id).where(ReaderDevice.device_id == device).limit(1)
+    return await session.scalar(found) is not None
+
+
 def ids_named(named: str) -> Select[str]:
     """The ids of readers with this id, or with this address, confirmed or typed: what a search asks for."""
     key = email_key(named) if "@" in named else None

@@ -76,25 +76,35 @@ async def latest_device(session: AsyncSession, reader_id: str, at: datetime) -> 
 
 
 async def recorded_until(
-    session: AsyncSession, reader_id: str, article_id: str, at: datetime
+    session: AsyncSession, whose: ColumnElement[bool], article_id: str, at: datetime
 ) -> AccessEntry | None:
-    """The last answer that the ledger has of this reader and article until `at`."""
+    """The last answer until `at` that the ledger has of this article, among the rows that `whose` finds."""
     found: AccessEntry | None = await session.scalar(
         select(AccessEntry)
-        .where(AccessEntry.reader_id == reader_id, AccessEntry.at <= at)
-        .where(AccessEntry.article_id == article_id)
+        .where(whose, AccessEntry.at <= at, AccessEntry.article_id == article_id)
         .order_by(AccessEntry.at.desc(), AccessEntry.id.desc())
         .limit(1)
     )
     return found
 
 
-async def took_part(session: AsyncSession, reader_id: str, variant: str, at: datetime) -> bool:
-    """Whether a read or wall of the reader until `at` is recorded with this variant of an experiment."""
+async def took_part(
+    session: AsyncSession, whose: ColumnElement[bool], variant: str, at: datetime
+) -> bool:
+    """Whether a read or wall until `at`, among the rows that `whose` finds, is recorded with this variant of an
+    experiment.
+    """
     found = await session.scalar(
         select(AccessEntry.id)
-        .where(AccessEntry.reader_id == reader_id, AccessEntry.at <= at)
-        .where(AccessEntry.variant == variant)
+        .where(whose, AccessEntry.at <= at, AccessEntry.variant == variant)
         .limit(1)
+    )
+    return found is not None
+
+
+async def was_recorded(session: AsyncSession, device: str, at: datetime) -> bool:
+    """Whether the ledger has anything of the device (its pseudonym) until `at`."""
+    found = await session.scalar(
+        select(AccessEntry.id).where(AccessEntry.device_id == device, AccessEntry.at <= at).limit(1)
     )
     return found is not None

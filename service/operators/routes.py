@@ -14,6 +14,7 @@ from service.operators.articles import routes as articles
 from service.operators.attention import needs
 from service.operators.cancellations import routes as cancellations
 from service.operators.crawlers import routes as crawlers
+from service.operators.decisions import routes as decisions
 from service.operators.experiments import routes as experiments
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.stylesheet import STYLESHEET
@@ -100,6 +101,7 @@ async def show_overview(
 for subject in (
     sign_in,
     articles,
+    decisions,
     cancellations,
     money,
     offers,

@@ -19,7 +19,9 @@ from service.access.explain import (
     NO_BROWSER,
     NO_RULES_YET,
     NOT_THERE_YET,
+    READERS_BROWSER,
     SETTINGS_OF_TODAY,
+    UNKNOWN_BROWSER,
 )
 from service.db.session import Database
 from service.db.tables import Article, GiftLink, GiftOpening, Grant, Reader, ReaderDevice
@@ -309,6 +311,54 @@ async def test_the_meter_of_an_unconfirmed_reader_is_the_last_browsers(paywall: 
     again = await explained(paywall, reader, "a")
     assert (again["outcome"], again["would_consume"]) == ("metered", False)
     assert again["recorded"]["consumed"]
+
+
+@on_sqlite
+async def test_a_browser_of_nobody_known_is_explained_by_its_id(
+    paywall: Paywall, clocks: MovingClocks
+) -> None:
+    for slug in "abc":
+        await paywall.publish(slug)
+    await paywall.publish("d", access={"level": "subscribers"})
+    before = clocks.business()
+    clocks.travel(timedelta(minutes=1))
+    assert (await paywall.unlock("a")).status_code == 200
+    assert (await paywall.unlock("b")).status_code == 402
+    device = str((await paywall.ledger())[0].device_id)
+    for slug in "abd":
+        look = (await paywall.client.get(f"/v1/articles/{slug}/access")).json()
+        seen = (look["reason"], look["granted"], look["would_consume"], used(look["meter"]))
+        for named in (device, f"device:{device}"):
+            told = await explained(paywall, named, slug)
+            assert shown(told) == seen
+            assert (told["reader_id"], told["device"], told["unknown"]) == (None, device, [])
+    assert (await explained(paywall, device, "a"))["recorded"]["consumed"]
+    early = await explained(paywall, device, "a", at=instant(before))
+    assert (early["would_consume"], early["recorded"]) == (True, None)
+    assert UNKNOWN_BROWSER in early["unknown"]
+
+    now = clocks.business()
+    async with paywall.database.transaction() as session:
+        article = await session.scalar(select(Article.id).where(Article.slug == "d"))
+        session.add(GiftLink(
+            id="gft_1", reader_id="rdr_giver", article_id=article, month=now, most_readers=3, readers=1,
+            created_at=now, ends_at=now + timedelta(days=9), ended_at=now + timedelta(days=2),
+        ))  # fmt: skip
+        await session.flush()
+        session.add(GiftOpening(link_id="gft_1", device_id=device, opened_at=now))
+    opened = clocks.travel(timedelta(days=1))
+    assert shown(await explained(paywall, device, "d"))[:2] == ("gift", True)
+    clocks.travel(timedelta(days=2))
+    assert shown(await explained(paywall, device, "d"))[:2] == ("subscribers_only", False)
+    then = await explained(paywall, device, "d", at=instant(opened))
+    assert shown(then)[:2] == ("gift", True)
+    async with paywall.database.transaction() as session:
+        reader = await create_reader(session, email=None, clocks=clocks)
+        session.add(ReaderDevice(device_id=device, reader_id=reader.id, linked_at=now))
+    assert READERS_BROWSER in (await explained(paywall, device, "d"))["unknown"]
+    asked = {"reader": "dev_1", "article": "a"}
+    answer = await paywall.client.get(ADDRESS, params=asked, headers=paywall.staff)
+    assert answer.status_code == 404
 
 
 @on_sqlite

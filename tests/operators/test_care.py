@@ -209,6 +209,33 @@ async def test_an_article_is_explained(signed_in: SignedIn, reader: Reader, stor
     assert (await browser.get(path, params={"article": "x" * 2001})).status_code == 422
 
 
+@on_sqlite
+async def test_an_editor_is_told_why_something_is_closed_but_shown_no_reader(
+    signed_in: SignedIn, reader: Reader, store: Store
+) -> None:
+    ferry = rows.article("ferry", "The ferry")
+    ferry.level = "subscribers"
+    await store(ferry)
+    browser = await signed_in("editor")
+    assert "/admin/explain?article=ferry" in (await browser.get("/admin/articles/ferry")).text
+    form = (await browser.get("/admin/explain", params={"article": "ferry"})).text
+    assert 'value="ferry"' in form
+    assert "(this decided)" not in form
+    for who in (reader.id, f" {reader.id} ", "dev_0123456789abcdef01234567"):
+        told = await browser.get(
+            "/admin/explain", params={"who": who, "article": "/articles/ferry"}
+        )
+        assert "Closed: for subscribers only." in told.text
+        assert "(this decided)" in told.text
+        assert f"/admin/subscribers/{reader.id}" not in told.text
+    assert (await browser.get(f"/admin/subscribers/{reader.id}")).status_code == 403
+    for who, article, status in [
+        ("rdr_nobody", "ferry", 404), ("a@b", "ferry", 422), (reader.id, "never", 404),
+    ]:  # fmt: skip
+        refused = await browser.get("/admin/explain", params={"who": who, "article": article})
+        assert (refused.status_code, 'class="refusal"' in refused.text) == (status, True), who
+
+
 async def test_the_same_over_the_api(paywall: Paywall) -> None:
     reader_id = await paywall.sign_in()
     path = f"/v1/admin/subscribers/{reader_id}"

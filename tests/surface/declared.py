@@ -256,6 +256,10 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /admin/account/totp/start
         POST /admin/account/weekly
     """,
+    Permission.DECISIONS_READ: """
+        GET /admin/explain
+        GET /v1/admin/explain
+    """,
     Permission.SUBSCRIBERS_READ: """
         GET /admin/gift-subscriptions
         GET /v1/admin/gift-subscriptions
@@ -274,7 +278,6 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/entitlements.csv
         GET /v1/admin/subscription-linking
         GET /v1/admin/entitlements/{source}/{reference}
-        GET /v1/admin/explain
         GET /admin/subscribers/{reader_id}
         GET /admin/subscribers/{reader_id}/explain
         POST /admin/readers/views

@@ -157,6 +157,8 @@ async def test_api_keys(paywall: Paywall, scope: Permission) -> None:
     granted = {Permission.STAFF, scope}
     if scope.endswith(":write") and (reads := scope.replace("write", "read")) in SCOPES:
         granted.add(Permission(reads))
+    if Permission.SUBSCRIBERS_READ in granted:
+        granted.add(Permission.DECISIONS_READ)
     await assert_allowed(paywall, frozenset(granted), Authorization=f"Bearer {key}")
 
 

@@ -34,6 +34,7 @@ QUERIES = {
     "/v1/admin/explain": "?reader={reader_id}&article={slug}",
     "/v1/admin/saved-views": "?operator=boss@example.org",
     "/v1/admin/subscription-linking": "?publication=example.org",
+    "/admin/explain": "?who={reader_id}&article={slug}",
     "/admin/subscribers/{reader_id}/explain": "?article={slug}",
 }
 """What a route can't be asked without."""
@@ -64,6 +65,7 @@ MOST: Mapping[str, int] = {
     "/admin/crawlers": 3,
     "/admin/entitlements": 5,
     "/admin/exchange-rates": 3,
+    "/admin/explain": 12,
     "/admin/gift-links": 4,
     "/admin/seats": 3,
     "/admin/experiments": 3,

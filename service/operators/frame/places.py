@@ -52,7 +52,13 @@ GROUPS = (
             Place("/admin/sharing", "Shared accounts", Permission.SUBSCRIBERS_READ),
         ),
     ),
-    Group("Articles", (Place("/admin/articles", "Articles", Permission.ARTICLES_READ),)),
+    Group(
+        "Articles",
+        (
+            Place("/admin/articles", "Articles", Permission.ARTICLES_READ),
+            Place("/admin/explain", "Open or closed?", Permission.DECISIONS_READ),
+        ),
+    ),
     Group("Offers", (Place("/admin/offers", "Offers", Permission.OFFERS_READ),)),
     Group(
         "Money",

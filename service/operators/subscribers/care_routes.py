@@ -1,31 +1,27 @@
 """What operators see and do from a reader's page beside money: notes, access, devices, explanations."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Form, Path, Query, Request
+from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import Response
 
-from service.access.explain import explain
 from service.account.notes import LONGEST_NOTE, add_note, delete_note
-from service.clock import in_utc
 from service.content.rendering import AppRendering
 from service.db.context import AppContext, Context
 from service.grants.comps import LONGEST_NOTE as LONGEST_COMP_NOTE
 from service.grants.comps import give_comp, revoke_comp
 from service.html.redirect import see_other
 from service.identity.audit import change_by
-from service.identity.entry import Entry
 from service.identity.permissions import Permission
+from service.operators.frame.explained import AnyExplainForm, explained
 from service.operators.frame.pages import PageRoute
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.subscribers.devices import end_device
-from service.operators.subscribers.shown import explained, reader_page
+from service.operators.subscribers.shown import reader_page
 from service.problems import Problem
 from service.reports.period import FIRST_DAY, LAST_DAY, midnight
 from service.reports.schemas import Storable
-from service.texts import SLUG_LENGTH
 
 router = APIRouter(
     prefix="/subscribers/{reader_id}", route_class=PageRoute, include_in_schema=False
@@ -42,33 +38,16 @@ async def show_explanation(
     request: Request,
     _: SeesSubscribers,
     reader_id: ReaderId,
+    asked: AnyExplainForm,
     context: AppContext,
     rendering: AppRendering,
-    article: Annotated[str, Query(max_length=2000), Storable] = "",
-    at: Annotated[str, Query(max_length=40)] = "",
-    entry: Entry = "direct",
 ) -> Response:
-    """Why an article is or was open or closed to the reader, in a sentence with the steps that led to it.
-
-    `article` may be its whole address. `at` is in the publication's time zone; empty: now.
-    """
-    slug = article.strip().partition("?")[0].rstrip("/").rpartition("/")[2][:SLUG_LENGTH]
-    found, refusal, status_code = None, None, 200
-    try:
-        found = await explain(
-            context, rendering, reader=reader_id, article=slug,
-            at=_instant(at, context.settings.zone), entry=entry,
-        )  # fmt: skip
-    except Problem as problem:
-        if problem.slug not in {"article-not-found", "invalid-request"}:
-            raise
-        refusal, status_code = problem.detail, problem.type.status
-        if problem.slug == "article-not-found":
-            refusal = "There is no such article. Type the end of its address."
+    """Why an article is or was open or closed to the reader, in a sentence with the steps that led to it."""
+    shown = await explained(context, rendering, reader_id, asked)
     async with context.database.slow_reading("reports") as session:
         return await reader_page(
-            request, session, reader_id, context, refusal=refusal, asked_article=slug, asked_at=at, asked_entry=entry,
-            explained=found and (explained(found), found), status_code=status_code,
+            request, session, reader_id, context, refusal=shown.refusal, explained=shown,
+            status_code=shown.status_code,
         )  # fmt: skip
 
 
@@ -144,17 +123,6 @@ async def send_device_end(
     async with change_by(context, visit.operator.label) as change:
         await end_device(change, reader_id, session_id, context.settings)
     return see_other(f"/admin/subscribers/{reader_id}?done=device#devices")
-
-
-def _instant(typed: str, zone: ZoneInfo) -> datetime | None:
-    if not typed.strip():
-        return None
-    try:
-        return in_utc(datetime.fromisoformat(typed.strip()).replace(tzinfo=zone))
-    except ValueError as error:
-        raise Problem(
-            "invalid-request", "Write the instant as 2026-03-10T09:00, or leave it empty for now."
-        ) from error
 
 
 def _day(typed: str) -> date | None:

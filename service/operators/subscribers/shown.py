@@ -7,15 +7,12 @@ from fastapi import Request
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.access.decision import Hidden, Wall
-from service.access.explain import Explanation
-from service.access.reasons import operators_words
 from service.account.notes import list_notes
 from service.db.context import Context
 from service.finance.owing import owed_by
 from service.html.list_query import ListQuery
-from service.identity.entry import ENTRY_WORDS
 from service.identity.sessions import live_sessions
+from service.operators.frame.explained import Explained
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import page
 from service.reports.history import reader_history
@@ -35,11 +32,7 @@ async def reader_page(
     shown = {
         "notice": None,
         "refusal": None,
-        "explained": None,
-        "asked_article": "",
-        "asked_at": "",
-        "asked_entry": "direct",
-        "entries": ENTRY_WORDS,
+        "explained": Explained(),
         "typed_address": "",
         **shown,
     }
@@ -54,12 +47,3 @@ async def reader_page(
         key=secrets.token_urlsafe(12),  # sending the form twice gives back once
         **shown,
     )  # fmt: skip
-
-
-def explained(found: Explanation) -> str:
-    """In one sentence why the article is open or closed to the reader."""
-    outcome = found.outcome
-    if isinstance(outcome, Hidden):
-        return "Closed: readers can't see the article, it isn't published."
-    state = "Closed" if isinstance(outcome, Wall) else "Open"
-    return f"{state}: {operators_words(outcome.reason)}."
