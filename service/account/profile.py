@@ -21,11 +21,13 @@ from service.billing.ledger import state_of
 from service.billing.subscriptions import BoughtSubscription, bought_subscriptions
 from service.billing.words import Told, Words, words_of
 from service.db.context import Context
-from service.grants.grants import GrantFacts
-from service.grants.store import live_grants_of
+from service.grants.store import live_page
 from service.identity.callers import LiveSession
 from service.identity.readers import find_reader
 from service.problems import Problem
+
+MOST_SHOWN = 100
+"""Grants in a profile; the others are in the list of them."""
 
 
 async def profile_of(session: AsyncSession, context: Context, caller: LiveSession) -> Profile:
@@ -33,7 +35,7 @@ async def profile_of(session: AsyncSession, context: Context, caller: LiveSessio
     reader, now = await find_reader(session, caller.reader_id), context.clocks.business()
     if reader is None:
         raise Problem("unauthenticated", "Sign in first: the session has ended.")
-    held = await live_grants_of(session, reader.id, now)
+    held = await live_page(session, reader.id, now, cursor=None, limit=MOST_SHOWN)
     bought = await bought_subscriptions(session, reader.id)
     runs = _running(bought)
     return Profile(
@@ -42,7 +44,8 @@ async def profile_of(session: AsyncSession, context: Context, caller: LiveSessio
         email_verified=reader.email_verified_at is not None,
         created_at=reader.created_at,
         session_id=caller.session_id,
-        grants=[GrantItem.of(grant) for grant in held],
+        grants=[GrantItem.of(grant) for grant in held.items],
+        more_grants=held.next_cursor,
         processing=[
             ProcessingItem(
                 offer=offer.id,
@@ -51,7 +54,7 @@ async def profile_of(session: AsyncSession, context: Context, caller: LiveSessio
             )
             for checkout, offer in await processing_checkouts(session, reader.id)
         ],
-        subscription=_shown(runs, held, context) if runs is not None else None,
+        subscription=_shown(runs, context) if runs is not None else None,
         ended_subscription=_ended(bought, context) if runs is None else None,
         purchases=[
             PurchaseItem(id=each.id, name=each.name, bought_at=each.bought_at)
@@ -69,10 +72,8 @@ def _running(bought: Sequence[BoughtSubscription]) -> BoughtSubscription | None:
     return next((each for each in live if kept is not None and each.row.id == kept.id), None)
 
 
-def _shown(
-    one: BoughtSubscription, held: Sequence[GrantFacts], context: Context
-) -> SubscriptionItem:
-    until = next((each.ends_at for each in held if each.reference == one.row.id), None)
+def _shown(one: BoughtSubscription, context: Context) -> SubscriptionItem:
+    until = one.until if one.until > context.clocks.business() else None
     return SubscriptionItem.of(one.row, open_until=until, words=_words(one, context))
 
 

@@ -18,6 +18,8 @@ from service.account.schemas import (
     AddressOut,
     ConfirmIn,
     EraseIn,
+    GrantItem,
+    GrantList,
     Profile,
     RefreshIn,
     SessionItem,
@@ -33,6 +35,8 @@ from service.billing.inbox import INBOX_TASK
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
 from service.grants.access_token import AppAccessTokens
+from service.grants.store import live_page
+from service.html.list_query import AnyPage
 from service.identity.callers import CurrentReader, RecentReader, SignedInReader
 from service.identity.cookies import read_cookie
 from service.identity.declarations import PUBLIC
@@ -191,6 +195,18 @@ async def sign_device_out(
 async def read_me(caller: SignedInReader, session: ReadSession, context: AppContext) -> Profile:
     """Who is signed in, and what is open to them."""
     return await profile_of(session, context, caller)
+
+
+@router.get("/me/grants", summary="List what is open to the reader")
+async def read_grants(
+    caller: SignedInReader, asked: AnyPage, session: ReadSession, context: AppContext
+) -> GrantList:
+    """Grants that are live now, the newest first; those of single articles come last."""
+    now = context.clocks.business()
+    found = await live_page(
+        session, caller.reader_id, now, cursor=asked.cursor, limit=asked.limit
+    )  # fmt: skip
+    return GrantList.of(found.map(GrantItem.of))
 
 
 @router.post("/me/purchases/{purchase_id}", status_code=204, summary="Take a purchase over")

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from service.billing.outlook import Outlook, outlook_of
 from service.billing.state import EndReason
 from service.billing.words import Words
-from service.bodies import Body
+from service.bodies import Body, ListOut
 from service.db.tables import ReaderSession, Subscription
 from service.grants.grants import GrantFacts, Source
 from service.texts import storable
@@ -154,6 +154,10 @@ class GrantItem(BaseModel):
         )
 
 
+class GrantList(ListOut[GrantItem]):
+    pass
+
+
 class ProcessingItem(BaseModel):
     """Bought, and open as soon as the bank has sent the money, which may take days."""
 
@@ -297,6 +301,9 @@ class Profile(BaseModel):
     created_at: AwareDatetime
     session_id: str
     grants: list[GrantItem]
+    """The first hundred of `GET /v1/me/grants`."""
+    more_grants: str | None
+    """The cursor of that list for the others; null: there are none."""
     processing: list[ProcessingItem]
     subscription: SubscriptionItem | None
     """The one that runs; null: none does."""

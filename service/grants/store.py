@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
+from service.db.keyset import Keyset, Page
 from service.db.tables import Grant
 from service.db.upsert import insert_for
-from service.grants.grants import EVERYTHING, GrantFacts, Source, plan_scope
+from service.grants.grants import EVERYTHING, GrantFacts, Source, article_scope, plan_scope
 from service.grants.history import keep_all_former, keep_former
 
 _AT_ONCE = 500
@@ -129,6 +130,8 @@ def _differs(
     return said != (scope, starts_at, ends_at, in_grace)
 
 
+_IS_BROAD = case((Grant.scope.startswith(article_scope("")), 0), else_=1)
+_BROAD_FIRST = Keyset(_IS_BROAD, Grant.starts_at, Grant.id)
 _FACTS = tuple(getattr(Grant, name) for name in GrantFacts._fields)
 _LIVE_OF_ONE = (
     select(*_FACTS)
@@ -150,6 +153,19 @@ async def live_grants_of(session: AsyncSession, reader_id: str, now: datetime) -
     """
     found = await session.execute(_LIVE_OF_ONE, {"reader_id": reader_id, "now": now})
     return [GrantFacts._make(row) for row in found]
+
+
+async def live_page(
+    session: AsyncSession, reader_id: str, now: datetime, *, cursor: str | None, limit: int
+) -> Page[GrantFacts]:
+    """The same in pages: those of single articles, of which a reader may have thousands, come last."""
+    live = select(*_FACTS).where(
+        Grant.reader_id == reader_id,
+        Grant.starts_at <= now,
+        or_(Grant.ends_at.is_(None), Grant.ends_at > now),
+    )
+    found = await _BROAD_FIRST.rows(session, live, cursor=cursor, limit=limit)
+    return found.map(lambda row: GrantFacts._make(row[: len(_FACTS)]))
 
 
 async def other_access(

@@ -1,6 +1,7 @@
 """Read-only SQL over a reader's passes."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 
 from sqlalchemy import Select, bindparam, func, select
@@ -13,11 +14,19 @@ from service.reports.timeline import ArticleMention
 
 
 async def passes_of(
-    session: AsyncSession, reader_id: str, *, most: int | None = None
+    session: AsyncSession,
+    reader_id: str,
+    *,
+    since: datetime | None = None,
+    most: int | None = None,
 ) -> Sequence[PassFacts]:
-    """A reader's passes, the one that ends last first; gifts that they bought are the receivers'."""
-    statement = _of_one() if most is None else _of_one().limit(most)
-    found = await session.execute(statement, {"reader_id": reader_id})
+    """A reader's passes, the one that ends last first; gifts that they bought are the receivers'. `since`: without
+    those that were over by then.
+    """
+    statement = _of_one() if since is None else _running_of_one()
+    statement = statement if most is None else statement.limit(most)
+    asked = {"reader_id": reader_id}
+    found = await session.execute(statement, asked if since is None else {**asked, "since": since})
     return [
         PassFacts(
             id=row.id,
@@ -48,3 +57,8 @@ def _of_one() -> Select[Pass, Offer, str, str, str]:
         .where(Pass.reader_id == bindparam("reader_id"), Offer.kind != "gift")
         .order_by(Pass.ends_at.desc(), Pass.id)
     )
+
+
+@cache
+def _running_of_one() -> Select[Pass, Offer, str, str, str]:
+    return _of_one().where(Pass.ends_at > bindparam("since"))

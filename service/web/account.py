@@ -16,7 +16,7 @@ from service.billing.subscriptions import seat_prices_of
 from service.billing.words import Language, on_its_way
 from service.db.context import Context
 from service.grants import grants
-from service.grants.store import live_grants_of
+from service.grants.store import live_page
 from service.identity.callers import Caller
 from service.identity.readers import find_reader
 from service.identity.sessions import live_sessions
@@ -37,6 +37,8 @@ from service.web.subscription_shown import (
 from service.web.thanks import thanks_in
 from service.web.words import last_used
 
+MOST_SHOWN = 20
+"""Of passes and of other access that a reader may have any number of; the page of all of it has the others."""
 _DOUBLES_SHOWN = timedelta(days=30)
 
 
@@ -97,6 +99,8 @@ class AccountView:
     """Seats in others' subscriptions."""
     passes: Sequence[str] = ()
     """What runs or is to begin, and what was bought and waits for its money."""
+    has_more: bool = False
+    """Whether more is open to the reader than is shown."""
     offers: Sequence[OfferItem] = ()
     not_in_portal: Sequence[OfferItem] = ()
     """Other subscriptions on sale in the reader's currency that Stripe's portal doesn't let them switch to."""
@@ -119,8 +123,9 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
     visitor = await visitor_of(session, caller, settings)
     if reader_id is None:
         return AccountView(visitor, offers=await _offers(session))
-    bought, passes = await subscriptions_of(session, reader_id), await passes_of(session, reader_id)
-    live = await live_grants_of(session, reader_id, now)
+    bought = await subscriptions_of(session, reader_id)
+    held = await live_page(session, reader_id, now, cursor=None, limit=MOST_SHOWN)
+    live, passes = held.items, await passes_of(session, reader_id, since=now, most=MOST_SHOWN + 1)
     waiting = await processing_checkouts(session, reader_id)
     first = _first(bought)
     shown = {each.subscription_id for each in bought}
@@ -144,8 +149,9 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
         passes=[
             *(_given(grant, settings.zone) for grant in live if grant.source == "gift"),
             *(on_its_way(offer.name, language) for _, offer in waiting),
-            *(pass_line(each, now, settings.zone) for each in passes if each.ends_at > now),
+            *(pass_line(each, now, settings.zone) for each in passes[:MOST_SHOWN]),
         ],
+        has_more=held.next_cursor is not None or len(passes) > MOST_SHOWN,
         offers=[]
         if runs
         else await _offers(
@@ -211,6 +217,12 @@ def given_line(source: str, scope: str, ends_at: datetime | None, zone: ZoneInfo
         "article": "one article",
     }.get(kind, "everything")
     end = f"until {long_day(ends_at, zone)}" if ends_at else "with no end set"
+    if source == "subscription":
+        return f"Your subscription opens {what}, {end}."
+    if source == "seat":
+        return f"Your seat opens {what}, {end}."
+    if source == "pass":
+        return f"Your pass opens {what}, {end}."
     if source == "external":
         return f"Your subscription elsewhere opens {what} here, {end}."
     if source == "gift":

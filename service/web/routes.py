@@ -39,6 +39,7 @@ from service.rules.in_force import AppInForce
 from service.running import running_of
 from service.texts import storable
 from service.web import (
+    access_routes,
     account_routes,
     address_routes,
     crawler_routes,
@@ -72,6 +73,7 @@ from service.web.walls_seen import WallsSeen, wall_entry
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 router.include_router(account_routes.router)
+router.include_router(access_routes.router)
 router.include_router(sign_in_routes.router)
 router.include_router(erase_routes.router)
 router.include_router(address_routes.router)

@@ -45,9 +45,31 @@ async def test_all_of_it_answers(paywall: Paywall, reader_id: str) -> None:
     assert (await paywall.full("b", token)).status_code == 200
     assert (await paywall.full("a", token)).status_code == 200, "the plan comes before passes"
     assert (await paywall.full("paid", token)).status_code == 403
-    me = await paywall.client.get("/v1/me")
-    assert len(me.json()["grants"]) == MANY + 1
-    assert (await paywall.client.get("/account")).status_code == 200
+    me = (await paywall.client.get("/v1/me")).json()
+    sources = [each["source"] for each in me["grants"]]
+    assert (len(sources), sources[0]) == (100, "subscription"), "single articles come last"
+    listed, cursor = len(sources), me["more_grants"]
+    while cursor is not None:
+        more = (
+            await paywall.client.get("/v1/me/grants", params={"cursor": cursor, "limit": 100})
+        ).json()
+        assert {each["source"] for each in more["items"]} == {"pass"}
+        listed, cursor = listed + len(more["items"]), more["next_cursor"]
+    assert listed == MANY + 1
+    first = await paywall.client.get("/v1/me/grants", params={"limit": 100})
+    assert first.json() == {"items": me["grants"], "next_cursor": me["more_grants"]}
+    account = (await paywall.client.get("/account")).text
+    assert "All that is open to you" in account
+    page = await paywall.client.get("/account/access", params={"limit": 100})
+    assert (page.text.count("Your pass opens one article"), "/articles/b" in page.text) == (
+        99,
+        True,
+    )
+    assert "Older ones" in page.text
+    for answer in (account, page.text):
+        assert len(answer) < 50_000
+    exported = (await paywall.client.get("/v1/me/export")).json()
+    assert len(exported["grants"]) == MANY + 1, "the reader's data is whole"
     whole = await paywall.client.get(f"/v1/admin/subscribers/{reader_id}", headers=paywall.staff)
     shown = whole.json()
     assert (len(shown["grants"]), shown["access_complete"]) == (200, False)

@@ -99,6 +99,9 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /gift/{token}
         GET /v1/me/gift-subscriptions
         POST /v1/gift-subscriptions/{token}/redeem
+        GET /account/access
+        HEAD /account/access
+        GET /v1/me/grants
         PUT /v1/me/seats
         POST /account/seats/number
         GET /account/seats

@@ -232,7 +232,10 @@ export interface Profile {
   email_verified: boolean;
   created_at: string;
   session_id: string;
+  /** The first hundred of `grants()`. */
   grants: Grant[];
+  /** The cursor of `grants()` for the others; null: there are none. */
+  more_grants: string | null;
   /** Bought, and open as soon as the bank has sent the money, which may take days. */
   processing: { offer: string; name: string; since: string }[];
   /** The one that runs; null: none does. */
@@ -343,6 +346,8 @@ export interface PaywallClient {
   /** A JWT; status 401 where nobody is signed in. */
   token(): Promise<string>;
   me(): Promise<Profile>;
+  /** What is open to the reader, a page at a time: a cursor leads to the next one, null: there is none. */
+  grants(cursor?: string): Promise<{ items: Grant[]; next_cursor: string | null }>;
   sessions(): Promise<Session[]>;
   endSession(id: string): Promise<void>;
   signOut(): Promise<void>;

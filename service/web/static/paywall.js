@@ -191,6 +191,8 @@ export function Paywall({ api = "", page, fetch, storage, session, locks, consen
     token: () => signedIn.token(READING),
     /** Who is signed in, and what is open to them. */
     me: () => call("GET", "/v1/me"),
+    /** What is open to the reader, a page at a time; `cursor` is `more_grants` of `me()`, or the page's before. */
+    grants: (cursor) => call("GET", `/v1/me/grants${cursor ? `?cursor=${encodeURIComponent(cursor)}` : ""}`),
     /** The devices the reader is signed in on. */
     sessions: async () => (await call("GET", "/v1/sessions")).items,
     endSession: (id) => call("DELETE", `/v1/sessions/${encodeURIComponent(id)}`),
