@@ -6,6 +6,7 @@ from service.reports.entries.parts import (
     HOLDER_BY_DAY,
     IN_TIME,
     LEDGER,
+    SAMPLED_BY_SOURCE,
     parts,
     several,
 )
@@ -26,14 +27,14 @@ FIGURES: tuple[Figure, ...] = (
             "Distinct holders who met a wall, any, to subscribe or to register, as a share of all who "
             "read or met one. By section, in which the article is now, it is of the ledger's own rows, and "
             "a holder counts in each section; of more than 200,000 rows a sixteenth of the holders is "
-            "counted, or a sixteenth of that. " + HOLDER_BY_DAY,
+            "counted, or a sixteenth of that. " + SAMPLED_BY_SOURCE + HOLDER_BY_DAY,
             "Distinct holders with a read or a wall.",
         ),
         several(
             "percent", all="Met a wall", subscribe="To subscribe", register="To register",
             sample="Holders in the sample",
         ),
-        "own", (*SOURCES, "section"), walls.stop_rate, LEDGER, by_day=True, version=2,
+        "own", (*SOURCES, "section"), walls.stop_rate, LEDGER, by_day=True, version=3,
     ),
     Figure(
         "paid-after-a-wall", "Meter",
@@ -45,7 +46,7 @@ FIGURES: tuple[Figure, ...] = (
             "after that wall left there, the others at the wall. Told apart by the wall's kind, walls to register "
             "count, too. By kind, words, audience or section it is of the ledger's own rows, and a holder counts for "
             "each that they met; of more than 200,000 rows a sixteenth of the holders is counted, or a sixteenth of "
-            "that. " + HOLDER_BY_DAY,
+            "that. " + SAMPLED_BY_SOURCE + HOLDER_BY_DAY,
             "Distinct holders who met a wall to subscribe.",
         ),
         several(
@@ -53,7 +54,7 @@ FIGURES: tuple[Figure, ...] = (
             left_at_wall="Left at the wall", sample="Holders in the sample",
         ),
         "own", (*SOURCES, *WALLS), first_walls.paid_after_a_wall,
-        "the access ledger by day, checkouts, movements and passes", version=6, by_day=True,
+        "the access ledger by day, checkouts, movements and passes", version=7, by_day=True,
     ),
     Figure(
         "meter-depth", "Meter",
@@ -62,11 +63,18 @@ FIGURES: tuple[Figure, ...] = (
             "Distinct holders of each day, week or month by how many metered articles they used, up to "
             "yesterday. Of the period: of all its steps together. With the meter's own interval it is "
             "the depth of its windows. By meter: a section’s own meter and the publication’s are told apart, as long "
-            "as the ledger keeps the rows, and a holder counts once for each of them. " + HOLDER,
+            "as the ledger keeps the rows, and a holder counts once for each of them. By source or meter of more than a "
+            "million reads and walls they are those of a sample, multiplied. " + HOLDER,
             "Not divided by anything: a count of holders.",
         ),
-        tuple(Series(name, f"{name} {'article' if name == '1' else 'articles'}", "readers") for name in walls.DEPTHS),
-        "sum", (*SOURCES, METER), walls.meter_depth, LEDGER, by_day=True, version=2,
+        (
+            *(
+                Series(name, f"{name} {'article' if name == '1' else 'articles'}", "readers")
+                for name in walls.DEPTHS
+            ),
+            Series("sample", "Holders in the sample", "percent"),
+        ),
+        "sum", (*SOURCES, METER), walls.meter_depth, LEDGER, by_day=True, version=3,
         parts=parts(*walls.DEPTHS), overlapping=(METER,), nameless=dict.fromkeys(walls.DEPTHS, DEVICES),
     ),
     Figure(

@@ -8,6 +8,7 @@ from service.reports.entries.parts import (
     IN_TIME,
     LEDGER,
     OF_READERS,
+    SAMPLED_BY_SOURCE,
     one,
     parts,
     several,
@@ -36,7 +37,7 @@ FIGURES: tuple[Figure, ...] = (
             "the average time from the wall to the verified address, and the average number of reads on "
             "the days in between. A holder who signs in to an account that they have already has asked, too, but doesn't register; "
             "a purchase verifies an address without a mail. "
-            + HOLDER_BY_DAY,
+            + SAMPLED_BY_SOURCE + HOLDER_BY_DAY,
             "Distinct holders who met a wall to register.",
         ),
         (
@@ -44,9 +45,10 @@ FIGURES: tuple[Figure, ...] = (
             Series("asked", "Asked for a sign-in mail", "percent"),
             Series("registered", "Registered", "percent"), Series("paid", "Paid", "percent"),
             Series("days", "Time to register", "days"), Series("articles", "Reads on the way", "times"),
+            Series("sample", "Holders in the sample", "percent"),
         ),
         "own", SOURCES, first_walls.registration_funnel,
-        "the access ledger by day, asks for sign-in mails, readers, movements and passes", version=6, by_day=True,
+        "the access ledger by day, asks for sign-in mails, readers, movements and passes", version=7, by_day=True,
         nameless={"met": DEVICES},
     ),
     Figure(

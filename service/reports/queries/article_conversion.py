@@ -16,16 +16,17 @@ from service.reports.queries.counting import WHOLE, Counts
 from service.reports.queries.ledger import by_article, with_whose
 from service.reports.queries.sales import MOST_ARTICLES, named_articles, of_section
 
-MOST_ROWS = 200_000
-"""Of the ledger, from which distinct holders are counted; of more it is a sample's number, enlarged."""
 Seen = defaultdict[str, Counts]
 """By article."""
 
 
 async def article_conversion(
-    session: AsyncSession, asked: Asked, most: int = MOST_ROWS
+    session: AsyncSession, asked: Asked, most: int = kept_rows.MOST_ROWS
 ) -> list[Line]:
-    """First purchases whose last wall was an article's ÷ distinct holders who read it or met its wall."""
+    """First purchases whose last wall was an article's ÷ distinct holders who read it or met its wall.
+
+    Of more than `most` rows the holders are those of a sample, multiplied.
+    """
     first, last = asked.period.first, min(asked.period.last, asked.today)
     _, bought, _ = await sold_by_article(session, asked)
     walls, subscribed = await _walls_and_subscribers(session, asked)
@@ -60,10 +61,7 @@ async def article_conversion(
             ("subscribers", count(subscribed[each])),
         )
     ]
-    if digits:
-        sample = Cell(kept_rows.rate(digits))
-        lines.append(line_of(lambda _: sample, asked.steps, "sample"))
-    return lines
+    return [*lines, *kept_rows.sample_line(asked, digits)]
 
 
 async def _walls_and_subscribers(session: AsyncSession, asked: Asked) -> tuple[Seen, Seen]:
@@ -98,14 +96,12 @@ async def _holders(
             asked.step_on(AccessEntry.day.expression).label("step"), AccessEntry.article_id,
             AccessEntry.holder,
         )
-        .where(
-            kept_rows.on_days(first, last), AccessEntry.article_id.in_(articles),
-            *kept_rows.sampled(digits),
-        )
+        .where(kept_rows.on_days(first, last), AccessEntry.article_id.in_(articles))
         .distinct()
-        .subquery("reached")
     )  # fmt: skip
-    theirs = with_whose(rows).cte("theirs")
+    sample = kept_rows.of_sample(rows, AccessEntry.holder.expression, digits)
+    reached = union_all(*sample).subquery("reached")
+    theirs = with_whose(reached, digits).cte("theirs")
     found: Seen = defaultdict(lambda: defaultdict(int))
     by_step: list[Any] = [theirs.c.step, theirs.c.article_id]
     whole: list[Any] = [literal(WHOLE).label("step"), theirs.c.article_id]

@@ -3,20 +3,21 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from sqlalchemy import Subquery, select
+from sqlalchemy import Subquery, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import Rollup, SignInAsk
 from service.identity.sign_in_asks import NOTED
 from service.reports.asked import Asked
 from service.reports.cells import Cell, none
-from service.reports.queries import ledger
+from service.reports.queries import kept_rows, ledger
 
 
-def asks() -> Subquery:
-    """Rows of `holder`, `at` and `whose`."""
-    rows = select(SignInAsk.holder, SignInAsk.at).subquery("asks")
-    return ledger.with_whose(rows).subquery("whose_asks")
+def asks(digits: int) -> Subquery:
+    """Rows of `holder`, `at` and `whose`; with `digits` of a sample of the holders (kept_rows.py)."""
+    row = SignInAsk
+    rows = kept_rows.of_sample(select(row.holder, row.at), row.holder.expression, digits)
+    return ledger.with_whose(union_all(*rows).subquery("asks"), digits).subquery("whose_asks")
 
 
 async def known_asks(

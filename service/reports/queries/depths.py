@@ -4,13 +4,13 @@ from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
 
-from sqlalchemy import Subquery, func, literal, select
+from sqlalchemy import Subquery, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import AccessEntry, StepDepth
 from service.reports.asked import Asked, Dimensions
 from service.reports.period import Interval, Step, step_of
-from service.reports.queries.kept_rows import on_days
+from service.reports.queries.kept_rows import of_sample, on_days
 from service.reports.queries.ledger import by_holder, with_whose
 from service.reports.queries.touched import with_split
 
@@ -19,8 +19,13 @@ METER, PUBLICATION = "meter", "the publication’s"
 DEPTH_INTERVALS: tuple[Interval, ...] = ("day", "week", "month")
 
 
-async def depths(session: AsyncSession, asked: Asked) -> Counter[tuple[int, str, int]]:
-    """The number of holders by step, split and what they used, of the days that are over."""
+async def depths(
+    session: AsyncSession, asked: Asked, digits: int = 0
+) -> Counter[tuple[int, str, int]]:
+    """The number of holders by step, split and what they used, of the days that are over.
+
+    With `digits` those of a sample (kept_rows.py).
+    """
     stored = {} if asked.split or asked.chosen else await _stored(session, asked)
     found: Counter[tuple[int, str, int]] = Counter()
     missing = []
@@ -32,7 +37,7 @@ async def depths(session: AsyncSession, asked: Asked) -> Counter[tuple[int, str,
         elif last >= step.first:
             missing.append(number)
     if missing:
-        found.update(await _counted(session, asked, missing))
+        found.update(await _counted(session, asked, missing, digits))
     return found
 
 
@@ -71,13 +76,16 @@ async def _stored(
 
 
 async def _counted(
-    session: AsyncSession, asked: Asked, steps: list[int]
+    session: AsyncSession, asked: Asked, steps: list[int], digits: int
 ) -> Counter[tuple[int, str, int]]:
     places = [asked.period.steps[number] for number in steps]
     last = last_day(asked, places[-1])
     period = replace(asked.period, first=places[0].first, last=last)
     within = replace(asked, period=period)
-    days = _by_meter(within) if asks_for_meter(asked) else await by_holder(session, within)
+    if asks_for_meter(asked):
+        days = _by_meter(within, digits)
+    else:
+        days = await by_holder(session, within, digits)
     step = asked.step_on(days.c.day).label("step")
     rows = select(step, days.c.split, days.c.whose, days.c.counted).subquery("rows")
     used = (
@@ -96,18 +104,18 @@ def asks_for_meter(asked: Asked) -> bool:
     return asked.split == METER or METER in asked.chosen
 
 
-def _by_meter(asked: Asked) -> Subquery:
+def _by_meter(asked: Asked, digits: int) -> Subquery:
     """What each meter counted for a holder on a day."""
     entry, by_meter = AccessEntry, asked.among((METER,))
     dimensions: Dimensions = {METER: func.coalesce(entry.meter_name, literal(PUBLICATION))}
-    counted = (
+    rows = (
         select(entry.day, entry.holder, by_meter.split_of(dimensions).label("split"))
         .where(
             on_days(asked.period.first, asked.period.last), entry.consumed,
             *by_meter.filters(dimensions),
         )
-        .subquery("counted")
     )  # fmt: skip
+    counted = union_all(*of_sample(rows, entry.holder.expression, digits)).subquery("counted")
     grouping = (counted.c.day, counted.c.holder, counted.c.split)
     days = select(*grouping, func.count().label("counted")).group_by(*grouping).subquery("days")
-    return with_split(with_whose(days).subquery("whose_days"), asked).subquery("split_days")
+    return with_split(with_whose(days, digits).subquery("whose_days"), asked).subquery("split_days")

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
+from typing import Any
 
-from sqlalchemy import Subquery, case, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Subquery, case, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import UtcDateTime
 from service.db.tables import AccessEntry, Checkout, MovementRow, Pass, Reader, Subscription
-from service.metering.store import DEVICE, READER
+from service.metering.store import READER
 from service.offers.store import gift_offers
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, ratio, share
@@ -20,8 +21,8 @@ from service.reports.queries.asks import asks, known_asks
 from service.reports.queries.counting import WHOLE
 from service.reports.queries.distinct import Distinct, distinct
 from service.reports.queries.holders import at_hand, by_step_and_whole, splits_of
-from service.reports.queries.met_walls import MOST_ROWS, is_of_single_walls, met_walls
-from service.reports.queries.purchases import is_for_oneself
+from service.reports.queries.met_walls import is_of_single_walls, met_walls
+from service.reports.queries.purchases import by_buyer
 from service.reports.queries.waited import Place, had_since, once_over
 from service.reports.returns import (
     ASKED,
@@ -67,36 +68,39 @@ class After:
 
 
 async def paid_after_a_wall(
-    session: AsyncSession, asked: Asked, most: int = MOST_ROWS
+    session: AsyncSession,
+    asked: Asked,
+    most: int = kept_rows.MOST_ROWS,
+    most_in_days: int = kept_rows.MOST_IN_DAYS,
 ) -> list[Line]:
     """Holders whose first payment came within days of their first wall ÷ holders who met one.
 
     Those who didn't pay left at the wall, or in a checkout that they began after it. By what single walls are
-    known, of more than `most` rows a sample of the holders is looked at.
+    known, of more than `most` rows a sample of the holders is looked at, by source of more than `most_in_days`.
     """
     if not asked.split and not asked.chosen:
         return await _paid_by_returns(session, asked)
-    if not is_of_single_walls(asked):
-        days = await ledger.by_holder(session, asked)
-        return await _paid_after(session, asked, days, "subscribe_wall_at")
     first, last = asked.period.first, min(asked.period.last, asked.today)
+    if not is_of_single_walls(asked):
+        digits = await kept_rows.sample(session, first, last, most_in_days)
+        days = await ledger.by_holder(session, asked, digits)
+        return await _paid_after(session, asked, days, "subscribe_wall_at", digits)
     gone = await kept_rows.gone_before(session, first, last)
     if gone is not None:
         return [line_of(lambda _: kept_rows.deleted(gone), asked.steps, each) for each in SHARES]
     digits = await kept_rows.sample(session, first, last, most)
     # Told apart by kind, walls to register are among them, too.
     kinds = [] if "wall" in {asked.split, *asked.chosen} else [AccessEntry.wall == SUBSCRIBE]
-    found = await _paid_after(session, asked, met_walls(asked, digits, *kinds), "at")
-    if digits:
-        sample = Cell(kept_rows.rate(digits))
-        found.append(line_of(lambda _: sample, asked.steps, "sample"))
-    return found
+    return await _paid_after(session, asked, met_walls(asked, digits, *kinds), "at", digits)
 
 
-async def _paid_after(session: AsyncSession, asked: Asked, walls: Subquery, at: str) -> list[Line]:
-    """`at` is the column with the time of a wall."""
-    paid = await _after_the_first(session, asked, walls, at, _payments())
-    begun = await _after_the_first(session, asked, walls, at, _checkouts())
+async def _paid_after(
+    session: AsyncSession, asked: Asked, walls: Subquery, at: str, digits: int
+) -> list[Line]:
+    """`at` is the column with the time of a wall. With `digits` the walls are those of a sample."""
+    events = {"paid": _payments(digits), "begun": _checkouts(digits)}
+    found = await _after_the_first(session, asked, walls, at, events)
+    paid, begun = found["paid"], found["begun"]
 
     def lines(split: str) -> list[Line]:
 
@@ -117,25 +121,32 @@ async def _paid_after(session: AsyncSession, asked: Asked, walls: Subquery, at: 
         shares |= {"left_at_checkout": part(in_checkout), "left_at_wall": part(at_wall)}
         return [line_of(make, asked.steps, name, split=split) for name, make in shares.items()]
 
-    return [line for split in splits_of(asked, paid.splits) for line in lines(split)]
+    made = [line for split in splits_of(asked, paid.splits) for line in lines(split)]
+    return [*made, *kept_rows.sample_line(asked, digits)]
 
 
-async def registration_funnel(session: AsyncSession, asked: Asked) -> list[Line]:
+async def registration_funnel(
+    session: AsyncSession, asked: Asked, most: int = kept_rows.MOST_IN_DAYS
+) -> list[Line]:
     """Holders who met a wall to register, and of these those who asked for a sign-in mail, registered and
     paid, by 30 days.
 
-    Of those who registered, how long it took, and how much they read on the way.
+    Of those who registered, how long it took, and how much they read on the way. By source of more than `most` rows
+    a sample of the holders is looked at.
     """
     if not asked.split and not asked.chosen:
         return await _registered_by_returns(session, asked)
+    last = min(asked.period.last, asked.today)
+    digits = await kept_rows.sample(session, asked.period.first, last, most)
     longer = replace(asked, period=replace(asked.period, last=asked.period.last + _LONGEST))
-    days = await ledger.by_holder(session, asked)
-    wall = "register_wall_at"
-    has_asked = await _after_the_first(session, asked, days, wall, asks())
+    days = await ledger.by_holder(session, asked, digits)
     known = await known_asks(session, asked)
-    registered = await _after_the_first(session, asked, days, wall, _registrations())
-    paid = await _after_the_first(session, asked, days, wall, _payments())
-    reads = await _reads(session, longer.among(()), _registrations())
+    events = {
+        "asked": asks(digits), "registered": _registrations(digits), "paid": _payments(digits),
+    }  # fmt: skip
+    after = await _after_the_first(session, asked, days, "register_wall_at", events)
+    has_asked, registered, paid = (after[name] for name in events)
+    reads = await _reads(session, longer.among(()), _registrations(digits), digits)
 
     def mean(split: str, of: Callable[[Place, str], Fraction]) -> Callable[[int | None], Cell]:
         def cell(at: Place) -> Cell:
@@ -167,7 +178,8 @@ async def registration_funnel(session: AsyncSession, asked: Asked) -> list[Line]
             line_of(mean(split, read), asked.steps, "articles", split=split),
         ]
 
-    return [line for split in splits_of(asked, registered.splits) for line in lines(split)]
+    found = [line for split in splits_of(asked, registered.splits) for line in lines(split)]
+    return [*found, *kept_rows.sample_line(asked, digits)]
 
 
 async def _paid_by_returns(session: AsyncSession, asked: Asked) -> list[Line]:
@@ -223,10 +235,11 @@ def _number(found: Distinct, measure: str) -> Callable[[Place], int]:
 
 
 async def _after_the_first(
-    session: AsyncSession, asked: Asked, days: Subquery, wall: str, events: Subquery
-) -> After:
-    """Who met the wall, and how long after the first one of the step the first event of each came."""
-    found = After()
+    session: AsyncSession, asked: Asked, days: Subquery, wall: str, events: Mapping[str, Subquery]
+) -> dict[str, After]:
+    """Who met the wall, and how long after the first one of the step the first event of each kind came."""
+    met: defaultdict[tuple[str, Place | None], int] = defaultdict(int)
+    found = {kind: After(met) for kind in events}
     holders = by_step_and_whole(
         asked.step_on(days.c.day), days, func.min,
         {"wall_at": days.c[wall], "wall_on": days.c.day}, days.c[wall].is_not(None),
@@ -240,21 +253,23 @@ async def _after_the_first(
         select(*by, func.count()).group_by(*by)
     ):
         for place in (None, *lasts[number:]) if step == WHOLE else (step,):
-            found.met[split, place] += count
-    happened = at_hand(events)
+            met[split, place] += count
+    of_kinds = [
+        select(literal(kind).label("kind"), of.c.whose, of.c.at) for kind, of in events.items()
+    ]
+    happened = at_hand(union_all(*of_kinds).subquery("events"))
+    known = (happened.c.kind, *grouping, holders.c.whose, holders.c.wall_at, holders.c.wall_on)
     joined = (
-        select(
-            *grouping, holders.c.whose, holders.c.wall_at, holders.c.wall_on,
-            func.min(happened.c.at, type_=UtcDateTime()),
-        )
+        select(*known, func.min(happened.c.at, type_=UtcDateTime()))
         .join(happened, happened.c.whose == holders.c.whose)
         .where(happened.c.at >= holders.c.wall_at)
-        .group_by(*grouping, holders.c.whose, holders.c.wall_at, holders.c.wall_on)
-    )  # fmt: skip
-    for step, split, whose, wall_at, wall_on, event_at in await session.execute(joined):
+        .group_by(*known)
+    )
+    for kind, step, split, whose, wall_at, wall_on, event_at in await session.execute(joined):
+        after = found[kind]
         for place in (last for last in lasts if wall_on <= last) if step == WHOLE else (step,):
-            found.waits[split, place][whose] = event_at - wall_at
-            found.walls[split, place, whose] = wall_at
+            after.waits[split, place][whose] = event_at - wall_at
+            after.walls[split, place, whose] = wall_at
     return found
 
 
@@ -269,10 +284,10 @@ def _within(
 
 
 async def _reads(
-    session: AsyncSession, asked: Asked, events: Subquery
+    session: AsyncSession, asked: Asked, events: Subquery, digits: int
 ) -> Mapping[str, Mapping[date, int]]:
     """The number of reads by day of each holder to whom one of the events happened."""
-    days = await ledger.by_holder(session, asked)
+    days = await ledger.by_holder(session, asked, digits)
     happened = at_hand(events)
     rows = (
         select(days.c.whose, days.c.day, func.sum(days.c.reads))
@@ -286,14 +301,17 @@ async def _reads(
     return found
 
 
-def _payments() -> Subquery:
+def _payments(digits: int) -> Subquery:
     """The first payment of each reader: when a subscription first brought something, or a pass, no gift."""
+    row = Subscription
     brought = (
-        select(Subscription.reader_id, MovementRow.at)
-        .join(Subscription, Subscription.id == MovementRow.subscription_id)
-        .where(MovementRow.to_plan.is_not(None))
+        select(row.reader_id, MovementRow.at)
+        .join(row, row.id == MovementRow.subscription_id)
+        .where(MovementRow.to_plan.is_not(None), *_of(row.reader_id.expression, digits))
     )
-    passes = select(Pass.reader_id, Pass.paid_at).where(Pass.offer_id.not_in(gift_offers()))
+    passes = select(Pass.reader_id, Pass.paid_at).where(
+        Pass.offer_id.not_in(gift_offers()), *_of(Pass.reader_id.expression, digits)
+    )
     payments = union_all(brought, passes).subquery("payments")
     return (
         select(
@@ -305,19 +323,20 @@ def _payments() -> Subquery:
     )
 
 
-def _registrations() -> Subquery:
+def _of(reader: ColumnElement[Any], digits: int) -> list[ColumnElement[bool]]:
+    """The readers of a sample."""
+    return [kept_rows.is_sampled_reader(reader, digits)] if digits else []
+
+
+def _registrations(digits: int) -> Subquery:
     """When each reader verified an address."""
     return (
         select((literal(READER) + Reader.id).label("whose"), Reader.email_verified_at.label("at"))
-        .where(Reader.email_verified_at.is_not(None))
+        .where(Reader.email_verified_at.is_not(None), *_of(Reader.id.expression, digits))
         .subquery("registrations")
     )
 
 
-def _checkouts() -> Subquery:
+def _checkouts(digits: int) -> Subquery:
     """When checkouts began, gifts for others left out."""
-    buyer = func.coalesce(
-        literal(READER) + Checkout.reader_id, literal(DEVICE) + Checkout.device_id
-    )
-    rows = select(buyer.label("holder"), Checkout.created_at.label("at")).where(is_for_oneself())
-    return ledger.with_whose(rows.subquery("clicks")).subquery("checkouts")
+    return by_buyer(Checkout.created_at.label("at"), digits=digits).subquery("checkouts")

@@ -1,17 +1,28 @@
-"""The access ledger's own rows: since when they are kept, and a sample of holders where there are many."""
+"""Rows by holder: since when the access ledger keeps its own, and a sample of holders where there are many.
+
+Who is in a sample is in it with all their devices, whatever these are called, so that nobody is half in it.
+"""
 
 from datetime import date, timedelta
 from fractions import Fraction
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, Select, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import AccessEntry, RolledDay
+from service.db.tables import AccessEntry, ReaderDevice, RolledDay
 from service.identity.devices import SAMPLED
 from service.metering.store import DEVICE, READER
-from service.reports.cells import Cell, none
+from service.reports.asked import Asked
+from service.reports.cells import Cell, Line, line_of, none
+from service.reports.figure import SAMPLE
 
+MOST_ROWS = 200_000
+"""Of the ledger: of more a sample of the holders is looked at."""
+MOST_IN_DAYS = 1_000_000
+"""Of the ledger, where days of holders are looked at, which hold some rows each."""
 _DIGITS = 16
+Rows = Select[*tuple[Any, ...]]
 
 
 async def gone_before(session: AsyncSession, first: date, last: date) -> date | None:
@@ -70,8 +81,54 @@ def on_days(first: date, last: date) -> ColumnElement[bool]:
 
 
 def sampled(digits: int) -> list[ColumnElement[bool]]:
-    """The holders of the sample: a sixteenth for each digit with which their names begin."""
+    """The ledger's rows of the sample, holder by holder: a reader's devices are in it by their own names."""
+    return [is_sampled(AccessEntry.holder.expression, digits)] if digits else []
+
+
+def is_sampled(name: ColumnElement[Any], digits: int) -> ColumnElement[bool]:
+    """Of a holder, or of whose a row is: a sixteenth for each digit with which their names begin."""
+    return or_(_begins(name, f"{DEVICE}dev_", digits), is_sampled_reader(name, digits, READER))
+
+
+def is_sampled_reader(
+    id_: ColumnElement[Any], digits: int, before: str = ""
+) -> ColumnElement[bool]:
+    """The same of a reader's id."""
+    return _begins(id_, f"{before}rdr_", digits)
+
+
+def is_sampled_device(id_: ColumnElement[Any], digits: int) -> ColumnElement[bool]:
+    """By its own name: of a linked one it is the reader's that counts."""
+    return _begins(id_, "dev_", digits)
+
+
+def sampled_devices(digits: int) -> CompoundSelect[str]:
+    """Linked ones that are in the sample by their own names, or by those of their readers."""
+    link = ReaderDevice
+    by_name = is_sampled_device(link.device_id.expression, digits)
+    by_reader = is_sampled_reader(link.reader_id.expression, digits)
+    return select(link.device_id).where(by_name).union(select(link.device_id).where(by_reader))
+
+
+def of_sample(rows: Rows, holder: ColumnElement[str], digits: int) -> list[Rows]:
+    """The rows of the sample and of some devices more, of which `with_whose` knows that they aren't in it.
+
+    In two parts, so that the database finds each by an index; without digits all rows.
+    """
     if not digits:
-        return []
-    prefixes = [f"{DEVICE}dev_{SAMPLED * digits}", f"{READER}rdr_{SAMPLED * digits}"]
-    return [or_(*(AccessEntry.holder.between(each, f"{each}g") for each in prefixes))]
+        return [rows]
+    by_name = is_sampled(holder, digits)
+    devices = sampled_devices(digits).subquery("devices")
+    by_device = holder.in_(select(literal(DEVICE) + devices.c.device_id))
+    return [rows.where(by_name), rows.where(by_device, ~by_name)]
+
+
+def sample_line(asked: Asked, digits: int) -> list[Line]:
+    """The share of holders that was looked at, where it isn't all of them."""
+    part = Cell(rate(digits))
+    return [line_of(lambda _: part, asked.steps, SAMPLE)] if digits else []
+
+
+def _begins(name: ColumnElement[Any], beginning: str, digits: int) -> ColumnElement[bool]:
+    first = beginning + SAMPLED * digits
+    return name.between(first, f"{first}g")

@@ -3,12 +3,22 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, func, literal, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Subquery,
+    and_,
+    func,
+    literal,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import AccessEntry, HolderDay, LedgerDay, ReaderDevice, RolledDay
 from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked
+from service.reports.queries import kept_rows
 from service.reports.queries.touched import with_split
 from service.reports.rollups import holder_days, ledger_days
 
@@ -18,33 +28,42 @@ async def by_article(session: AsyncSession, asked: Asked) -> Subquery:
     return await _days(session, asked, LedgerDay, ledger_days())
 
 
-async def days_of_holders(session: AsyncSession, asked: Asked) -> Subquery:
-    """The rows of `HolderDay` in the period."""
-    return await _days(session, asked, HolderDay, holder_days())
+async def days_of_holders(session: AsyncSession, asked: Asked, digits: int = 0) -> Subquery:
+    """The rows of `HolderDay` in the period; with `digits` those of a sample of the holders (kept_rows.py)."""
+    return await _days(session, asked, HolderDay, holder_days(), digits)
 
 
-async def by_holder(session: AsyncSession, asked: Asked) -> Subquery:
-    """The rows of `HolderDay` in the period with `whose`, and with `split` where a source is asked for."""
-    days = await days_of_holders(session, asked)
-    return with_split(with_whose(days).subquery("whose_days"), asked).subquery("split_days")
+async def by_holder(session: AsyncSession, asked: Asked, digits: int = 0) -> Subquery:
+    """The same with `whose`, and with `split` where a source is asked for."""
+    days = await days_of_holders(session, asked, digits)
+    return with_split(with_whose(days, digits).subquery("whose_days"), asked).subquery("split_days")
 
 
-def with_whose(rows: Subquery) -> Select[Any]:
-    """Rows that have a holder, with `whose`: the reader that a device belongs to, else the holder."""
+def with_whose(rows: Subquery, digits: int = 0) -> Select[Any]:
+    """Rows that have a holder, with `whose`: the reader that a device belongs to, else the holder.
+
+    With `digits` those of a sample, where the rows are `kept_rows.of_sample`.
+    """
     # By the device's own name, which SQLite finds by an index.
     device = func.substr(rows.c.holder, len(DEVICE) + 1)
-    joined = (
-        select(ReaderDevice.device_id, func.min(ReaderDevice.reader_id).label("reader_id"))
-        .group_by(ReaderDevice.device_id)
-        .subquery("joined")
-    )
-    whose = func.coalesce(literal(READER) + joined.c.reader_id, rows.c.holder).label("whose")
+    links = select(
+        ReaderDevice.device_id, func.min(ReaderDevice.reader_id).label("reader_id")
+    ).group_by(ReaderDevice.device_id)
+    if digits:
+        links = links.where(ReaderDevice.device_id.in_(kept_rows.sampled_devices(digits)))
+    joined = links.subquery("joined")
+    whose = func.coalesce(literal(READER) + joined.c.reader_id, rows.c.holder)
     linked = and_(joined.c.device_id == device, rows.c.holder.startswith(DEVICE))
-    return select(rows, whose).outerjoin(joined, linked)
+    found = select(rows, whose.label("whose")).outerjoin(joined, linked)
+    return found.where(kept_rows.is_sampled(whose, digits)) if digits else found
 
 
 async def _days(
-    session: AsyncSession, asked: Asked, table: type[HolderDay | LedgerDay], live: Select[Any]
+    session: AsyncSession,
+    asked: Asked,
+    table: type[HolderDay | LedgerDay],
+    live: Select[Any],
+    digits: int = 0,
 ) -> Subquery:
     first, last = asked.period.first, min(asked.period.last, asked.today)
     rolled = set(
@@ -56,11 +75,16 @@ async def _days(
     rest = [day for day in all_days if day not in rolled]
     columns = list(table.__table__.columns)
     added_up = select(*columns).where(table.day >= first, table.day <= last)
+    holder = HolderDay.holder.expression
     if not rest:
-        return added_up.subquery("days")
+        return union_all(*kept_rows.of_sample(added_up, holder, digits)).subquery("days")
     unrolled: ColumnElement[bool] = AccessEntry.day.in_(rest)
     if len(rest) == len(all_days):
         unrolled = AccessEntry.day.between(first, last)
     # Another process may add one of them up between these two statements.
     added_up = added_up.where(table.day.not_in(rest))
-    return union_all(added_up, live.where(unrolled)).subquery("days")
+    late = AccessEntry.holder.expression
+    return union_all(
+        *kept_rows.of_sample(added_up, holder, digits),
+        *kept_rows.of_sample(live.where(unrolled), late, digits),
+    ).subquery("days")

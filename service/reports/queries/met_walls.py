@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Subquery, func, literal, select
+from sqlalchemy import Subquery, func, literal, select, union_all
 
 from service.db.tables import AccessEntry, Article
 from service.reports.asked import Asked, Dimensions
@@ -12,8 +12,6 @@ from service.reports.queries.ledger import with_whose
 from service.reports.queries.touched import with_split
 
 WALLS = ("wall", "audience", "prompt", "section")
-MOST_ROWS = 200_000
-"""Of the ledger: of more a sample of the holders is looked at."""
 
 
 def met_walls(asked: Asked, digits: int, *conditions: Any) -> Subquery:
@@ -31,12 +29,15 @@ def met_walls(asked: Asked, digits: int, *conditions: Any) -> Subquery:
         select(entry.day, entry.at, entry.holder, of_walls.split_of(dimensions).label("split"))
         .outerjoin(Article, Article.id == entry.article_id)
         .where(
-            entry.wall.is_not(None), kept_rows.on_days(first, last), *kept_rows.sampled(digits),
+            entry.wall.is_not(None), kept_rows.on_days(first, last),
             *of_walls.filters(dimensions), *conditions,
         )
-        .subquery("walls")
     )  # fmt: skip
-    return with_split(with_whose(rows).subquery("whose_walls"), asked).subquery("split_walls")
+    sample = kept_rows.of_sample(rows, entry.holder.expression, digits)
+    walls = union_all(*sample).subquery("walls")
+    return with_split(with_whose(walls, digits).subquery("whose_walls"), asked).subquery(
+        "split_walls"
+    )
 
 
 def is_of_single_walls(asked: Asked) -> bool:

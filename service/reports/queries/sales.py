@@ -93,10 +93,10 @@ async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
 
 def registered(asked: Asked) -> Subquery:
     """Readers who verified an address in the period: `id`, `at` and `split`."""
-    reader = (literal(READER) + Reader.id).label("holder")
+    reader = (literal(READER) + Reader.id).label("whose")
     verified = Reader.email_verified_at
     known = (
-        select(Reader.id, reader, reader.label("whose"), verified.label("at"))
+        select(Reader.id, reader, verified.label("at"))
         .where(verified >= asked.since, verified < asked.until)
         .subquery("verified")
     )

@@ -11,7 +11,7 @@ from service.reports.led import SOURCES, dimensions
 
 
 def with_split(rows: Subquery, asked: Asked) -> Select[Any]:
-    """Rows that have `holder` and `whose`, those of the asked sources alone.
+    """Rows that have `whose`, and `holder` where that may be another; those of the asked sources alone.
 
     They get `split`, by source where that is asked for; else it is that of the rows, or empty.
     """
@@ -20,18 +20,18 @@ def with_split(rows: Subquery, asked: Asked) -> Select[Any]:
     by_source = asked.among(SOURCES)
     if not by_source.split and not by_source.chosen:
         return select(*columns, split.label("split"))
-    # What led a device here goes along to its reader at the sign-in; after a purchase alone it doesn't.
     own, device = aliased(Touches), aliased(Touches)
-    of_reader, of_device = dimensions(own), dimensions(device)
-    known: Dimensions = {
-        name: case((own.holder.is_not(None), of_reader[name]), else_=of_device[name])
-        for name in SOURCES
-    }
+    known: Dimensions = dimensions(own)
+    if "holder" in rows.c:
+        # What led a device here goes along to its reader at the sign-in; after a purchase alone it doesn't.
+        of_reader, of_device = known, dimensions(device)
+        known = {
+            name: case((own.holder.is_not(None), of_reader[name]), else_=of_device[name])
+            for name in SOURCES
+        }
     if by_source.split:
         split = by_source.split_of(known)
-    return (
-        select(*columns, split.label("split"))
-        .outerjoin(own, own.holder == rows.c.whose)
-        .outerjoin(device, device.holder == rows.c.holder)
-        .where(*by_source.filters(known))
-    )
+    found = select(*columns, split.label("split")).outerjoin(own, own.holder == rows.c.whose)
+    if "holder" in rows.c:
+        found = found.outerjoin(device, device.holder == rows.c.holder)
+    return found.where(*by_source.filters(known))

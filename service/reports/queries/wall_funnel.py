@@ -3,21 +3,20 @@
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Subquery, func, literal, select
+from sqlalchemy import Select, Subquery, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import Checkout, Offer
-from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, share
 from service.reports.led import SOURCES
 from service.reports.queries import kept_rows
 from service.reports.queries.counting import WHOLE
 from service.reports.queries.holders import at_hand, by_step_and_whole, place_of, splits_of
-from service.reports.queries.ledger import with_whose
-from service.reports.queries.met_walls import MOST_ROWS, WALLS, met_walls
-from service.reports.queries.purchases import is_for_oneself, is_purchase
+from service.reports.queries.met_walls import WALLS, met_walls
+from service.reports.queries.purchases import by_buyer, is_purchase
 from service.reports.queries.waited import Place, had_since, once_over
 
 AFTER = timedelta(days=7)
@@ -28,7 +27,9 @@ _Counts = defaultdict[Place | None, int]
 _BySplit = defaultdict[str, _Counts]
 
 
-async def wall_funnel(session: AsyncSession, asked: Asked, most: int = MOST_ROWS) -> list[Line]:
+async def wall_funnel(
+    session: AsyncSession, asked: Asked, most: int = kept_rows.MOST_ROWS
+) -> list[Line]:
     """Distinct holders who met a wall, and of these who began a checkout and completed one in time.
 
     Of more than `most` rows a sample of the holders is looked at, and a line says which share of them.
@@ -40,7 +41,7 @@ async def wall_funnel(session: AsyncSession, asked: Asked, most: int = MOST_ROWS
     digits = await kept_rows.sample(session, first, last, most)
     walls = _walls(asked, digits)
     met = await _met(session, asked, walls)
-    begun, paid = await _went_on(session, asked, walls)
+    begun, paid = await _went_on(session, asked, walls, digits)
 
     def lines(split: str) -> list[Line]:
         # Who met a wall and bought nothing chose no offer: all who met one are the whole of each.
@@ -66,10 +67,7 @@ async def wall_funnel(session: AsyncSession, asked: Asked, most: int = MOST_ROWS
 
     found = begun if asked.split in OFFERS else met
     made = [line for split in splits_of(asked, found) for line in lines(split)]
-    if digits:
-        sample = Cell(kept_rows.rate(digits))
-        made.append(line_of(lambda _: sample, asked.steps, "sample"))
-    return made
+    return [*made, *kept_rows.sample_line(asked, digits)]
 
 
 def _walls(asked: Asked, digits: int) -> Subquery:
@@ -96,28 +94,24 @@ async def _met(session: AsyncSession, asked: Asked, walls: Subquery) -> _BySplit
 
 
 async def _went_on(
-    session: AsyncSession, asked: Asked, walls: Subquery
+    session: AsyncSession, asked: Asked, walls: Subquery, digits: int
 ) -> tuple[_BySplit, _BySplit]:
     """Of the holders who met a wall, who began a checkout in time, and who completed such a one."""
     of_offers = asked.among(OFFERS)
     dimensions: Dimensions = {"offer": Offer.id.expression}
-    buyer = func.coalesce(
-        literal(READER) + Checkout.reader_id, literal(DEVICE) + Checkout.device_id
-    )
-    clicks = (
-        select(
-            buyer.label("holder"), Checkout.created_at, is_purchase().label("is_paid"),
-            of_offers.split_of(dimensions).label("offer"),
-        )
-        .join(Offer, Offer.id == Checkout.offer_id)
-        .where(
-            Checkout.created_at >= asked.since, Checkout.created_at < asked.until + AFTER,
-            is_for_oneself(),
+
+    def only(rows: Select[Any]) -> Select[Any]:
+        return rows.join(Offer, Offer.id == Checkout.offer_id).where(
+            Checkout.created_at >= asked.since,
+            Checkout.created_at < asked.until + AFTER,
             *of_offers.filters(dimensions),
         )
-        .subquery("clicks")
+
+    clicks = by_buyer(
+        Checkout.created_at.expression, is_purchase().label("is_paid"),
+        of_offers.split_of(dimensions).label("offer"), digits=digits, only=only,
     )  # fmt: skip
-    theirs = at_hand(with_whose(clicks).subquery("whose_clicks"))
+    theirs = at_hand(clicks.subquery("whose_clicks"))
     joined = (
         select(
             walls.c.step, walls.c.split, walls.c.whose, walls.c.wall_at, walls.c.wall_on,

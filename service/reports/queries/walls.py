@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable
 
-from sqlalchemy import Select, Subquery, case, func, literal, select
+from sqlalchemy import Select, Subquery, case, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.reasons import REASONS
@@ -25,20 +25,24 @@ from service.reports.queries.holders import (
 from service.reports.queries.touched import with_split
 from service.reports.returns import ANY, REGISTER, SUBSCRIBE, WALL
 
-MOST_ROWS = 200_000
 DEPTHS = ("0", "1", "2", "3", "4", "5", "6-10", "11+")
 GRANTED = tuple(name for name, row in REASONS.items() if row.granted and row.by_reader)
 _LAST_SINGLE_DEPTH, _LAST_RANGE_DEPTH = 5, 10
 
 
-async def stop_rate(session: AsyncSession, asked: Asked, most: int = MOST_ROWS) -> list[Line]:
+async def stop_rate(
+    session: AsyncSession,
+    asked: Asked,
+    most: int = kept_rows.MOST_ROWS,
+    most_in_days: int = kept_rows.MOST_IN_DAYS,
+) -> list[Line]:
     """Distinct holders who met a wall ÷ distinct holders who read or met one.
 
-    By section of more than `most` rows a sample of the holders is looked at.
+    By section of more than `most` rows a sample of the holders is looked at, by source of more than `most_in_days`.
     """
     by_section = asked.among(["section"])
+    first, last = asked.period.first, min(asked.period.last, asked.today)
     if by_section.split or by_section.chosen:
-        first, last = asked.period.first, min(asked.period.last, asked.today)
         gone = await kept_rows.gone_before(session, first, last)
         if gone is not None:
             return [
@@ -47,14 +51,14 @@ async def stop_rate(session: AsyncSession, asked: Asked, most: int = MOST_ROWS) 
             ]
         digits = await kept_rows.sample(session, first, last, most)
         lines = _stop_rates(asked, await _met_in(session, asked, _in_sections(asked, digits)))
-        if digits:
-            share_of_holders = Cell(kept_rows.rate(digits))
-            lines.append(line_of(lambda _: share_of_holders, asked.steps, "sample"))
-        return lines
+        return [*lines, *kept_rows.sample_line(asked, digits)]
     if not asked.split and not asked.chosen:
         together = await distinct(session, asked, ANY, WALL, SUBSCRIBE, REGISTER)
         return _stop_rates(asked, {"": together})
-    return _stop_rates(asked, await _met_in(session, asked, await ledger.by_holder(session, asked)))
+    digits = await kept_rows.sample(session, first, last, most_in_days)
+    days = await ledger.by_holder(session, asked, digits)
+    lines = _stop_rates(asked, await _met_in(session, asked, days))
+    return [*lines, *kept_rows.sample_line(asked, digits)]
 
 
 def _stop_rates(asked: Asked, found: dict[str, Distinct]) -> list[Line]:
@@ -81,13 +85,12 @@ def _in_sections(asked: Asked, digits: int) -> Subquery:
             *(column.label(name) for name, column in at.items()),
         )
         .outerjoin(Article, Article.id == entry.article_id)
-        .where(
-            kept_rows.on_days(first, last), *kept_rows.sampled(digits),
-            *by_section.filters(dimensions),
-        )
-        .subquery("in_sections")
+        .where(kept_rows.on_days(first, last), *by_section.filters(dimensions))
     )  # fmt: skip
-    return with_split(ledger.with_whose(rows).subquery("whose_rows"), asked).subquery("split_rows")
+    sample = kept_rows.of_sample(rows, entry.holder.expression, digits)
+    sections = union_all(*sample).subquery("in_sections")
+    whose = ledger.with_whose(sections, digits).subquery("whose_rows")
+    return with_split(whose, asked).subquery("split_rows")
 
 
 async def _met_in(session: AsyncSession, asked: Asked, days: Subquery) -> dict[str, Distinct]:
@@ -113,8 +116,13 @@ async def _met_in(session: AsyncSession, asked: Asked, days: Subquery) -> dict[s
     return by_split if asked.split else {"": by_split.get("", Distinct(found[""], {}))}
 
 
-async def meter_depth(session: AsyncSession, asked: Asked) -> list[Line]:
-    """Distinct holders of each step by the number of metered articles that they used."""
+async def meter_depth(
+    session: AsyncSession, asked: Asked, most: int = kept_rows.MOST_IN_DAYS
+) -> list[Line]:
+    """Distinct holders of each step by the number of metered articles that they used.
+
+    By source or meter of more than `most` rows they are those of a sample, multiplied.
+    """
     if asked.period.interval not in DEPTH_INTERVALS:
         why = "No meter runs for longer than a month: choose the interval day, week or month."
         return [line_of(lambda _: none(why), asked.steps, name) for name in DEPTHS]
@@ -125,19 +133,25 @@ async def meter_depth(session: AsyncSession, asked: Asked) -> list[Line]:
             return [
                 line_of(lambda _: kept_rows.deleted(gone), asked.steps, name) for name in DEPTHS
             ]
+    digits = 0
+    if asked.split or asked.chosen:
+        last = min(asked.period.last, asked.today)
+        digits = await kept_rows.sample(session, asked.period.first, last, most)
+    enlarged = kept_rows.rate(digits).denominator
     found: dict[str, BySplit] = defaultdict(counted)
-    for (step, split, used), count in (await depths(session, asked)).items():
+    for (step, split, used), count in (await depths(session, asked, digits)).items():
         for place in (step, None):
-            found[_depth(used)][split][place] += count
+            found[_depth(used)][split][place] += count * enlarged
 
     def number(of: Counts) -> Callable[[int | None], Cell]:
         return lambda at: Cell(of[at])
 
-    return [
+    lines = [
         line_of(number(found[name][split]), asked.steps, name, split=split)
         for split in splits_of(asked, *found.values())
         for name in DEPTHS
     ]
+    return [*lines, *kept_rows.sample_line(asked, digits)]
 
 
 async def access_mix(session: AsyncSession, asked: Asked) -> list[Line]:

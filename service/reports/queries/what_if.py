@@ -51,10 +51,7 @@ async def what_if(session: AsyncSession, asked: Asked, most: int = MOST_REPLAYED
         for kind in KINDS
         for limit in (AS_IT_WAS, *LIMITS)
     ]
-    if digits:
-        rate_of_sample = Cell(kept_rows.rate(digits))
-        lines.append(line_of(lambda _: rate_of_sample, asked.steps, "sample"))
-    return lines
+    return [*lines, *kept_rows.sample_line(asked, digits)]
 
 
 async def _begins(session: AsyncSession, asked: Asked, first: date, last: date) -> date:
