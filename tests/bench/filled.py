@@ -1,0 +1,117 @@
+"""A PostgreSQL database with subscribers, two years of what they bought and paid, and a year of what they read."""
+
+import asyncio
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from time import perf_counter, process_time
+
+from sqlalchemy import text
+
+from service.clock import Clocks
+from service.db import migrate
+from service.db.context import Context
+from service.db.load import load
+from service.db.session import Database
+from service.demo.multitude import Multitude
+from service.reports.article_sale_rollup import count_article_sales
+from service.reports.day_rollup import count_days
+from service.reports.money_rollup import roll_up_money
+from service.reports.movement_rollup import roll_up_movements
+from service.reports.promotion_rollup import look_up_promotions
+from service.reports.renewal_rollup import count_renewals
+from service.reports.scheduled_rollup import look_up_scheduled
+from service.reports.source_rollup import roll_up_sources
+from service.reports.trial_rollup import look_up_trials
+from service.settings import Settings
+from tests.bench import copied
+from tests.bench.bare import without_indexes
+
+MOST_INVENTED = 50_000
+"""Subscribers. Of more a part is invented, and copied."""
+PATIENCE = 3_600.0
+"""Seconds: an index of twenty million rows takes its time."""
+_HALVES = 2
+
+
+async def filled(url: str, subscribers: int, say: copied.Say) -> int:
+    """How many there are in the end: a multiple of what was invented."""
+    settings, clocks = Settings(_env_file=None, database_url=url, time_zone="UTC"), Clocks()
+    await migrate.prepare(url)
+    database, began = Database(url, patience=PATIENCE), perf_counter()
+    times = -(-subscribers // MOST_INVENTED)
+    of = Multitude(subscribers // times, clocks.business().date())
+
+    def progress(line: str) -> None:
+        say(f"{perf_counter() - began:6.0f} s  {line}")
+
+    try:
+        async with without_indexes(database):
+            await _fill(url, of, say)
+            progress(f"{of.subscribers:,} subscribers invented")
+        progress(f"indexed, after {process_time():.0f} s of Python here")
+        await _add_up(Context(settings, clocks, database), progress)
+        if times > 1:
+            async with without_indexes(database):
+                await copied.multiply(database, times, say)
+                progress(f"{of.subscribers * times:,} subscribers copied")
+            progress("indexed again")
+        await copied.keep_ledger(database, clocks.business().date())
+        async with database.transaction() as session:
+            await session.execute(text("ANALYZE"))
+        progress("ledger of some holders stored, all tables looked over for the planner")
+    finally:
+        await database.dispose()
+    return of.subscribers * times
+
+
+async def _fill(url: str, of: Multitude, say: copied.Say) -> None:
+    """In two processes, a half of the tables each."""
+    loop = asyncio.get_running_loop()
+    with ProcessPoolExecutor(_HALVES, mp_context=get_context("spawn")) as pool:
+        await asyncio.gather(
+            *(loop.run_in_executor(pool, _fill_half, url, of, half, say) for half in range(_HALVES))
+        )
+
+
+def _fill_half(url: str, of: Multitude, half: int, say: copied.Say) -> None:
+    async def run() -> None:
+        database = Database(url, patience=PATIENCE)
+        for number, (table, columns, rows) in enumerate(of.tables()):
+            if number % _HALVES == half:
+                began, count = perf_counter(), 0
+                async for done in load(database, table, columns, rows):
+                    count = done
+                took = perf_counter() - began
+                say(f"         {table.__tablename__}: {count:,} rows in {took:.0f} s")
+        await database.dispose()
+
+    asyncio.run(run())
+
+
+async def _add_up(context: Context, progress: copied.Say) -> None:
+    """As the background tasks do, from nothing."""
+
+    async def movements() -> None:
+        await roll_up_movements(context)
+        progress("movements added up")
+        await roll_up_sources(context)
+        progress("movements added up by source")
+
+    async def books() -> None:
+        await roll_up_money(context)
+        progress("money added up")
+        await look_up_trials(context)
+        await look_up_promotions(context)
+        await look_up_scheduled(context)
+        progress("trials, promotion codes and scheduled ends looked up")
+
+    async def days() -> None:
+        await count_days(context)
+        await count_article_sales(context)
+        progress("days of holders and sales of articles counted")
+
+    async with context.database.transaction() as session:
+        await session.execute(text("ANALYZE"))
+    await asyncio.gather(movements(), books(), days())
+    await count_renewals(context)
+    progress("renewals counted")
