@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.reports.asked import Asked
-from service.reports.cells import NOT_YET, Cell, Line, Unit, line_of, none
+from service.reports.cells import NOT_YET, SAMPLE, Cell, Line, Unit, line_of, none
 from service.reports.listed import Listing
 from service.reports.metrics import Definition
 from service.reports.period import NotAsked
@@ -26,8 +26,6 @@ OVER_TIME_WORDS: Mapping[OverTime, str] = MappingProxyType({
 })  # fmt: skip
 MOST_VALUES = 100
 """Of a split: those with most."""
-SAMPLE = "sample"
-"""The series that says how large a sample is, where one was taken."""
 _NO_SHARE = Cell(None, "There was nothing to divide by.", 0, 0)
 _NO_ROWS: Mapping[Unit, Cell] = MappingProxyType({
     "count": Cell(0), "readers": Cell(0), "percent": _NO_SHARE, "times": _NO_SHARE, "days": _NO_SHARE,

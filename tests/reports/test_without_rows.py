@@ -3,7 +3,8 @@
 import pytest
 
 from service.db.session import Database
-from service.reports.figure import SAMPLE, Figure
+from service.reports.cells import SAMPLE
+from service.reports.figure import Figure
 from service.reports.registry import FIGURES
 from tests.databases import on_sqlite
 from tests.reports.figures_asked import asked, lines_of

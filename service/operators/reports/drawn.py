@@ -6,8 +6,8 @@ from fractions import Fraction
 
 from service.operators.reports.charts import NARROW, WIDE, Chart, bar_chart, line_chart
 from service.operators.reports.shown import Behind, name_of
-from service.reports.cells import Line, Unit
-from service.reports.figure import SAMPLE, Figure, Parts
+from service.reports.cells import SAMPLE, Line, Unit
+from service.reports.figure import Figure, Parts
 from service.reports.report_schemas import Report
 
 MOST_DRAWN = 8

@@ -18,11 +18,11 @@ from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, ratio, share
 from service.reports.queries import kept_rows, ledger
 from service.reports.queries.asks import asks, known_asks
+from service.reports.queries.clicks import by_buyer
 from service.reports.queries.counting import WHOLE
 from service.reports.queries.distinct import Distinct, distinct
 from service.reports.queries.holders import at_hand, by_step_and_whole, splits_of
 from service.reports.queries.met_walls import is_of_single_walls, met_walls
-from service.reports.queries.purchases import by_buyer
 from service.reports.queries.waited import Place, had_since, once_over
 from service.reports.returns import (
     ASKED,

@@ -14,8 +14,7 @@ from service.db.tables import AccessEntry, ReaderDevice, RolledDay
 from service.identity.devices import SAMPLED
 from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked
-from service.reports.cells import Cell, Line, line_of, none
-from service.reports.figure import SAMPLE
+from service.reports.cells import SAMPLE, Cell, Line, line_of, none
 
 MOST_ROWS = 200_000
 """Of the ledger: of more a sample of the holders is looked at."""

@@ -13,10 +13,11 @@ from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, share
 from service.reports.led import SOURCES
 from service.reports.queries import kept_rows
+from service.reports.queries.clicks import by_buyer
 from service.reports.queries.counting import WHOLE
 from service.reports.queries.holders import at_hand, by_step_and_whole, place_of, splits_of
 from service.reports.queries.met_walls import WALLS, met_walls
-from service.reports.queries.purchases import by_buyer, is_purchase
+from service.reports.queries.purchases import is_purchase
 from service.reports.queries.waited import Place, had_since, once_over
 
 AFTER = timedelta(days=7)
