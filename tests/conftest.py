@@ -109,6 +109,12 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def template_file(migrated_file: Path) -> Path:
+    """What each test's SQLite database is a copy of; a folder may have one with rows in it."""
+    return migrated_file
+
+
+@pytest.fixture(scope="session")
 def migrated_name(postgres_server: PostgresServer) -> str:
     """The name of a migrated PostgreSQL database, to be copied."""
     name = f"template_{secrets.token_hex(6)}"
@@ -140,7 +146,7 @@ def database_url(request: pytest.FixtureRequest, sqlite_folder: Path) -> Iterato
     """The URL of a database, migrated and without rows, that is nobody else's."""
     if request.param == "sqlite":
         path = sqlite_folder / "paywall.db"
-        shutil.copyfile(request.getfixturevalue("migrated_file"), path)
+        shutil.copyfile(request.getfixturevalue("template_file"), path)
         yield f"sqlite:///{path}"
         return
     databases: EmptiedDatabases = request.getfixturevalue("emptied_databases")

@@ -277,24 +277,24 @@ async def test_the_trail_says_what_each_rule_saw(paywall: Paywall) -> None:
 async def test_what_is_not_known_is_said(paywall: Paywall, clocks: MovingClocks) -> None:
     before = clocks.business()
     clocks.travel(timedelta(hours=1))
-    await paywall.publish("a", access={"level": "free"})
+    await paywall.publish("new", access={"level": "free"})
     reader = await paywall.sign_in("plan:digital")
     then = clocks.travel(timedelta(hours=1))
-    assert NO_BROWSER not in (await explained(paywall, reader, "a"))["unknown"]
+    assert NO_BROWSER not in (await explained(paywall, reader, "new"))["unknown"]
     clocks.travel(timedelta(hours=1))
-    await paywall.publish("a", access={"level": "metered"}, section="arts")
+    await paywall.publish("new", access={"level": "metered"}, section="arts")
     async with paywall.database.transaction() as session:
         await session.execute(update(Grant).values(recorded_since=None, updated_at=before))
         await session.execute(update(Grant).values(ends_at=then, updated_at=clocks.business()))
-    early = await explained(paywall, reader, "a", at=instant(before))
+    early = await explained(paywall, reader, "new", at=instant(before))
     assert (early["outcome"], early["level"]) == ("hidden", None)
     assert {NOT_THERE_YET, "The reader wasn't known yet."} <= set(early["unknown"])
-    middle = await explained(paywall, reader, "a", at=instant(then))
+    middle = await explained(paywall, reader, "new", at=instant(then))
     assert middle["reason"] == "free"
     assert CUT_AGAIN in middle["unknown"]
     assert any("1 of the reader's grants" in each for each in middle["unknown"])
-    assert (await explained(paywall, reader, "a"))["unknown"] == [NO_BROWSER]
-    ahead = await explained(paywall, reader, "a", at="2100-01-01T00:00:00Z")
+    assert (await explained(paywall, reader, "new"))["unknown"] == [NO_BROWSER]
+    ahead = await explained(paywall, reader, "new", at="2100-01-01T00:00:00Z")
     assert AHEAD in ahead["unknown"]
 
 
