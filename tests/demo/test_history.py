@@ -205,6 +205,7 @@ async def test_stripe_agrees_with_the_year_and_with_the_month_after_it(going_on:
     assert demo.events() - played < 10
 
 
+@pytest.mark.xdist_group("the-year")
 async def test_each_report_has_something_to_show(demo: Demo) -> None:
     zone, now = demo.context.settings.zone, demo.clocks.business()
     first = (now - timedelta(days=DAYS)).date()
@@ -219,6 +220,7 @@ async def test_each_report_has_something_to_show(demo: Demo) -> None:
             assert any(cell.value for cell in cells), figure.slug
 
 
+@pytest.mark.xdist_group("the-year")
 async def test_money_adds_up(demo: Demo) -> None:
     """Each payout is its entries, what is paid is what was charged, and revenue is all of it."""
     async with demo.context.database.reading() as session:
@@ -255,6 +257,7 @@ async def test_money_adds_up(demo: Demo) -> None:
     assert {each.status for each in invoices} == {"paid", "open"}
 
 
+@pytest.mark.xdist_group("the-year")
 async def test_the_money_page_has_something_to_show(demo: Demo) -> None:
     asked = ListQuery(limit=20)
     async with demo.context.database.reading() as session:
@@ -271,6 +274,7 @@ async def test_the_money_page_has_something_to_show(demo: Demo) -> None:
     assert wrote
 
 
+@pytest.mark.xdist_group("the-year")
 async def test_the_year_is_one_of_growth_with_people_who_are_nobody(demo: Demo) -> None:
     kinds = await counted(demo, MovementRow.kind, MovementRow)
     assert set(kinds) == {*get_args(Kind)}
@@ -289,6 +293,7 @@ async def test_the_year_is_one_of_growth_with_people_who_are_nobody(demo: Demo) 
     }  # fmt: skip
 
 
+@pytest.mark.xdist_group("the-year")
 async def test_lists_beside_the_sales_have_something_to_show(demo: Demo) -> None:
     async with demo.context.database.reading() as session:
         for table in FILLED:
@@ -311,6 +316,7 @@ async def test_lists_beside_the_sales_have_something_to_show(demo: Demo) -> None
     assert [each.rest == 0 for each in entered] == [False, True, True]
 
 
+@pytest.mark.xdist_group("the-year")
 async def test_a_second_start_adds_nothing(demo: Demo) -> None:
     before = await counted(demo, Subscription.status, Subscription)
     assert not await write.is_wanted(demo.context, SIZE)
@@ -447,6 +453,7 @@ async def book(
     return scribe.book
 
 
+@pytest.mark.xdist_group("the-year")
 async def test_a_history_in_parts_is_the_one_written_at_once(demo: Demo) -> None:
     """Wherever it is cut: between two steps of one person, and anywhere else."""
     now = demo.clocks.business().replace(microsecond=0)
@@ -529,6 +536,7 @@ def broken(engine: Engine, moment: str) -> Iterator[None]:
     event.remove(engine, moment, cut)
 
 
+@pytest.mark.xdist_group("the-year")
 async def test_a_bank_contests_a_payment_that_is_at_stripe(demo: Demo) -> None:
     """The last one here: the local Stripe has it on its agenda from then on."""
     store = demo.simulator.world.store

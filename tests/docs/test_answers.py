@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from service.app import create_app
 from tests.conftest import MovingClocks, settings_of
 
+pytestmark = pytest.mark.xdist_group("answers")
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 BLOCKS = re.findall(
     r"^<!-- answer: (\w+) -->\n```json\n(.*?)^```$",

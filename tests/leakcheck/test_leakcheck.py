@@ -42,6 +42,7 @@ def tight() -> tuple[LeakySite, Result]:
     return site, asyncio.run(check_of(site).run())
 
 
+@pytest.mark.xdist_group("tight")
 def test_a_tight_site_has_no_leak_and_keeps_nothing(tight: tuple[LeakySite, Result]) -> None:
     site, result = tight
     assert result.leaks == []
@@ -61,6 +62,7 @@ def everything_leaks() -> list[Leak]:
     return asyncio.run(check_of(LeakySite(leaks=set(LEAKS))).run()).leaks
 
 
+@pytest.mark.xdist_group("everything-leaks")
 @pytest.mark.parametrize("kind", LEAKS)
 def test_each_kind_of_leak_is_found(everything_leaks: list[Leak], kind: str) -> None:
     assert any(LEAKS[kind](leak) for leak in everything_leaks)
@@ -71,6 +73,7 @@ def metered_leaks() -> list[Leak]:
     return asyncio.run(check_of(LeakySite(leaks=set(LEAKS), of_kind="metered")).run()).leaks
 
 
+@pytest.mark.xdist_group("metered-leaks")
 @pytest.mark.parametrize("kind", [each for each in LEAKS if each not in OF_OTHERS])
 def test_each_kind_of_leak_of_a_metered_article_is_found(
     metered_leaks: list[Leak], kind: str
@@ -78,6 +81,7 @@ def test_each_kind_of_leak_of_a_metered_article_is_found(
     assert any(LEAKS[kind](leak) for leak in metered_leaks)
 
 
+@pytest.mark.xdist_group("tight")
 async def test_what_the_meter_opens_is_no_leak(tight: tuple[LeakySite, Result]) -> None:
     result = await check_of(LeakySite(opens_pages=True)).run()
     assert result.leaks == []
@@ -113,6 +117,7 @@ async def test_a_surface_that_never_answers_is_said() -> None:
     assert not result.shows_tightness
 
 
+@pytest.mark.xdist_group("tight")
 def test_readers_who_were_not_named_are_said(tight: tuple[LeakySite, Result]) -> None:
     skipped = tight[1].skipped
     assert any("registered=" in each for each in skipped)
