@@ -65,6 +65,7 @@ from service.web.walls_seen import WallsSeen
 
 _MINUTE, _QUARTER, _HOUR = 60.0, 900.0, 3600.0
 _APART = 5.0
+_AFTER_START = 10.0
 
 log = structlog.get_logger()
 
@@ -77,6 +78,11 @@ def background_tasks(running: Running) -> tuple[Task, ...]:
         *_stripe_tasks(running, context, running.get(Payments).gateway),
         *pruning_tasks(context),
     )
+
+
+def _by_minute(name: str, run: Callable[[], Awaitable[object]]) -> Task:
+    """What comes once a minute, and leaves a start alone, which is busy enough without it."""
+    return Task(name, run, pause=_MINUTE, begins_after=_AFTER_START)
 
 
 def _steady_tasks(running: Running) -> tuple[Task, ...]:
@@ -113,11 +119,11 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
         Task("keys", lambda: key_ring.refresh(database)),
         Task("openings", running.get(Openings).refresh),
         Task("revocations", lambda: revocations.refresh(database, clocks)),
-        Task("channels", lambda: running.get(ChannelWatch).warn(running), pause=_MINUTE),
-        Task("open payments", lambda: remind_of_open_payments(context), pause=_MINUTE),
-        Task("gift subscriptions", lambda: gift_round(context), pause=_MINUTE),
-        Task("canaries", lambda: sweep_canaries(context), pause=_MINUTE),
-        Task("ended passes", lambda: emit_ended_passes(database, clocks), pause=_MINUTE),
+        _by_minute("channels", lambda: running.get(ChannelWatch).warn(running)),
+        _by_minute("open payments", lambda: remind_of_open_payments(context)),
+        _by_minute("gift subscriptions", lambda: gift_round(context)),
+        _by_minute("canaries", lambda: sweep_canaries(context)),
+        _by_minute("ended passes", lambda: emit_ended_passes(database, clocks)),
     )
 
 
@@ -143,7 +149,7 @@ def _stripe_tasks(running: Running, context: Context, gateway: Gateway | None) -
         Task(IMPORT_TASK, Importer(context, gateway).round, pause=_MINUTE),
         Task("offers", mirror, pause=_MINUTE),
         Task("webhooks' watch", lambda: watch.look(context, gateway), pause=_QUARTER),
-        Task("renewals", lambda: sync_late_renewals(context, gateway), pause=_MINUTE),
+        _by_minute("renewals", lambda: sync_late_renewals(context, gateway)),
     )
 
 
