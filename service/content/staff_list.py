@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -56,8 +57,9 @@ async def list_for_staff(
     return await _CREATED_LAST_FIRST.page(session, query, cursor=cursor, limit=limit)
 
 
+@cache
 def without_texts() -> Select[Article]:
-    """Articles whose texts stay in the database."""
+    """Articles whose texts stay in the database. Built once: that takes as long as to execute it."""
     return select(Article).options(*(defer(text, raiseload=True) for text in _TEXTS))
 
 
