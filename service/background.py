@@ -65,7 +65,6 @@ from service.web.walls_seen import WallsSeen
 
 _MINUTE, _QUARTER, _HOUR = 60.0, 900.0, 3600.0
 _APART = 5.0
-_AFTER_START = 10.0
 
 log = structlog.get_logger()
 
@@ -81,8 +80,8 @@ def background_tasks(running: Running) -> tuple[Task, ...]:
 
 
 def _by_minute(name: str, run: Callable[[], Awaitable[object]]) -> Task:
-    """What comes once a minute, and leaves a start alone, which is busy enough without it."""
-    return Task(name, run, pause=_MINUTE, begins_after=_AFTER_START)
+    """What comes once a minute, a minute after the start for the first time, which is busy enough without it."""
+    return Task(name, run, pause=_MINUTE, begins_after=_MINUTE)
 
 
 def _steady_tasks(running: Running) -> tuple[Task, ...]:
