@@ -22,11 +22,12 @@ from service.content.store import level_facts
 from service.db.keyset import Keyset, Page
 from service.db.tables import Article
 from service.reports.asked import Asked
+from service.reports.queries.article_readers import ArticleReaders, readers_in
 from service.reports.queries.article_sales import sales
 from service.reports.queries.ledger import by_article
 from service.rules.rules import LevelRules
 
-ArticleOrder = Literal["published", "reads", "walls", "sales"]
+ArticleOrder = Literal["published", "readers", "reads", "walls", "sales"]
 _NOTHING = literal(0)
 
 
@@ -34,8 +35,10 @@ _NOTHING = literal(0)
 class ArticleFigures:
     """An article without its texts, its level now, and what it did in the period.
 
-    `reads` are openings, re-reads included; `walls` how often a wall was shown; `sales` the purchases
-    whose last wall was here, or whose pass is for this article, as in the figure.
+    `readers` are the distinct holders who read it: None where the ledger's rows of the period are deleted, and a
+    multiple of `each_stands_for` where a sample of them was counted. `reads` are openings, re-reads included;
+    `walls` how often a wall was shown; `sales` the purchases whose last wall was here, or whose pass is for this
+    article, as in the figure.
     """
 
     article: Article
@@ -43,6 +46,8 @@ class ArticleFigures:
     reads: int
     walls: int
     sales: int
+    readers: int | None
+    each_stands_for: int
 
 
 async def list_article_figures(
@@ -60,28 +65,59 @@ async def list_article_figures(
 
     Raises Problem `invalid-request` for a cursor that isn't ours.
     """
-    figures = await _figures(session, asked)
+    figures, readers = await _figures(session, asked), await readers_in(session, asked)
     statement = _joined(figures, without_texts()).where(
         *conditions(session, chosen, rules, asked.now)
     )
-    published = func.coalesce(Article.published_at, Article.created_at)
-    by = published if order == "published" else figures.columns[order]
+    by: ColumnElement[Any]
+    if order == "published":
+        by = func.coalesce(Article.published_at, Article.created_at)
+    elif order == "readers":
+        of_all = readers.by_article().subquery("readers")
+        statement = statement.outerjoin(of_all, of_all.c.article_id == Article.id)
+        by = cast(func.coalesce(of_all.c.readers, _NOTHING), BigInteger)
+    else:
+        by = figures.columns[order]
     page = await Keyset(by, Article.id).rows(session, statement, cursor=cursor, limit=limit)
-    return page.map(
-        lambda row: ArticleFigures(
-            row[0], level_at(level_facts(row[0]), rules, asked.now), *row[1:4]
-        )
-    )
+    who = await _readers_of(session, readers, [row[0].id for row in page.items])
+
+    def figures_with(row: Any) -> ArticleFigures:
+        article: Article = row[0]
+        return _known(article, level_at(level_facts(article), rules, asked.now), row, who, readers)
+
+    return page.map(figures_with)
 
 
 async def figures_of(
     session: AsyncSession, article: Article, asked: Asked, *, rules: LevelRules
 ) -> ArticleFigures:
     """The same of one article."""
-    figures = await _figures(session, asked)
+    figures, readers = await _figures(session, asked), await readers_in(session, asked)
+    who = await _readers_of(session, readers, [article.id])
     statement = _joined(figures, select(literal(1))).where(Article.id == article.id)
     row = (await session.execute(statement)).one()
-    return ArticleFigures(article, level_at(level_facts(article), rules, asked.now), *row[1:4])
+    return _known(article, level_at(level_facts(article), rules, asked.now), row, who, readers)
+
+
+def _known(
+    article: Article, level: LevelAt, row: Any, who: dict[str, int] | None, readers: ArticleReaders
+) -> ArticleFigures:
+    _, reads, walls, sales = row[:4]
+    return ArticleFigures(
+        article, level, reads, walls, sales,
+        readers=None if who is None else who.get(article.id, 0), each_stands_for=readers.stand_for,
+    )  # fmt: skip
+
+
+async def _readers_of(
+    session: AsyncSession, readers: ArticleReaders, articles: list[str]
+) -> dict[str, int] | None:
+    """By article; None: it isn't known any more."""
+    if readers.gone is not None:
+        return None
+    return {
+        each: int(number) for each, number in await session.execute(readers.by_article(articles))
+    }
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class ArticlesQuery(ListQuery):
     author: _Text = ""
     """Part of an author's name."""
     sort: ArticleOrder = "published"
-    """published, the latest first, or by what the articles did in the period: reads, walls, sales."""
+    """published, the latest first, or by what the articles did in the period: readers, reads, walls, sales."""
     first: Annotated[Day, Field(alias="from")] = ""
     """The first day of the figures; without either day they are of the last 30 days."""
     last: Annotated[Day, Field(alias="to")] = ""
@@ -81,6 +81,12 @@ class ArticleFiguresItem(BaseModel):
     status: Literal["draft", "scheduled", "published", "withdrawn"]
     published_at: AwareDatetime | None
     effective: EffectiveLevel
+    readers: int | None
+    """Distinct holders who read it: devices, or readers with the devices that they signed in on; null where the
+    rows of the period are deleted.
+    """
+    each_stands_for: int
+    """1: all readers are counted; more: they are those of a sample, multiplied by this."""
     reads: int
     """Openings, re-reads included."""
     walls: int
@@ -97,6 +103,7 @@ class ArticleFiguresItem(BaseModel):
                 "section": article.section, "authors": article.authors, "status": article.status,
                 "published_at": article.published_at,
                 "effective": EffectiveLevel.model_validate(found.level),
+                "readers": found.readers, "each_stands_for": found.each_stands_for,
                 "reads": found.reads, "walls": found.walls, "sales": found.sales,
             }
         )  # fmt: skip

@@ -27,6 +27,7 @@ from service.db.tables import (
 from service.reports.asked import Asked
 from service.reports.cells import Cell
 from service.reports.queries.article_conversion import article_conversion
+from service.reports.queries.article_readers import readers_in
 from service.reports.rollups import roll_day
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
@@ -195,6 +196,29 @@ async def test_many_rows_are_counted_from_a_sample(database: Database) -> None:
         }
     assert (found["holders"].value, found["sample"].value) == (32, Fraction(1, 16))
     assert (found["rate"].part, found["rate"].whole) == (0, 32)
+
+
+async def test_readers_of_articles_are_counted_from_a_sample_or_not_known(
+    database: Database,
+) -> None:
+    """As above with reads: 2 × 16. A wall is no read. Once rows are deleted nobody knows."""
+    article, at = rows.article("a", "A"), datetime(2026, 3, 9, 12, tzinfo=UTC)
+    names = [f"device:dev_{number:02x}ff" for number in (0x70, 0x7F, *range(0x20, 0x3E))]
+    wall = rows.read(article, at, holder="device:dev_75ff", wall="subscribe")
+    await store(database, article, wall, *(rows.read(article, at, holder=each) for each in names))
+    what = asked("2026-03-01", "2026-03-10", "month", now=at + DAY)
+    for most, number in ((31, 32), (33, 32), (1, 0)):
+        async with database.reading() as session:
+            readers = await readers_in(session, what, most=most)
+            rows_read = await session.execute(readers.by_article())
+            found = {each.article_id: int(each.readers) for each in rows_read}
+        assert found.get(article.id, 0) == number
+        assert readers.stand_for == {31: 16, 33: 1, 1: 256}[most]
+    await roll_day(database, at.date(), now=at + DAY)
+    async with database.transaction() as session:
+        await session.execute(delete(AccessEntry))
+    async with database.reading() as session:
+        assert (await readers_in(session, what)).gone is not None
 
 
 async def test_distinct_holders_need_the_ledgers_rows(database: Database) -> None:

@@ -40,6 +40,7 @@ from service.db.tables import (
 from service.finance.trials import forget_trials
 from service.reports.asked import Asked
 from service.reports.cells import Line
+from service.reports.queries.article_readers import readers_in
 from service.reports.trial_rollup import look_up_trials
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
@@ -390,6 +391,15 @@ async def _sales(
         for series, counts in all_four.items():
             if any(each[-1] for each in all_four.values()):
                 assert found[series, title] == counts, series
+        distinct = days.distinct((row.at, joined(row.holder)) for row in theirs if row.granted)
+        assert (await _readers_of_articles(database, what)).get(name, 0) == distinct[-1]
+
+
+async def _readers_of_articles(database: Database, what: Asked) -> dict[str, int]:
+    async with database.reading() as session:
+        asked_for = (await readers_in(session, what)).by_article()
+        found = await session.execute(asked_for)
+        return {each.article_id: int(each.readers) for each in found}
 
 
 def _sold_by(click: Click, ledger: list[AccessEntry]) -> str | None:

@@ -22,6 +22,7 @@ STATUS_WORDS: Mapping[str, str] = {
 }
 ORDER_WORDS: Mapping[ArticleOrder, str] = {
     "published": "Newest first",
+    "readers": "Most readers",
     "reads": "Most reads",
     "walls": "Most walls",
     "sales": "Most sales",
