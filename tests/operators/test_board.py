@@ -56,21 +56,23 @@ async def test_a_filter_stays_in_the_address_and_is_said_where_a_figure_lacks_it
     assert (await browser.get(mix[1])).status_code == 200
 
 
-async def test_a_bar_and_its_row_lead_to_the_days_behind_it(
-    signed_in: SignedIn, database: Database, clocks: MovingClocks
+@pytest.mark.parametrize(("role", "led_to"), [("viewer", "/rows?"), ("editor", "interval=day")])
+async def test_a_bar_leads_to_its_readers_and_its_row_to_the_days_behind_it(
+    signed_in: SignedIn, database: Database, clocks: MovingClocks, role: str, led_to: str
 ) -> None:
+    """Who may not see readers is led to the days by the bar, too."""
     ana, monthly = rows.reader(), rows.offer()
     bought = rows.subscription(ana, monthly)
     at = clocks.business() - timedelta(days=40)
     await store(database, ana, monthly, bought, rows.movement(bought, 1, at))
-    browser = await signed_in("viewer")
+    browser = await signed_in(role)
     page = await shown(browser, span="year")
     card = page[page.index('id="card-joined-and-left"') :]
     bar = re.search(r'<a href="([^"]*)" tabindex="-1"><rect', card)
     row = re.search(r'<th scope="row"><a href="([^"]*)">', card)
     assert bar is not None
     assert row is not None
-    assert "interval=day" in bar[1]
+    assert led_to in bar[1]
     assert "interval=day" in row[1]
     assert (await browser.get(bar[1])).status_code == 200
 

@@ -152,3 +152,23 @@ async def test_the_rows_of_a_figure_as_page_api_and_file(
         assert shown.status_code == 422
         assert 'role="alert"' in shown.text
     assert (await browser_with_history.get("/admin/reports/mrr/rows")).status_code == 404
+
+
+async def test_the_first_page_leads_to_those_it_counts(
+    browser_with_history: httpx2.AsyncClient, signed_in: SignedIn
+) -> None:
+    """Who may not see readers is led to the days as before."""
+    page = unescape((await browser_with_history.get("/admin")).text)
+    counted = re.findall(r'<strong><a href="(/admin/reports/[^"]*/rows[^"]*)">([^<]*)</a>', page)
+    assert {address.split("/")[3] for address, _ in counted} >= {"active-subscribers", "joined-and-left"}  # fmt: skip
+    for address, value in counted:
+        if "/joined-and-left/" in address:
+            found = (await browser_with_history.get(address)).text
+            assert found.count('role="rowheader"') == abs(int(value.replace("−", "-"))), address
+    bars = re.findall(r'<a href="(/admin/[^"]*)" tabindex="-1"><rect', page)
+    assert any(each.startswith("/admin/movements?") for each in bars)
+    assert any(each.startswith("/admin/reports/joined-and-left/rows?") for each in bars)
+    editors = (await (await signed_in("editor")).get("/admin")).text
+    assert "/admin/reports/joined-and-left?" in editors
+    assert "/rows?" not in editors
+    assert "/admin/movements?" not in editors

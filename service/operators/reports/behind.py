@@ -13,6 +13,7 @@ from service.reports.figure import Figure
 from service.reports.movement_list import FILTERS as OF_MOVEMENTS
 from service.reports.period import Step
 from service.reports.queries.leaving import FEEDBACK
+from service.reports.registry import FIGURES
 from service.reports.report_schemas import Report
 
 Fields = Mapping[str, str]
@@ -41,13 +42,20 @@ _LISTS: Mapping[str, Rows] = {
 """Lists with columns of their own."""
 
 
-def list_behind(figure: Figure) -> Rows | None:
-    """The list with what the figure counts; None: there is none, `nameless` says why."""
+def _list_of(figure: Figure) -> Rows | None:
     if figure.listing is None:
         return _LISTS.get(figure.slug)
     series = {name: {"series": name} for name in figure.listing.series}
     path = f"/admin/reports/{figure.slug}/rows"
     return Rows(path, listed_filters(figure), series, any_zone=True)
+
+
+_BY_SLUG = {each.slug: _list_of(each) for each in FIGURES}
+
+
+def list_behind(figure: Figure) -> Rows | None:
+    """The list with what the figure counts; None: there is none, `nameless` says why."""
+    return _BY_SLUG[figure.slug]
 
 
 def rows_behind(report: Report, line: Line | None, step: Step) -> str:

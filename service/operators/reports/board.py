@@ -12,6 +12,7 @@ from pydantic import Field
 
 from service.db.session import Database
 from service.operators.reports import shown
+from service.operators.reports.behind import rows_behind
 from service.operators.reports.drawn import Drawn, drawings
 from service.reports.cells import Line
 from service.reports.figure import Figure
@@ -106,9 +107,14 @@ class LateCard:
 
 
 async def cards(
-    database: Database, asked: OverviewQuery, settings: Settings, now: datetime
+    database: Database,
+    asked: OverviewQuery,
+    settings: Settings,
+    now: datetime,
+    *,
+    sees_readers: bool,
 ) -> list[Card | LateCard]:
-    """Each figure of the page, counted by itself. After `_PATIENCE` seconds no other is begun."""
+    """Each figure of the page, counted by itself; its bars and values lead to the list of whom they count. After `_PATIENCE` seconds no other is begun."""
     today = now.astimezone(settings.zone).date()
     begun = monotonic()
     found: list[Card | LateCard] = []
@@ -122,7 +128,7 @@ async def cards(
         found.append(
             LateCard(figure, query.address(_address(figure)))
             if report is None
-            else _card(report, query, asked.not_by(figure))
+            else _card(report, query, asked.not_by(figure), sees_readers=sees_readers)
         )
     return found
 
@@ -131,7 +137,9 @@ def _address(figure: Figure) -> str:
     return f"/admin/reports/{figure.slug}"
 
 
-def _card(report: Report, query: ReportQuery, not_by: list[str]) -> Card:
+def _card(
+    report: Report, query: ReportQuery, not_by: list[str], *, sees_readers: bool
+) -> Card:  # fmt: skip
     figure, period, here = report.figure, report.asked.period, _address(report.figure)
 
     # The same for each line, of which a figure may have dozens.
@@ -143,22 +151,25 @@ def _card(report: Report, query: ReportQuery, not_by: list[str]) -> Card:
         for step in period.steps
     }  # fmt: skip
 
-    def behind(_: Line | None, step: Step) -> str:
-        return by_step[step]
+    def rows_of(line: Line | None, step: Step) -> str:
+        return rows_behind(report, line, step) if sees_readers else ""
+
+    def behind(line: Line | None, step: Step) -> str:
+        return rows_of(line, step) or by_step[step]
 
     is_drawn = len(period.steps) > 1 and not figure.is_ranked
     return Card(
-        report, query.address(here), all_tiles(report), shown.totals(report), drawings(report, behind) if is_drawn else [],
+        report, query.address(here), all_tiles(report, rows_of), shown.totals(report), drawings(report, behind) if is_drawn else [],
         shown.summary(report, _RANKED) if figure.is_ranked else shown.table(report), shown.step_names(period), tuple(by_step.values()),
         not_by, shown.articles(report),
     )  # fmt: skip
 
 
-def all_tiles(report: Report) -> list[shown.Tile]:
+def all_tiles(report: Report, behind: shown.Behind = shown.nowhere) -> list[shown.Tile]:
     """Of many those that aren't 0."""
     if report.figure.is_ranked:
         return []
-    found = shown.tiles(report)
+    found = shown.tiles(report, behind)
     if len(found) <= _MANY_TILES:
         return found
     pairs = zip(found, report.lines, strict=True)

@@ -104,7 +104,14 @@ def _drawn(report: Report, group: Group, behind: Behind) -> Drawn:
         else name_of(report, each)
         for each in chosen
     ]  # fmt: skip
-    addresses = [tuple(behind(line, step) for step in steps) for line in chosen]
+    # Bars alone lead somewhere, those that have a height.
+    addresses = [
+        tuple(
+            behind(line, step) if group.is_stack and cell.value else ""
+            for cell, step in zip(line.cells, steps, strict=True)
+        )
+        for line in chosen
+    ]
     if rest and group.is_stack:
         # A stack is as high as all of it.
         rests = _rests(rest)

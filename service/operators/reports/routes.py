@@ -90,7 +90,7 @@ async def show_report(
         },
         refusal="",
         over_time=OVER_TIME_WORDS[report.figure.over_time],
-        tiles=[] if tells_apart else shown.tiles(report),
+        tiles=[] if tells_apart else shown.tiles(report, behind),
         summary=shown.summary(report) if tells_apart and not report.figure.is_heat_map else None,
         articles=shown.articles(report),
         totals=shown.totals(report),

@@ -92,6 +92,6 @@ def detail_of(figure: Figure, row: Counted) -> str:
             return f"{row.detail} of 30 days with a read"
         case _ if figure.subject == "Leaving" or figure.slug == "joined-and-left":
             cause = CAUSE_WORDS.get(row.detail or "", row.detail or "")
-            return "" if row.series == row.detail else cause
+            return "" if cause in {series_words(figure).get(row.series), row.series} else cause
         case _:
             return row.detail or ""

@@ -15,7 +15,7 @@ Behind = Callable[[Line, Step], str]
 """Where the rows of a line and step are; empty: nowhere."""
 
 
-def _nowhere(_: Line, __: Step) -> str:
+def nowhere(_: Line, __: Step) -> str:
     return ""
 
 
@@ -30,6 +30,8 @@ class Tile:
     interval: str
     among: str
     before: str
+    behind: str = ""
+    """Where its rows are."""
 
     @property
     def notes(self) -> list[str]:
@@ -129,7 +131,7 @@ def name_of(report: Report, line: Line, *, with_currency: bool = False) -> str:
     return ", ".join(each for each in parts if each) or figure.meaning.name
 
 
-def tiles(report: Report) -> list[Tile]:
+def tiles(report: Report, behind: Behind = nowhere) -> list[Tile]:
     """The period as a whole, a tile a line."""
     figure, with_currency = report.figure, _names_currencies(report)
     earlier = {(each.series, each.split, each.currency): each for each in report.lines_before}
@@ -146,6 +148,7 @@ def tiles(report: Report) -> list[Tile]:
                 interval=_interval(cell),
                 among=cell.among,
                 before=value_text(before.total, unit, line.currency) if before else "",
+                behind=behind(line, report.asked.period.whole) if cell.value or cell.part else "",
             )
         )
     return found
@@ -209,7 +212,7 @@ def totals(report: Report) -> list[tuple[str, Shown]]:
     ]
 
 
-def table(report: Report, behind: Behind = _nowhere) -> Table:
+def table(report: Report, behind: Behind = nowhere) -> Table:
     """Every value; the shorter side across."""
     figure = report.figure
     names = [name_of(report, each, with_currency=True) for each in report.lines]
