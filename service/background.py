@@ -49,13 +49,13 @@ from service.reports.article_sale_rollup import count_article_sales
 from service.reports.channel_facts import ChannelWatch
 from service.reports.day_rollup import count_days, prune_holder_days
 from service.reports.money_rollup import roll_up_money
-from service.reports.movement_rollup import roll_up_movements
+from service.reports.movement_rollup import MOVEMENTS
 from service.reports.older_days import count_older_days
 from service.reports.promotion_rollup import look_up_promotions
 from service.reports.renewal_rollup import count_renewals
 from service.reports.rollups import roll_up
 from service.reports.scheduled_rollup import look_up_scheduled
-from service.reports.source_rollup import roll_up_sources
+from service.reports.source_rollup import BY_SOURCE
 from service.reports.trial_rollup import look_up_trials
 from service.rules.in_force import RuleBook
 from service.running import Running
@@ -201,8 +201,8 @@ def pruning_tasks(context: Context) -> tuple[Task, ...]:
         ("old limits", prune_limits, _HOUR),
         ("old mails", prune_mails, _HOUR),
         ("ledger's days", tend, _MINUTE),
-        ("movements by day", lambda: roll_up_movements(context), _MINUTE),
-        ("movements by source", lambda: roll_up_sources(context), _MINUTE),
+        ("movements by day", lambda: MOVEMENTS.roll_up(context), _MINUTE),
+        ("movements by source", lambda: BY_SOURCE.roll_up(context), _MINUTE),
         ("money by day", lambda: roll_up_money(context), _MINUTE),
         ("renewals by day", lambda: count_renewals(context), _MINUTE),
         ("trials", lambda: look_up_trials(context), _MINUTE),

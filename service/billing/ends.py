@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import DomainEvent, MovementRow
 
 RENEWED = DomainEvent.type == "subscription.renewed"
 IS_END = MovementRow.to_plan.is_(None)
+UNCOUNTED = and_(IS_END, MovementRow.renewals.is_(None))
 
 
 def renewals_before() -> ScalarSelect[int]:
@@ -46,17 +47,16 @@ async def forget_renewals(session: AsyncSession, subscription_ids: Select[Any] |
 async def note_renewals(session: AsyncSession, at_once: int) -> int:
     """Count some of those that are to be counted; how many there were."""
     row = MovementRow
-    uncounted = (IS_END, row.renewals.is_(None))
     ids = list(
         await session.scalars(
             select(row.subscription_id)
-            .where(*uncounted)
+            .where(UNCOUNTED)
             .order_by(row.subscription_id)
             .limit(at_once)
         )
     )
     if ids:
-        theirs = (row.subscription_id.in_(ids), *uncounted)
+        theirs = (row.subscription_id.in_(ids), UNCOUNTED)
         # Locked first, and counted by the next statement: it sees what was stored until then.
         await _lock(session, theirs)
         await _set(session, theirs, renewals_before())

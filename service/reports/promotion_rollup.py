@@ -7,12 +7,14 @@ before this one doesn't ask for it.
 from datetime import timedelta
 
 from sqlalchemy import not_, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
 from service.db.tables import Pass, PromotionUse, Rollup, Subscription
 from service.finance.books import BOOKS_LOCK
 from service.finance.promotions import UNKNOWN, forget_uses
 from service.reports.queries.promotions import looked_up
+from service.reports.turns import in_parts
 
 NAME, VERSION = "promotions", 1
 _DAY, _STILL_STORED = timedelta(days=1), timedelta(hours=1)
@@ -37,8 +39,8 @@ async def look_up_promotions(context: Context) -> None:
                     session, or_(row.subscription_id.in_(bought), row.pass_id.in_(passes))
                 )
             await session.merge(Rollup(name=NAME, zone=zone.key, version=VERSION, made_at=now))
-    while await _look_up_some(context):
-        pass
+    unknown = select(PromotionUse.discount_id).where(UNKNOWN)
+    await in_parts(context, BOOKS_LOCK, unknown, _look_up_some)
 
 
 async def forget_all_promotions(context: Context, *, at_once: int = _AT_ONCE) -> None:
@@ -55,26 +57,17 @@ async def forget_all_promotions(context: Context, *, at_once: int = _AT_ONCE) ->
         last = ids[-1]
 
 
-async def _look_up_some(context: Context) -> bool:
-    """Whether there may be more."""
+async def _look_up_some(session: AsyncSession) -> bool:
     row = PromotionUse
-    async with context.database.serialised(BOOKS_LOCK) as session:
-        # Locked first, and looked up by the next statement: it sees what was stored until then.
-        ids = list(
-            await session.scalars(
-                select(row.discount_id)
-                .where(UNKNOWN)
-                .order_by(row.discount_id)
-                .limit(_AT_ONCE)
-                .with_for_update()
-            )
+    # Locked first, and looked up by the next statement: it sees what was stored until then.
+    some = select(row.discount_id).where(UNKNOWN).order_by(row.discount_id).limit(_AT_ONCE)
+    ids = list(await session.scalars(some.with_for_update()))
+    if ids:
+        found = looked_up(row.discount_id.in_(ids)).subquery("found")
+        await session.execute(
+            update(row)
+            .where(row.discount_id == found.c.discount_id)
+            .values(is_new=found.c.is_new, is_live=found.c.is_live, paid=found.c.paid)
+            .execution_options(synchronize_session=False)
         )
-        if ids:
-            found = looked_up(row.discount_id.in_(ids)).subquery("found")
-            await session.execute(
-                update(row)
-                .where(row.discount_id == found.c.discount_id)
-                .values(is_new=found.c.is_new, is_live=found.c.is_live, paid=found.c.paid)
-                .execution_options(synchronize_session=False)
-            )
-        return len(ids) == _AT_ONCE
+    return len(ids) == _AT_ONCE

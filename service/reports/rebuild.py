@@ -42,13 +42,13 @@ from service.reports import led
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days
 from service.reports.money_rollup import forget_money, roll_up_money
-from service.reports.movement_rollup import begin_anew, roll_up_movements
+from service.reports.movement_rollup import MOVEMENTS as BY_PRICE
 from service.reports.older_days import count_older_days
 from service.reports.promotion_rollup import forget_all_promotions, look_up_promotions
 from service.reports.renewal_rollup import count_renewals, forget_renewal_count
 from service.reports.rollups import LATE_ROWS, roll_day
 from service.reports.scheduled_rollup import look_up_scheduled
-from service.reports.source_rollup import begin_sources_anew, roll_up_sources
+from service.reports.source_rollup import BY_SOURCE
 from service.reports.trial_rollup import forget_all_trials, look_up_trials
 
 MOVEMENTS, SOURCES, MONEY, RENEWALS, TRIALS, SCHEDULED, PROMOTIONS, LEDGER = PARTS = (
@@ -136,12 +136,12 @@ async def rebuild(context: Context, progress: Callable[[str], None]) -> list[Dif
     """All rollups anew; `progress` gets a line now and then."""
     begun, _ = await _begun(context, LEDGER)
     found = await _movements(
-        context, MOVEMENTS, (_MONEY, _RIGHTS, _EDGES, _COHORTS), roll_up_movements, begin_anew,
+        context, MOVEMENTS, (_MONEY, _RIGHTS, _EDGES, _COHORTS), BY_PRICE.roll_up, BY_PRICE.begin_anew,
         lambda done: progress(f"{done:,} subscribers added up"),
     )  # fmt: skip
     found += await _movements(
-        context, SOURCES, (_SOURCE_MONEY, _SOURCE_EDGES, _SOURCE_COHORTS), roll_up_sources,
-        begin_sources_anew, lambda done: progress(f"{done:,} subscribers added up by source"),
+        context, SOURCES, (_SOURCE_MONEY, _SOURCE_EDGES, _SOURCE_COHORTS), BY_SOURCE.roll_up,
+        BY_SOURCE.begin_anew, lambda done: progress(f"{done:,} subscribers added up by source"),
     )  # fmt: skip
     found += await _money(context, progress)
     for part, tables, add_up, forget in _IN_ONE_GO:

@@ -15,12 +15,20 @@ import structlog
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.ends import RENEWED, forget_renewals, note_renewals
+from service.billing.ends import RENEWED, UNCOUNTED, forget_renewals, note_renewals
 from service.billing.renewed import NAME, RENEWALS_LOCK, VERSION, Price, add_renewals
 from service.db.context import Context
-from service.db.tables import DomainEvent, PriceRenewalDay, RenewalDay, Rollup, Subscription
+from service.db.tables import (
+    DomainEvent,
+    MovementRow,
+    PriceRenewalDay,
+    RenewalDay,
+    Rollup,
+    Subscription,
+)
 from service.db.upsert import insert_for
 from service.reports.period import midnight
+from service.reports.turns import in_parts
 
 _ENDS_AT_ONCE = 2_000
 _STILL_STORED = timedelta(minutes=15)
@@ -34,12 +42,12 @@ log = structlog.get_logger()
 async def count_renewals(context: Context) -> None:
     """Count what was recorded up to last midnight. Safe to repeat and to interrupt, anywhere."""
     times = 0
-    while await _count_some(context):
+    while await _is_due(context) and await _count_some(context):
         times += 1
     if times:
         log.info("renewals.counted")
-    while await _note_some(context):
-        pass
+    uncounted = select(MovementRow.subscription_id).where(UNCOUNTED)
+    await in_parts(context, RENEWALS_LOCK, uncounted, _note_some)
 
 
 async def forget_renewal_count(session: AsyncSession) -> None:
@@ -58,20 +66,37 @@ def _fits(made: Rollup, zone: ZoneInfo) -> bool:
     return (made.zone, made.version) == (zone.key, VERSION)
 
 
+async def _is_due(context: Context) -> bool:
+    """Looked at without the lock: mostly nothing is."""
+    async with context.database.reading() as session:
+        since = await counted_until(session, context.settings.zone) or await _first(session)
+    return since is not None and _until(context, since) > since
+
+
+async def _first(session: AsyncSession) -> datetime | None:
+    """When the first renewal was recorded."""
+    return await session.scalar(select(func.min(DomainEvent.recorded_at)).where(RENEWED))
+
+
+def _until(context: Context, since: datetime) -> datetime:
+    """Up to which midnight it is counted next."""
+    zone = context.settings.zone
+    today = (context.clocks.wall() - _STILL_STORED).astimezone(zone).date()
+    return midnight(min(since.astimezone(zone).date() + _DAYS_AT_ONCE, today), zone)
+
+
 async def _count_some(context: Context) -> bool:
     """What was recorded on some more days; whether there was one."""
     zone, at = context.settings.zone, DomainEvent.recorded_at
-    today = (context.clocks.wall() - _STILL_STORED).astimezone(zone).date()
     async with context.database.serialised(RENEWALS_LOCK) as session:
         since = await counted_until(session, zone)
         if since is None:
             await session.execute(delete(RenewalDay))
             await session.execute(delete(PriceRenewalDay))
-            since = await session.scalar(select(func.min(at)).where(RENEWED))
+            since = await _first(session)
             if since is None:
                 return False
-        begun = since.astimezone(zone).date()
-        until = midnight(min(begun + _DAYS_AT_ONCE, today), zone)
+        until = _until(context, since)
         if until <= since:
             return False
         renewed = (RENEWED, at >= since, at < until)
@@ -96,10 +121,9 @@ async def _count_some(context: Context) -> bool:
     return True
 
 
-async def _note_some(context: Context) -> bool:
-    """Of ends that aren't counted; whether there may be more."""
-    async with context.database.serialised(RENEWALS_LOCK) as session:
-        return await note_renewals(session, _ENDS_AT_ONCE) == _ENDS_AT_ONCE
+async def _note_some(session: AsyncSession) -> bool:
+    """Of ends that aren't counted."""
+    return await note_renewals(session, _ENDS_AT_ONCE) == _ENDS_AT_ONCE
 
 
 async def _add(session: AsyncSession, counts: Counter[date]) -> None:

@@ -18,6 +18,7 @@ from service.billing.scheduled_ends import (
 )
 from service.db.context import Context
 from service.db.tables import DomainEvent, Rollup, Subscription
+from service.reports.turns import in_parts, is_any
 
 NAME, VERSION = "scheduled", 1
 _KEY = "scheduled-rollup"
@@ -28,20 +29,20 @@ _AT_ONCE, _MOST_LEFT = 2_000, 4_000
 async def look_up_scheduled(context: Context) -> None:
     """Look up what isn't known. Safe to repeat and to interrupt, anywhere."""
     now, zone = context.clocks.wall(), context.settings.zone
-    async with context.database.serialised(_KEY) as session:
-        made = await session.get(Rollup, NAME)
-        is_old = made is None or made.version != VERSION
-        if is_old:
-            await forget_all_scheduled_ends(session)
-        elif made is not None and made.made_at < now - _DAY:
-            lately = DomainEvent.recorded_at >= made.made_at - _STILL_STORED
-            ever = select(DomainEvent.subject_id).where(IS_SAID)
-            whose = select(DomainEvent.subject_id).where(lately, DomainEvent.subject_id.in_(ever))
-            await forget_scheduled_ends(session, whose)
-        if made is None or is_old or made.made_at < now - _DAY:
+    is_new = Rollup.name == NAME, Rollup.version == VERSION, Rollup.made_at >= now - _DAY
+    if not await is_any(context, select(Rollup.name).where(*is_new)):
+        async with context.database.serialised(_KEY) as session:
+            made = await session.get(Rollup, NAME)
+            if made is None or made.version != VERSION:
+                await forget_all_scheduled_ends(session)
+            elif made.made_at < now - _DAY:
+                lately = DomainEvent.recorded_at >= made.made_at - _STILL_STORED
+                ever = select(DomainEvent.subject_id).where(IS_SAID)
+                named = DomainEvent.subject_id.in_(ever)
+                whose = select(DomainEvent.subject_id).where(lately, named)
+                await forget_scheduled_ends(session, whose)
             await session.merge(Rollup(name=NAME, zone=zone.key, version=VERSION, made_at=now))
-    while await _look_up_some(context):
-        pass
+    await in_parts(context, _KEY, select(Subscription.id).where(UNNOTED), _look_up_some)
 
 
 async def not_looked_up(session: AsyncSession) -> list[str] | None:
@@ -54,7 +55,5 @@ async def not_looked_up(session: AsyncSession) -> list[str] | None:
     return left if len(left) <= _MOST_LEFT else None
 
 
-async def _look_up_some(context: Context) -> bool:
-    """Whether there may be more."""
-    async with context.database.serialised(_KEY) as session:
-        return await note_scheduled_ends(session, _AT_ONCE) == _AT_ONCE
+async def _look_up_some(session: AsyncSession) -> bool:
+    return await note_scheduled_ends(session, _AT_ONCE) == _AT_ONCE

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.context import Context
 from service.db.tables import Rollup, Subscription
 from service.finance.books import BOOKS_LOCK
-from service.finance.trials import forget_trials, note_trials
+from service.finance.trials import UNKNOWN, forget_trials, note_trials
 from service.reports.period import midnight
+from service.reports.turns import in_parts, is_any
 
 NAME, VERSION = "trials", 1
 _SETTLED_AFTER = timedelta(days=31)
@@ -24,17 +25,17 @@ async def look_up_trials(context: Context) -> None:
     """Look up what isn't known. Safe to repeat and to interrupt, anywhere."""
     now, zone = context.clocks.business(), context.settings.zone
     today = midnight(now.astimezone(zone).date(), zone)
-    async with context.database.serialised(BOOKS_LOCK) as session:
-        made = await session.get(Rollup, NAME)
-        if made is None or made.version != VERSION:
-            await forget_all_trials(session)
-        elif made.made_at < today:
-            lately = Subscription.trial_ended_at >= today - _SETTLED_AFTER
-            await forget_trials(session, select(Subscription.id).where(lately))
-        if made is None or made.version != VERSION or made.made_at < today:
+    is_new = Rollup.name == NAME, Rollup.version == VERSION, Rollup.made_at >= today
+    if not await is_any(context, select(Rollup.name).where(*is_new)):
+        async with context.database.serialised(BOOKS_LOCK) as session:
+            made = await session.get(Rollup, NAME)
+            if made is None or made.version != VERSION:
+                await forget_all_trials(session)
+            elif made.made_at < today:
+                lately = Subscription.trial_ended_at >= today - _SETTLED_AFTER
+                await forget_trials(session, select(Subscription.id).where(lately))
             await session.merge(Rollup(name=NAME, zone=zone.key, version=VERSION, made_at=now))
-    while await _look_up_some(context):
-        pass
+    await in_parts(context, BOOKS_LOCK, select(Subscription.id).where(UNKNOWN), _look_up_some)
 
 
 async def forget_all_trials(session: AsyncSession) -> None:
@@ -43,7 +44,5 @@ async def forget_all_trials(session: AsyncSession) -> None:
     await forget_trials(session, known)
 
 
-async def _look_up_some(context: Context) -> bool:
-    """Whether there may be more."""
-    async with context.database.serialised(BOOKS_LOCK) as session:
-        return await note_trials(session, _AT_ONCE) == _AT_ONCE
+async def _look_up_some(session: AsyncSession) -> bool:
+    return await note_trials(session, _AT_ONCE) == _AT_ONCE

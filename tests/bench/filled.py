@@ -16,11 +16,11 @@ from service.demo.multitude import Multitude
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days
 from service.reports.money_rollup import roll_up_money
-from service.reports.movement_rollup import roll_up_movements
+from service.reports.movement_rollup import MOVEMENTS
 from service.reports.promotion_rollup import look_up_promotions
 from service.reports.renewal_rollup import count_renewals
 from service.reports.scheduled_rollup import look_up_scheduled
-from service.reports.source_rollup import roll_up_sources
+from service.reports.source_rollup import BY_SOURCE
 from service.reports.trial_rollup import look_up_trials
 from service.settings import Settings
 from tests.bench import copied
@@ -92,9 +92,9 @@ async def _add_up(context: Context, progress: copied.Say) -> None:
     """As the background tasks do, from nothing."""
 
     async def movements() -> None:
-        await roll_up_movements(context)
+        await MOVEMENTS.roll_up(context)
         progress("movements added up")
-        await roll_up_sources(context)
+        await BY_SOURCE.roll_up(context)
         progress("movements added up by source")
 
     async def books() -> None:

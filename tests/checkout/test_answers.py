@@ -6,7 +6,7 @@ import pytest
 
 from service.db.context import Context
 from service.db.tables import CheckoutTouches, Consent, MovementRow, Reader
-from service.reports.source_rollup import roll_up_sources
+from service.reports.source_rollup import BY_SOURCE
 from service.settings import Settings
 from tests.checkout.rows import rows
 from tests.conftest import MovingClocks
@@ -37,7 +37,7 @@ def test_a_sale_keeps_its_source(asking: Installation) -> None:
     # The checkout became the subscription's after its movement was recorded.
     assert [each.source_due for each in rows(asking, MovementRow)] == [True]
     asking.in_database(
-        lambda database: roll_up_sources(Context(asking.settings, asking.clocks, database))
+        lambda database: BY_SOURCE.roll_up(Context(asking.settings, asking.clocks, database))
     )
     (moved,) = rows(asking, MovementRow)
     led = (moved.led_source, moved.led_last_source, moved.led_campaign)

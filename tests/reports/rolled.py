@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import CohortMonth, EdgeDay, MoneyDay, MovementRow, RightDay, Rollup
-from service.reports.movement_rollup import roll_up_movements
+from service.reports.movement_rollup import MOVEMENTS
 from service.settings import Settings
 from tests.conftest import MovingClocks
 
@@ -44,10 +44,10 @@ async def store_rolled(
             session.add(copy)
     if rolled == "no":
         return
-    await roll_up_movements(context)
+    await MOVEMENTS.roll_up(context)
     await _complete(database, history, early)
     if rolled != "before the last rows":
-        await roll_up_movements(context)
+        await MOVEMENTS.roll_up(context)
 
 
 async def _complete(

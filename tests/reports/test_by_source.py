@@ -31,7 +31,7 @@ from service.db.tables import (
 )
 from service.reports.asked import Asked
 from service.reports.queries.walls import stop_rate
-from service.reports.source_rollup import roll_up_sources
+from service.reports.source_rollup import BY_SOURCE
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, values
 from tests.reports.ledger_histories import BEGIN as LEDGER_BEGIN
@@ -98,14 +98,14 @@ async def _stored(
         await store(database, *of, *checkouts)
     else:
         await store(database, *of)
-        await roll_up_sources(context)
+        await BY_SOURCE.roll_up(context)
         await store(database, *checkouts)
         async with database.transaction() as session:
             for each in checkouts:
                 if isinstance(each, Checkout) and each.stripe_subscription_id is not None:
                     await note_found_checkout(session, each.stripe_subscription_id)
     if rolled in {"and again", "all"}:
-        await roll_up_sources(context)
+        await BY_SOURCE.roll_up(context)
 
 
 async def _compare_money(url: str, what: Asked, oracle: Oracle, rolled: str) -> None:
@@ -263,7 +263,7 @@ async def test_what_led_to_a_purchase_stays_when_its_reader_is_erased(database: 
         ),
     )  # fmt: skip
     context = context_in(database, UTC_ZONE)
-    await roll_up_sources(context)
+    await BY_SOURCE.roll_up(context)
     async with database.transaction() as session:
         await session.execute(delete(CheckoutTouches))
 
@@ -284,7 +284,7 @@ async def test_what_led_to_a_purchase_stays_when_its_reader_is_erased(database: 
     for _ in range(2):
         assert await ended("UTC") == await ended("Europe/Lisbon") == expected
         assert await ended("UTC", last_source="direct or unknown") == expected
-        await roll_up_sources(context)
+        await BY_SOURCE.roll_up(context)
     with statements() as sent:
-        await roll_up_sources(context)
+        await BY_SOURCE.roll_up(context)
     assert sum("FROM rollups" in each or "FROM movements" in each for each in sent) == 2

@@ -47,14 +47,14 @@ from service.reports import day_rollup
 from service.reports.asked import Asked
 from service.reports.day_rollup import count_days, prune_holder_days
 from service.reports.money_rollup import roll_up_money
-from service.reports.movement_rollup import roll_up_movements
+from service.reports.movement_rollup import MOVEMENTS
 from service.reports.promotion_rollup import forget_all_promotions, look_up_promotions
 from service.reports.queries.habits import Habits, habits_on
 from service.reports.rebuild import rebuild
 from service.reports.renewal_rollup import count_renewals
 from service.reports.rollups import roll_day, roll_up
 from service.reports.scheduled_rollup import look_up_scheduled
-from service.reports.source_rollup import roll_up_sources
+from service.reports.source_rollup import BY_SOURCE
 from service.reports.trial_rollup import look_up_trials
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -140,8 +140,8 @@ async def some_days(context: Context) -> None:
             for name, wall in (("a", None), ("b", "subscribe"), ("c", "register"))
         ),
     )  # fmt: skip
-    await roll_up_movements(context)
-    await roll_up_sources(context)
+    await MOVEMENTS.roll_up(context)
+    await BY_SOURCE.roll_up(context)
     await roll_up_money(context)
     await count_renewals(context)
     await look_up_trials(context)

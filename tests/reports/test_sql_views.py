@@ -50,7 +50,7 @@ from service.db.tables import (
 )
 from service.reports.asked import Asked
 from service.reports.cells import Cell
-from service.reports.movement_rollup import roll_up_movements
+from service.reports.movement_rollup import MOVEMENTS
 from service.reports.queries.habits import habits_on
 from service.reports.registry import BY_SLUG
 from service.reports.replay import LIMITS
@@ -169,7 +169,7 @@ async def _compare(url: str, drawn: Drawn) -> None:
 async def _add_up(database: Database) -> None:
     """What two views read: cohorts, and the habits of the last day."""
     context = context_in(database, HOME)
-    await roll_up_movements(context)
+    await MOVEMENTS.roll_up(context)
     async with database.transaction() as session:
         habits = await habits_on(session, asked(str(LAST), str(LAST), now=LATER, home=HOME), LAST)
         session.add(HabitDay(day=LAST, **vars(habits)))

@@ -4,12 +4,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.recurring import monthly
 from service.reports.asked import Asked
-from service.reports.movement_rollup import not_rolled_up
+from service.reports.movement_rollup import MOVEMENTS
 from service.reports.movement_sums import Sums
 from service.reports.queries import movement_days, movement_rows
 from service.reports.queries.movement_days import Change
 from service.reports.queries.movement_rows import Ended
-from service.reports.source_rollup import not_sourced
+from service.reports.source_rollup import BY_SOURCE
 from service.reports.source_sums import SourceSums
 from service.reports.tallies import LEFT, Tallies
 
@@ -50,7 +50,7 @@ async def rights(session: AsyncSession, asked: Asked) -> list[Change] | None:
     """
     if asked.period.zone.key != asked.home.key:
         return None
-    live = await not_rolled_up(session, asked.home)
+    live = await MOVEMENTS.missing(session, asked.home)
     return await movement_days.rights(session, asked, live) if live is not None else None
 
 
@@ -79,5 +79,5 @@ async def _rolled(session: AsyncSession, asked: Asked) -> Sums | SourceSums | No
     if len(sources) > 1 or asked.period.zone.key != asked.home.key:
         return None
     if sources:
-        return await not_sourced(session, asked.home)
-    return await not_rolled_up(session, asked.home)
+        return await BY_SOURCE.missing(session, asked.home)
+    return await MOVEMENTS.missing(session, asked.home)
