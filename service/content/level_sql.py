@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
-    Integer,
     String,
     Subquery,
     and_,
@@ -33,6 +33,7 @@ from service.levels import LEVELS, Level
 from service.rules.rules import LevelRule, LevelRules, Schedule
 
 _HOUR, _DAY = 3600, 86_400
+"""Seconds. As 32 bits they go from 1901 to 2038, and no schedule of a hundred years fits."""
 _TIMES = ("free_hours", "subscribers_after_days", "free_after_days")
 
 
@@ -53,7 +54,7 @@ def level_in_sql(session: AsyncSession, rules: LevelRules, now: datetime) -> Col
     has_its_own = or_(Article.level.is_not(None), is_scheduled)
 
     def scheduled(name: str) -> ColumnElement[int]:
-        of_rule = inherited(lambda each: getattr(each.schedule, name), Integer)
+        of_rule = inherited(lambda each: getattr(each.schedule, name), BigInteger)
         return case((has_its_own, _own(name)), else_=of_rule)
 
     age = _AGES[dialect](now)
@@ -125,8 +126,7 @@ def _by_rule(
 
 
 def _own(name: str) -> ColumnElement[int]:
-    found: ColumnElement[int] = Article.access_schedule[name].as_integer()
-    return found
+    return cast(Article.access_schedule[name].as_integer(), BigInteger)
 
 
 def _reached(seconds: ColumnElement[int], age: ColumnElement[int]) -> ColumnElement[int]:
@@ -135,14 +135,14 @@ def _reached(seconds: ColumnElement[int], age: ColumnElement[int]) -> ColumnElem
 
 
 def _age_postgresql(now: datetime) -> ColumnElement[int]:
-    return cast(func.floor(extract("epoch", literal(now, UtcDateTime()))), Integer) - cast(
-        func.floor(extract("epoch", Article.published_at)), Integer
+    return cast(func.floor(extract("epoch", literal(now, UtcDateTime()))), BigInteger) - cast(
+        func.floor(extract("epoch", Article.published_at)), BigInteger
     )
 
 
 def _age_sqlite(now: datetime) -> ColumnElement[int]:
-    return cast(func.strftime("%s", literal(now, UtcDateTime())), Integer) - cast(
-        func.strftime("%s", Article.published_at), Integer
+    return cast(func.strftime("%s", literal(now, UtcDateTime())), BigInteger) - cast(
+        func.strftime("%s", Article.published_at), BigInteger
     )
 
 

@@ -124,6 +124,21 @@ async def test_the_level_in_sql_is_the_level(database: Database, seed: int) -> N
     assert held == expected
 
 
+async def test_centuries_fit_into_the_level_in_sql(database: Database) -> None:
+    articles = [rows.article(f"a-{number}", "A title") for number in range(6)]
+    for each, year in zip(articles, (1000, 1890, 1890, 2026, 2100, 9000), strict=True):
+        each.level, each.published_at = "subscribers", START.replace(year=year)
+        each.access_schedule = {"free_after_days": 36_500}
+    articles[2].access_schedule = {"free_hours": 876_000}
+    expected = {each.slug: level_at(level_facts(each), RULES, START).level for each in articles}
+    assert set(expected.values()) == {"free", "subscribers"}
+    async with database.transaction() as session:
+        session.add_all(articles)
+    async with database.reading() as session:
+        found = await session.execute(select(Article.slug, level_in_sql(session, RULES, START)))
+        assert {row[0]: row[1] for row in found} == expected
+
+
 async def test_a_thousand_rules_are_written_once_each(database: Database) -> None:
     rules = LevelRules(
         LevelRule("metered"),
