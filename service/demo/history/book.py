@@ -203,7 +203,7 @@ class Scribe:
             return
         at = first.ended_at + buyer.comes_back_after
         if at <= self.book.until:
-            course = Course(buyer.course.key, False, at)
+            course = Course(buyer.course.key, False, at, buyer.course.seats)
             if course.key == "monthly_old":
                 course = Course("monthly", False, at)
             second = Life(f"{person.number}.again", person.customer_id, course, self.catalogue.sold)
@@ -225,7 +225,7 @@ class Scribe:
             self._keep(life, replayed, person, is_new=is_new)
         until = replayed.open_until or course.started_at
         self.reads("subscription", person, life.number, buyer.reads, course.started_at, until)
-        if course.key == "office":
+        if course.key == "office" and life.number == person.number:
             self._shares(life, replayed, person)
         return tuple(replayed.movements)
 
