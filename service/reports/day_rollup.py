@@ -21,7 +21,7 @@ from service.metering.partitions import months_on
 from service.reports.asked import Asked
 from service.reports.period import Interval, Period, midnight, step_after, step_of
 from service.reports.queries.depths import DEPTH_INTERVALS, depths_between
-from service.reports.queries.habits import WINDOW, habits_on
+from service.reports.queries.habits import WINDOW, Habits, habits_of, habits_on
 from service.reports.queries.source_days import sold_on
 from service.reports.returns import OF_BUYERS, buyers_of, returns_of
 from service.reports.rollups import unless_too_slow
@@ -30,6 +30,8 @@ SETTLED_AFTER = 31
 """Days: the longest time from a wall to a payment that a figure looks at, and the night after it."""
 VERSION = 2
 """Grows where the same days of holders count as something else (older_days.py)."""
+COUNTED_TOGETHER = 31
+"""Days whose habits are counted in one statement: it reads two months more."""
 DELETED_AT_ONCE = 10_000
 _ONE_DAY = timedelta(days=1)
 
@@ -49,8 +51,9 @@ async def count_days(context: Context, progress: Callable[[date], None] = lambda
         with unless_too_slow("holders", day):
             await count_day(context, day, today, with_sources=True)
             progress(day)
-    for day in await _days(context, _lacks_habits(today)):
-        await _count_habits(context, day, today)
+    lacking = await _days(context, _lacks_habits(today))
+    for first in range(0, len(lacking), COUNTED_TOGETHER):
+        await _count_habits(context, lacking[first : first + COUNTED_TOGETHER], today)
     await _tell_settled_apart(context)
     due = await _days(context, _is_due(RolledDay.depths_counted_on, today))
     await _count_depths(context, due, today)
@@ -170,25 +173,33 @@ async def _tell_settled_apart(context: Context) -> None:
                 )
 
 
-async def _count_habits(context: Context, day: date, today: date) -> None:
-    habits = None
-    with unless_too_slow("habits", day):
+async def _count_habits(context: Context, days: list[date], today: date) -> None:
+    """Together, or each by itself where that takes too long."""
+    found: list[dict[date, Habits]] = []
+    with unless_too_slow("habits", days[0]):
         async with context.database.slow_reading("reports") as session:
-            since = await session.scalar(select(func.min(HolderDay.day)))
-            if since is not None and await _shows_habits(session, day, today, since):
-                habits = await habits_on(session, _asked(context, day, day, "day"), day)
+            known = await _with_habits(session, days)
+            asked = _asked(context, days[0], days[-1], "day")
+            found.append(await habits_of(session, asked, known))
+    if not found and len(days) > 1:
+        for day in days:
+            await _count_habits(context, [day], today)
+        return
     async with context.database.transaction() as session:
-        if habits is not None:
-            await session.merge(HabitDay(day=day, **vars(habits)))
-        await _note(session, day, habits_counted_on=today)
+        for each in found:
+            for day, habits in each.items():
+                await session.merge(HabitDay(day=day, **vars(habits)))
+        for day in days:
+            await _note(session, day, habits_counted_on=today)
 
 
-async def _shows_habits(session: AsyncSession, day: date, today: date, since: date) -> bool:
-    """Of the past, which is counted at once, only the ends of weeks and months."""
-    is_end = (day + _ONE_DAY).day == 1 or (day + _ONE_DAY).weekday() == 0
-    if day <= today - SETTLED_AFTER * _ONE_DAY and not is_end:
-        return False
-    return day - 2 * WINDOW * _ONE_DAY >= since or not await _deleted_before(session, since)
+async def _with_habits(session: AsyncSession, days: list[date]) -> list[date]:
+    """Those of which it is known who read on each of the days that they look back to."""
+    since = await session.scalar(select(func.min(HolderDay.day)))
+    if since is None:
+        return []
+    first = since + 2 * WINDOW * _ONE_DAY if await _deleted_before(session, since) else date.min
+    return [day for day in days if day >= first]
 
 
 async def _deleted_before(session: AsyncSession, since: date) -> bool:

@@ -102,6 +102,26 @@ async def test_many_days_are_counted_together_as_each_alone(database: Database) 
     assert {each.at_risk for each in alone} == {0, 1}
 
 
+async def test_each_day_of_the_past_is_counted(database: Database) -> None:
+    """Not the ends of weeks and months alone: a report by day reads none of the days of holders."""
+    reader, offer, article = rows.reader(pseudonym="ctm_0"), rows.offer(), rows.article("a", "A")
+    bought = rows.subscription(reader, offer)
+    await store(
+        database, reader, offer, article,
+        *(_read(article, ago, f"reader:{reader.id}") for ago in (2, 35, 36)),
+        rows.movement(bought, 1, NOW - 90 * DAY, customer="ctm_0"),
+    )  # fmt: skip
+    days = [(NOW - ago * DAY).date() for ago in range(40, 0, -1)]
+    for day in days:
+        await roll_day(database, day, now=NOW)
+    what = asked(str(days[0]), str(days[-1]), "day")
+    live = await lines_of(database, "active-days", what)
+    await count_days(context_in(database, HOME))
+    with statements() as sent:
+        assert await lines_of(database, "active-days", what) == live
+    assert not [each for each in sent if "holder_days" in each]
+
+
 async def test_what_an_earlier_release_counted_is_told_apart_at_night(database: Database) -> None:
     """Of 30 readers it counted 25 as asleep, new ones among them. One of them wasn't erased since."""
     reader, offer, article = rows.reader(pseudonym="ctm_0"), rows.offer(), rows.article("a", "A")

@@ -91,10 +91,7 @@ async def active_days(session: AsyncSession, asked: Asked) -> list[Line]:
         for day in sorted(missing)
         if kept is None or day - timedelta(days=2 * WINDOW - 1) >= kept
     ]
-    if known and len(_span(known)) <= FEWER * len(known):
-        found |= await _habits_together(session, asked, known)
-    else:
-        found |= {day: await habits_on(session, asked, day) for day in known}
+    found |= await habits_of(session, asked, known)
 
     def cell(make: Callable[[Habits], Cell]) -> Callable[[int | None], Cell]:
         def made(at: int | None) -> Cell:
@@ -125,6 +122,15 @@ def _asleep(of: Habits) -> Cell:
     if of.settled is None:
         return none(_NOT_TOLD_APART)
     return share(of.asleep, of.settled, of=_SETTLED)
+
+
+async def habits_of(
+    session: AsyncSession, asked: Asked, days: Sequence[date]
+) -> dict[date, Habits]:
+    """Of each of these days, which are in order; counted together where they are close to each other."""
+    if days and len(_span(days)) <= FEWER * len(days):
+        return await _habits_together(session, asked, days)
+    return {day: await habits_on(session, asked, day) for day in days}
 
 
 async def habits_on(session: AsyncSession, asked: Asked, day: date) -> Habits:
