@@ -80,7 +80,7 @@ def background_tasks(running: Running) -> tuple[Task, ...]:
 
 
 def _by_minute(name: str, run: Callable[[], Awaitable[object]]) -> Task:
-    """What comes once a minute, a minute after the start for the first time, which is busy enough without it."""
+    """What comes once a minute. It begins a minute after the start, which is busy enough without it."""
     return Task(name, run, pause=_MINUTE, begins_after=_MINUTE)
 
 
