@@ -228,6 +228,8 @@ class AuditEntry(Base):
     before: Mapped[dict[str, Any] | None] = mapped_column(Json)
     after: Mapped[dict[str, Any] | None] = mapped_column(Json)
 
+    __table_args__ = (Index("ix_audit_log_at", "at", "id"),)
+
 
 class ReaderUse(Base):
     """A device, or a network, that a reader read on or from on a day of the publication."""

@@ -13,7 +13,7 @@ from service.operators.staff.schemas import AuditQuery
 
 _OPERATORS = Keyset(Operator.email, newest_first=False)
 _API_KEYS = Keyset(ApiKey.created_at, ApiKey.prefix)
-_AUDIT = Keyset(AuditEntry.id)
+_AUDIT = Keyset(AuditEntry.at, AuditEntry.id)
 
 
 async def list_operators(session: AsyncSession, asked: ListQuery) -> Page[Operator]:
