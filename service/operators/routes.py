@@ -48,6 +48,7 @@ from service.operators.webhooks import routes as webhooks
 from service.problems import Problem
 from service.reports import choices, figures
 from service.reports.channel_facts import AppChannelWatch
+from service.reports.dimension_words import WORDS
 from service.reports.in_time import in_time_and_turn
 from service.reports.registry import FIGURES
 from service.running import running_of
@@ -98,7 +99,7 @@ async def show_overview(
             sees_readers=Permission.SUBSCRIBERS_READ in visit.operator.permissions,
         ),
         spans=board.SPANS,
-        words=choices.WORDS,
+        words=WORDS,
         value_words=choices.VALUE_WORDS,
         tick=shown.tick_text,
     )

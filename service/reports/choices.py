@@ -17,6 +17,7 @@ from service.finance.declines import decline_words
 from service.offers.store import all_offers
 from service.problems import invalid_field
 from service.reports import subscriber_list
+from service.reports.dimension_words import WORDS
 from service.reports.movement_sums import LATER, TENURES
 from service.reports.offer_names import offer_words
 from service.reports.queries.depths import PUBLICATION
@@ -30,14 +31,6 @@ from service.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstrumentedAttribute
 
-WORDS = {
-    "plan": "Plan", "interval_charged": "Billing interval", "currency": "Currency",
-    "section": "Section", "source": "First source", "last_source": "Last source",
-    "campaign": "First campaign", "wall": "Wall", "audience": "Reader at the wall",
-    "prompt": "Words of the wall", "offer": "Offer",
-    "method": "Paid with", "country": "Country of the card", "decline": "Decline", "tries": "Failed tries", "tenure": "Tenure",
-    "meter": "Meter", "code": "Promotion code", "coupon": "Coupon",
-}  # fmt: skip
 _FIXED = {
     "interval_charged": ("day", "week", "month", "year"), "wall": ("register", "subscribe"),
     "audience": tuple(AUDIENCE_WORDS), "tenure": (*TENURES, LATER),

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.reports.asked import Asked
 from service.reports.cells import NOT_YET, SAMPLE, Cell, Line, Unit, line_of, none
+from service.reports.dimension_words import WORDS
 from service.reports.listed import Listing
 from service.reports.metrics import Definition
 from service.reports.period import NotAsked
@@ -137,7 +138,7 @@ class Figure:
         return [line_of(partial(_same, _NO_ROWS[each.unit]), steps, each.key) for each in missing]
 
     def _not_asked(self, field: str, verb: str, known: tuple[str, ...]) -> NotAsked:
-        by = ", ".join(known) or "nothing"
+        by = ", ".join(WORDS[each].lower() for each in known) or "nothing"
         return NotAsked(field, f"{self.meaning.name} can be {verb} by {by}.")
 
 

@@ -15,6 +15,7 @@ from service.operators.frame.visits import Visit, page_requires
 from service.problems import Problem
 from service.reports import choices
 from service.reports.cancellation_list import list_cancellations
+from service.reports.dimension_words import WORDS
 from service.reports.registry import BY_SLUG
 from service.settings import AppSettings
 
@@ -36,7 +37,7 @@ async def show_cancellations(
 ) -> Response:
     """Those of the period, the newest first; each leads to the reader."""
     form: dict[str, Any] = {
-        "asked": asked, "tenures": TENURE_WORDS, "feedbacks": FEEDBACK_WORDS, "words": choices.WORDS,
+        "asked": asked, "tenures": TENURE_WORDS, "feedbacks": FEEDBACK_WORDS, "words": WORDS,
         "choices": await choices.known_values(session, ("plan", "interval_charged", "currency")),
         "value_words": choices.VALUE_WORDS,
     }  # fmt: skip

@@ -14,6 +14,7 @@ from service.operators.frame.visits import Visit, page_requires
 from service.operators.movements.schemas import AnyMovements
 from service.problems import Problem
 from service.reports import choices
+from service.reports.dimension_words import WORDS as DIMENSION_WORDS
 from service.reports.movement_list import FILTERS, list_movements
 from service.reports.registry import BY_SLUG
 from service.settings import AppSettings
@@ -47,7 +48,7 @@ async def show_movements(
 ) -> Response:
     """Those of the period, the newest first; each leads to the reader."""
     form: dict[str, Any] = {
-        "asked": asked, "words": WORDS, "causes": CAUSE_WORDS, "filter_words": choices.WORDS,
+        "asked": asked, "words": WORDS, "causes": CAUSE_WORDS, "filter_words": DIMENSION_WORDS,
         "choices": await choices.known_values(session, FILTERS), "value_words": choices.VALUE_WORDS,
     }  # fmt: skip
     try:

@@ -17,6 +17,7 @@ from service.operators.reports.drawn import drawings
 from service.problems import Problem
 from service.reports import choices
 from service.reports.cells import Line
+from service.reports.dimension_words import WORDS
 from service.reports.figure import OVER_TIME_WORDS, Figure, Subject
 from service.reports.period import COMPARISONS, INTERVALS, Step
 from service.reports.registry import BY_SLUG, FIGURES
@@ -114,8 +115,8 @@ async def _form(
         "query": query,
         "intervals": {each: STEPS[each] for each in INTERVALS},
         "compared": {each: COMPARED[each] for each in COMPARISONS},
-        "splits": {each: choices.WORDS[each] for each in figure.splits},
-        "filters": {each: choices.WORDS[each] for each in figure.all_filters},
+        "splits": {each: WORDS[each] for each in figure.splits},
+        "filters": {each: WORDS[each] for each in figure.all_filters},
         "choices": await choices.known_values(session, figure.all_filters),
         "value_words": await choices.value_words(session, figure.all_filters, settings),
         "subjects": _by_subject(),

@@ -23,6 +23,7 @@ from service.reports.counted_list import (
     listed_figure,
     listed_filters,
 )
+from service.reports.dimension_words import WORDS
 from service.reports.figure import Figure
 from service.reports.registry import BY_SLUG
 from service.settings import AppSettings
@@ -47,7 +48,7 @@ async def show_rows(
     figure = listed_figure(slug)
     words, filters = series_words(figure), listed_filters(figure)
     form: dict[str, Any] = {
-        "asked": asked, "figure": figure, "words": words, "offered": _offered(figure, asked.series), "filter_words": choices.WORDS,
+        "asked": asked, "figure": figure, "words": words, "offered": _offered(figure, asked.series), "filter_words": WORDS,
         "choices": await choices.known_values(session, filters),
         "value_words": await choices.value_words(session, filters, settings), "detail_of": detail_of,
     }  # fmt: skip
