@@ -2,18 +2,29 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import select
 
+from service.billing import sync
+from service.billing.seats import invite as invite_to
+from service.billing.seats import take_seat
+from service.checkout import seat_number
+from service.checkout.seat_number import set_next_number
 from service.db.session import Database
 from service.db.tables import Grant, Mail, MovementRow, Offer, Reader, Seat, Subscription
+from service.payments.gateway import GatewayRefused
+from service.problems import Problem
 from service.settings import Settings
+from tests.billing.desk import Desk, desk_on
 from tests.checkout.rows import rows, sell
 from tests.checkout.test_gift_subscriptions import friend, reason
+from tests.checkout.test_portal import sell_seats
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.served import Installation, installation
@@ -434,3 +445,90 @@ def test_a_seat_of_an_erased_reader_is_free_again_and_opens_nothing(site: Instal
     assert given.ends_at <= now
     page = friend(site, "cleo@example.org").get(seat.json()["url"].removeprefix(site.url)).text
     assert "This seat was removed" in page
+
+
+@dataclass
+class Team:
+    """A team of three seats at a desk: Ana pays, Bea and Cleo have joined, Cleo last."""
+
+    desk: Desk
+    owner: str
+    subscription: str
+    seats: dict[str, str]
+
+    async def set_next(self, number: int) -> None:
+        await set_next_number(
+            self.desk.context, self.desk.gateway, reader_id=self.owner, seats=number
+        )
+
+    async def sync(self) -> Subscription:
+        """Fetched from Stripe; its row then."""
+        await sync.sync_subscription(self.desk.context, self.desk.gateway, self.subscription)
+        return await self.desk.row(self.subscription)
+
+    def quantity(self) -> int:
+        found = self.desk.stripe.subscriptions.retrieve(self.subscription)
+        return int(found["items"].data[0].quantity)
+
+    def change_at_stripe(self, number: int) -> None:
+        """As in the portal: money goes back."""
+        found = self.desk.stripe.subscriptions.retrieve(self.subscription)
+        items = [{"id": found["items"].data[0].id, "quantity": number}]
+        self.desk.stripe.subscriptions.update(self.subscription, {"items": items})
+
+    async def mailed(self) -> list[tuple[str, str]]:
+        """Of seats, by kind and recipient."""
+        async with self.desk.database.reading() as session:
+            found = await session.scalars(select(Mail).where(Mail.kind.like("seat%-%")))
+            return sorted((each.kind, each.recipient) for each in found)
+
+
+@pytest.fixture
+async def team(database: Database, settings: Settings, clocks: MovingClocks) -> AsyncIterator[Team]:
+    mailing = settings.model_copy(update={"mail_from": "Gazette <hello@gazette.example.org>"})
+    async with desk_on(database, mailing, clocks) as desk:
+        price = await sell_seats(desk)
+        owner, customer = await desk.reader()
+        bought = desk.subscribe(customer, items=[{"price": price, "quantity": 3}])
+        await desk.hear()
+        given = {}
+        for name in ("bea", "cleo"):
+            reader, _ = await desk.reader(f"{name}@example.org")
+            async with database.transaction() as session:
+                seat = await invite_to(session, desk.context, owner, email=None)
+                await take_seat(session, desk.context, seat.id, reader_id=reader)
+            given[name] = seat.id
+            desk.travel(minutes=1)
+        yield Team(desk, owner, bought, given)
+
+
+@on_sqlite
+async def test_seats_that_were_given_back_are_not_had_again_for_nothing(team: Team) -> None:
+    team.change_at_stripe(1)  # and nobody has heard of it yet
+    with pytest.raises(Problem) as refused:
+        await team.set_next(3)
+    assert (refused.value.slug, team.quantity()) == ("no-seats", 1)
+
+
+@on_sqlite
+async def test_an_owner_is_told_what_to_do_where_the_number_stays(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(item_id: str, quantity: int) -> None:
+        raise GatewayRefused(f"{item_id} can't have {quantity}", "invalid_request")
+
+    async def outdated(*_given: object) -> None:
+        raise sync.Outdated
+
+    with monkeypatch.context() as patch:
+        patch.setattr(team.desk.gateway, "set_quantity", refuse)
+        with pytest.raises(Problem) as refused:
+            await team.set_next(2)
+    assert refused.value.slug == "no-seats"
+    assert "write to the newsroom" in str(refused.value.detail)
+    with monkeypatch.context() as patch:
+        patch.setattr(seat_number, "sync_subscription", outdated)
+        with pytest.raises(Problem) as refused:
+            await team.set_next(2)
+    assert refused.value.slug == "stripe-unavailable"
+    assert team.quantity() == 3
