@@ -54,7 +54,7 @@ def in_utc(value: datetime) -> datetime:
     ValueError: it is so near to the edges of what a datetime holds that a time zone or a schedule leads beyond.
     """
     if not FIRST_YEAR <= value.year <= LAST_YEAR:
-        raise ValueError(f"must lie within the years {FIRST_YEAR} to {LAST_YEAR}; null is no end")
+        raise ValueError(f"must lie within the years {FIRST_YEAR} to {LAST_YEAR}")
     return value.astimezone(UTC)
 
 

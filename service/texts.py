@@ -14,9 +14,6 @@ def is_slug(text: str) -> bool:
     return len(text) <= SLUG_LENGTH and _SLUG.fullmatch(text) is not None
 
 
-"""How what an expression asks for is written."""
-
-
 def storable(value: Any) -> Any:
     """Refuse what PostgreSQL can't keep as text, in any depth: NUL and lone surrogates."""
     if isinstance(value, str):

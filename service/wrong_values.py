@@ -86,6 +86,8 @@ def sentence_of(error: Mapping[str, Any]) -> str:
     happened, remedy = SENTENCES.get(error["type"]) or SENTENCES.get(_kind(error["type"]), _ELSE)
     if error["type"] == "string_pattern_mismatch" and bounds["pattern"] in _WRITTEN:
         return f"{happened}. It {_WRITTEN[bounds['pattern']]}."
+    if error["type"] == "string_too_short" and bounds["min_length"] == 1:
+        return "It is empty. Write something."
     return f"{happened}. {remedy}.".format_map(bounds)
 
 
@@ -105,7 +107,7 @@ def _kind(type_: str) -> str:
 
 
 def own_words(error: Mapping[str, Any]) -> str:
-    """The same for what a form is often refused for; empty for the rest."""
+    """A clause for what a form is often refused for; empty for the rest."""
     bounds = error.get("ctx", {})
     match error["type"]:
         case "string_pattern_mismatch":
@@ -142,3 +144,4 @@ _WRITTEN = {
     r"^([0-9]{1,9}(\.[0-9]{1,6})?)?$": "is a number, such as 0.015",
     r"^https?://[^\s<>\"]+$": "begins with https:// or http://",
 }
+"""How what an expression asks for is written."""

@@ -45,6 +45,11 @@ def test_our_own_checks_speak_for_themselves() -> None:
     assert sentence_of(error) == said_of(error) == "small letters only"
 
 
+def test_what_is_empty_is_told_so() -> None:
+    error = {"type": "string_too_short", "msg": "", "ctx": {"min_length": 1}}
+    assert sentence_of(error) == "It is empty. Write something."
+
+
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [

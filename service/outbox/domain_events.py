@@ -72,5 +72,6 @@ async def emit_all(session: AsyncSession, happened: Sequence[Happened], *, now: 
     if not happened:
         return
     rows = [event_values(each, now=now) for each in happened]
-    await session.execute(insert(DomainEvent), rows)
+    # By the ORM the column would be NULL where `emit` stores JSON's null.
+    await (await session.connection()).execute(insert(DomainEvent), rows)
     await put_deliveries(session, {each["id"]: each["type"] for each in rows}, now=now)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, null, select, update
 
 from service.db.context import Context
 from service.db.session import Database
@@ -173,6 +173,8 @@ async def test_a_list_begins_changes_and_ends_rights(
         assert await live_grants_of(session, reader, clocks.business()) == []
         events = await session.scalars(select(DomainEvent).where(DomainEvent.reader_id == reader))
         types = [each.type for each in sorted(events, key=lambda each: each.recorded_at)]
+        nulls = await session.scalar(select(func.count()).where(DomainEvent.before.is_(null())))
+    assert nulls == 0, "what wasn't before is JSON's null, however it is stored"
     assert types == ["reader.created", "right.started", "right.changed", "right.ended"]
     assert (await store(context, changed)).changed == ["R0"], "it begins again"
 

@@ -185,7 +185,7 @@ async def test_an_article_is_explained(signed_in: SignedIn, reader: Reader, stor
     await store(ferry)
     browser = await signed_in("viewer")
     path = f"/admin/subscribers/{reader.id}/explain"
-    for typed in ("ferry", "https://www.example.org/articles/ferry?x=1", "/articles/ferry/"):
+    for typed in ("ferry", "https://www.example.org/articles/ferry?x=1#end", "/articles/ferry/"):
         page = (await browser.get(path, params={"article": typed})).text
         assert "Closed: for subscribers only." in page
         assert "(this decided)" in page
@@ -195,6 +195,9 @@ async def test_an_article_is_explained(signed_in: SignedIn, reader: Reader, stor
     past = (await browser.get(path, params=then)).text
     assert "Closed: readers can&#39;t see the article" in past
     assert 'value="2020-03-10T09:00"' in past
+    for at, is_hidden in (("2026-03-10T09:00:00Z", False), ("2026-03-10T09:00:00+05:00", True)):
+        told = (await browser.get(path, params={"article": "ferry", "at": at})).text
+        assert ("Closed: readers can&#39;t see the article" in told) == is_hidden, at
     for at in ("soon", "2026-13-01T09:00", HOSTILE[:40]):
         refused = await browser.get(path, params={**then, "at": at})
         assert (refused.status_code, "Write the instant as" in refused.text) == (422, True), at

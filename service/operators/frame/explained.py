@@ -29,7 +29,7 @@ class ExplainForm(BaseModel):
 
     @property
     def slug(self) -> str:
-        path = self.article.strip().partition("?")[0]
+        path = self.article.strip().partition("#")[0].partition("?")[0]
         return path.rstrip("/").rpartition("/")[2][:SLUG_LENGTH]
 
 
@@ -89,7 +89,8 @@ def _instant(typed: str, zone: ZoneInfo) -> datetime | None:
     if not typed.strip():
         return None
     try:
-        return in_utc(datetime.fromisoformat(typed.strip()).replace(tzinfo=zone))
+        read = datetime.fromisoformat(typed.strip())
+        return in_utc(read if read.tzinfo is not None else read.replace(tzinfo=zone))
     except ValueError as error:
         raise Problem(
             "invalid-request", "Write the instant as 2026-03-10T09:00, or leave it empty for now."

@@ -12,7 +12,9 @@ from service.problems import Problem
 _OF_THE_ROUTE = (
     "route", "endpoint", "path_params", "fastapi", "fastapi_inner_astack", "fastapi_function_astack",
 )  # fmt: skip
-_READ, _REFUSED = 200, 422
+_REFUSED = 422
+_FOUND_OR_NOT = frozenset({200, 404})
+"""Without the field a page may have nothing to show."""
 
 
 def unread_fields(request: Request, problem: Problem) -> frozenset[str]:
@@ -51,7 +53,7 @@ class PageWithout(Response):
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         async def send_refused(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == _READ:
+            if message["type"] == "http.response.start" and message["status"] in _FOUND_OR_NOT:
                 message = {**message, "status": _REFUSED}
             await send(message)
 
