@@ -270,7 +270,7 @@ async def _end_subscriptions(session: AsyncSession, context: Context, subject: S
         # What somebody fetched before this isn't stored any more. `synced_at` stays Stripe's.
         row.version += 1
         await session.flush()
-        await arrange_seats(session, context, row)
+        await arrange_seats(session, context, row, ended=True)
         after = state_of(row, None)
         change = StateChange(row.reader_id, before, after, Money(), now)
         await record_movements(session, change, is_erased=True)

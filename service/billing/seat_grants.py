@@ -8,8 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing import notices
-from service.billing.lifecycle import TERMINAL_STATUS
-from service.billing.notices import Notice, mail_reader
+from service.billing.notices import WhyLost, mail_reader
 from service.billing.seat_terms import JoinedSeat, NumberOfSeats, seated, seats_at
 from service.db.context import Context
 from service.db.tables import Offer, Seat, Subscription
@@ -39,17 +38,27 @@ class _Arranged:
         return min(until, now)
 
 
+@dataclass(frozen=True)
+class _Change:
+    """When a seat's access ends: as it was `before`, None where it had none yet, and from now on."""
+
+    before: datetime | None
+    after: datetime
+
+
 async def arrange_seats(
     session: AsyncSession,
     context: Context,
     owner: Subscription,
     *,
     leaving: Collection[str | None] = (),
+    ended: bool = False,
 ) -> None:
     """Give each seat that is open what its subscription gives, and end the others' access.
 
-    Readers who lose a seat, or will, are mailed, but for those who are `leaving` by themselves. Call it while this
-    transaction holds the subscription's row: by a lock, or because it has changed it.
+    Readers who lose a seat by this call, or will, are mailed, but for those who are `leaving` by themselves. `ended`:
+    this transaction has ended the subscription. Call it while this transaction holds the subscription's row: by a
+    lock, or because it has changed it.
     """
     now = context.clocks.business()
     rows = list(
@@ -65,28 +74,31 @@ async def arrange_seats(
     bought = await find_grant(session, "subscription", owner.id)
     until = bought.ends_at if bought is not None and bought.ends_at is not None else now
     arranged = _arranged(rows, owner, until, now)
-    closed = set()
+    lost: dict[str, tuple[WhyLost, datetime]] = {}
     for row in rows:
         if row.id in arranged.open and until > now:
             row.asked_at = None
-        was_closed = await _put_grant(
+        change = await _put_grant(
             session, row, owner, arranged.end_of(row.id, until, now), now,
             in_grace=bought is not None and bought.in_grace,
         )  # fmt: skip
-        if was_closed and until > now:
-            closed.add(row.id)
+        news = _ended(owner, change, now) if ended else _lost(row, arranged, change, until, now)
+        if news is not None:
+            lost[row.id] = news
     name = str(await session.scalar(select(Offer.name).where(Offer.id == owner.offer_id)))
     for row in rows:
-        notice = _notice(row, owner, name, arranged, now, is_closed=row.id in closed)
-        if notice is not None and row.reader_id is not None and row.reader_id not in leaving:
+        if row.id in lost and row.reader_id is not None and row.reader_id not in leaving:
+            why, at = lost[row.id]
+            notice = notices.seat_lost(row.id, name, at, why=why)
             await mail_reader(session, context, row.reader_id, notice)
-    if any(row.id in closed and row.ended_at is None for row in rows):
+    reasons = {why for why, _ in lost.values()}
+    if "fewer" in reasons:
         today = now.astimezone(context.settings.zone).date().isoformat()
         notice = notices.seats_closed(
             owner.id, name, today, seats=arranged.number.now, closed=arranged.joined - len(arranged.open)
         )  # fmt: skip
         await mail_reader(session, context, owner.reader_id, notice)
-    if arranged.going and arranged.number.later_at is not None:
+    if "later" in reasons and arranged.number.later_at is not None:
         notice = notices.seats_closing(
             owner.id, name, arranged.number.later_at, seats=arranged.number.later or 1,
             closed=arranged.joined - len(arranged.staying),
@@ -106,27 +118,25 @@ def _arranged(
     return _Arranged(number, len(joined), is_open, staying)
 
 
-def _notice(
-    row: Seat,
-    owner: Subscription,
-    name: str,
-    arranged: _Arranged,
-    now: datetime,
-    *,
-    is_closed: bool,
-) -> Notice | None:
-    """What the seat's reader is mailed; None: nothing is to be said."""
-    if is_closed:
-        return notices.seat_lost(
-            row.id, name, now, why="removed" if row.ended_at is not None else "fewer"
-        )
-    if row.id not in arranged.open:
-        return None
-    if owner.status == TERMINAL_STATUS:
-        return notices.seat_lost(row.id, name, owner.ended_at or now, why="over")
-    if row.id in arranged.going and arranged.number.later_at is not None:
-        return notices.seat_lost(row.id, name, arranged.number.later_at, why="later")
+def _lost(
+    row: Seat, arranged: _Arranged, change: _Change, until: datetime, now: datetime
+) -> tuple[WhyLost, datetime] | None:
+    """Why and when the seat's reader loses it by this change; None: they don't, or knew it before."""
+    if change.before is not None and change.before > now >= change.after and until > now:
+        return ("removed" if row.ended_at is not None else "fewer"), now
+    later_at = arranged.number.later_at
+    if row.id in arranged.going and later_at is not None and change.before != later_at:
+        return "later", later_at
     return None
+
+
+def _ended(owner: Subscription, change: _Change, now: datetime) -> tuple[WhyLost, datetime] | None:
+    """The same as the subscription ends: access that was over before, as unpaid, is no news."""
+    over_at = owner.ended_at or now
+    ran_until = min(over_at, owner.cancel_at or over_at)
+    if change.before is None or change.before < ran_until:
+        return None
+    return "over", over_at
 
 
 async def _put_grant(
@@ -137,21 +147,20 @@ async def _put_grant(
     now: datetime,
     *,
     in_grace: bool,
-) -> bool:
-    """Whether it ended access that ran until now."""
+) -> _Change:
     before = await find_grant(session, "seat", row.id)
     starts_at = row.joined_at or now
     ends_at = max(starts_at, ends_at)
+    change = _Change(before.ends_at if before is not None else None, ends_at)
     scope = plan_scope(owner.plan)
     if before is not None:
         was_over = before.ends_at is not None and before.ends_at <= now
         if was_over and ends_at <= now:
-            return False
+            return change
         if (before.scope, before.ends_at, before.in_grace) == (scope, ends_at, in_grace):
-            return False
-    ran = before is not None and (before.ends_at is None or before.ends_at > now)
+            return change
     await put_grant(
         session, source="seat", reference=row.id, reader_id=row.reader_id or "", scope=scope,
         starts_at=starts_at, ends_at=ends_at, in_grace=in_grace, now=now,
     )  # fmt: skip
-    return ran and ends_at <= now
+    return change

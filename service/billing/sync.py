@@ -168,7 +168,7 @@ async def store_snapshot(
     state = lifecycle.grant_of(ours, snapshot.money.invoices, terms_of(context.settings), stop)
     open_until = await _put_grant(session, row, state if sold is not None else _foreign(ours), now)
     # The row was written above, so nobody takes or ends a seat meanwhile.
-    await arrange_seats(session, context, row)
+    await arrange_seats(session, context, row, ended=row.status == lifecycle.TERMINAL_STATUS)
     if stop is not None and stop.cancels and row.status in lifecycle.LIVE_STATUSES:
         await ask_cancel(session, row.id, stop.kind, context.clocks)
     await session.flush()

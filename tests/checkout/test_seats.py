@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from service.billing import sync
+from service.billing.seats import end_seat, take_seat
 from service.billing.seats import invite as invite_to
-from service.billing.seats import take_seat
 from service.checkout import seat_number
 from service.checkout.seat_number import set_next_number
 from service.db.session import Database
@@ -482,6 +482,16 @@ class Team:
             found = await session.scalars(select(Mail).where(Mail.kind.like("seat%-%")))
             return sorted((each.kind, each.recipient) for each in found)
 
+    async def forget_mails(self) -> None:
+        """As it is after a month."""
+        async with self.desk.database.transaction() as session:
+            await session.execute(delete(Mail))
+
+    async def remove(self, name: str) -> None:
+        context = self.desk.context
+        async with context.database.transaction() as session:
+            await end_seat(session, context, self.seats[name], reader_id=self.owner)
+
 
 @pytest.fixture
 async def team(database: Database, settings: Settings, clocks: MovingClocks) -> AsyncIterator[Team]:
@@ -532,3 +542,50 @@ async def test_an_owner_is_told_what_to_do_where_the_number_stays(
             await team.set_next(2)
     assert refused.value.slug == "stripe-unavailable"
     assert team.quantity() == 3
+
+
+@on_sqlite
+async def test_a_seat_that_goes_later_is_told_once_however_often_it_is_looked_at(
+    team: Team,
+) -> None:
+    told = [("seat-lost", "cleo@example.org"), ("seats-closed", "ana@example.org")]
+    await team.set_next(2)
+    assert await team.mailed() == told
+    await team.forget_mails()
+    await team.sync()
+    assert await team.mailed() == []
+    await team.set_next(3)
+    await team.set_next(2)
+    assert await team.mailed() == told, "it is news again"
+
+
+@on_sqlite
+@pytest.mark.parametrize("at_the_end", [True, False])
+async def test_the_end_of_a_subscription_is_told_when_it_ends_and_not_later(
+    team: Team, at_the_end: bool
+) -> None:
+    if at_the_end:
+        team.desk.stripe.subscriptions.update(team.subscription, {"cancel_at_period_end": True})
+        await team.desk.hear()
+        team.desk.travel(days=35)
+    else:
+        team.desk.stripe.subscriptions.cancel(team.subscription)
+        team.desk.travel(days=2)
+    await team.desk.hear()
+    told = [("seat-lost", "bea@example.org"), ("seat-lost", "cleo@example.org")]
+    assert await team.mailed() == told
+    await team.forget_mails()
+    await team.remove("bea")
+    assert await team.mailed() == []
+
+
+@on_sqlite
+async def test_access_that_was_over_before_is_not_told_to_end(team: Team) -> None:
+    async with team.desk.database.transaction() as session:
+        unpaid_since = team.desk.clocks.business() - timedelta(days=9)
+        theirs = Grant.source == "seat", Grant.reference == team.seats["cleo"]
+        values = {"starts_at": unpaid_since - timedelta(days=1), "ends_at": unpaid_since}
+        await session.execute(update(Grant).where(*theirs).values(values))
+    team.desk.stripe.subscriptions.cancel(team.subscription)
+    await team.desk.hear()
+    assert await team.mailed() == [("seat-lost", "bea@example.org")]
