@@ -36,6 +36,7 @@ from tests.bench import decision, footprint, open_loop, origin, profiled, report
 from tests.bench.others import others
 from tests.bench.ratios import Doing, compare, interleaved, repeatable
 from tests.bench.reads import HEAD, Given, bench
+from tests.bench.said import Say, say
 from tests.conftest import MovingClocks
 from tests.inside import Paywall, inside
 from tests.mailbox import newest_mail
@@ -45,7 +46,6 @@ from tests.running import exchange
 READERS = 40
 QUARTER = timedelta(minutes=16)
 ANYTHING = "an-answer-to-nothing"
-Say = Callable[[str], None]
 
 
 @asynccontextmanager
@@ -185,10 +185,6 @@ async def told(
     say(
         f"{name}: {compare(firsts, seconds)} ({rounds} rounds of {pairs} pairs: {' '.join(ratios)})"
     )
-
-
-def say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 it is what the command is for
 
 
 async def times(rounds: int, pairs: int) -> None:

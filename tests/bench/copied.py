@@ -6,7 +6,7 @@ subscribers takes longer than all else, and shows nothing that a part of them do
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from time import perf_counter
 
@@ -61,6 +61,7 @@ from service.demo.multitude import ARTICLES, READING_DAYS
 from service.identity.devices import SAMPLED
 from service.metering.store import DEVICE, READER
 from service.reports.queries import kept_rows
+from tests.bench.said import Say
 
 _SHARED: tuple[type[Base], ...] = (Article, BookedDay, Offer, Rollup)
 _SUMS: tuple[type[Base], ...] = (
@@ -116,9 +117,6 @@ _COPIED = """
     $$
 """
 """What names something keeps what it begins with: a copy's names lie anywhere among the others."""
-
-
-Say = Callable[[str], None]
 
 
 async def multiply(database: Database, times: int, say: Say) -> None:

@@ -27,13 +27,13 @@ from service.settings import Settings
 from tests.bench.load import Figures, Request, load
 from tests.bench.ratios import repeatable
 from tests.bench.reads import UNLOCK, Given, Readers, port_of, serving
+from tests.bench.said import Say
 from tests.inside import Paywall
 from tests.keys import create_api_key
 from tests.patience import PATIENCE
 
 AT_ONCE, TEN = 200, 10
 EXPERIMENTS = "/v1/admin/experiments"
-Say = Callable[[str], None]
 Read = Callable[[], Awaitable[object]]
 
 

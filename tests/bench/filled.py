@@ -25,6 +25,7 @@ from service.reports.trial_rollup import look_up_trials
 from service.settings import Settings
 from tests.bench import copied
 from tests.bench.bare import without_indexes
+from tests.bench.said import Say
 
 MOST_INVENTED = 50_000
 """Subscribers. Of more a part is invented, and copied."""
@@ -33,7 +34,7 @@ PATIENCE = 3_600.0
 _HALVES = 2
 
 
-async def filled(url: str, subscribers: int, say: copied.Say) -> int:
+async def filled(url: str, subscribers: int, say: Say) -> int:
     """How many there are in the end: a multiple of what was invented."""
     settings, clocks = Settings(_env_file=None, database_url=url, time_zone="UTC"), Clocks()
     await migrate.prepare(url)
@@ -64,7 +65,7 @@ async def filled(url: str, subscribers: int, say: copied.Say) -> int:
     return of.subscribers * times
 
 
-async def _fill(url: str, of: Multitude, say: copied.Say) -> None:
+async def _fill(url: str, of: Multitude, say: Say) -> None:
     """In two processes, a half of the tables each."""
     loop = asyncio.get_running_loop()
     with ProcessPoolExecutor(_HALVES, mp_context=get_context("spawn")) as pool:
@@ -73,7 +74,7 @@ async def _fill(url: str, of: Multitude, say: copied.Say) -> None:
         )
 
 
-def _fill_half(url: str, of: Multitude, half: int, say: copied.Say) -> None:
+def _fill_half(url: str, of: Multitude, half: int, say: Say) -> None:
     async def run() -> None:
         database = Database(url, patience=PATIENCE)
         for number, (table, columns, rows) in enumerate(of.tables()):
@@ -88,7 +89,7 @@ def _fill_half(url: str, of: Multitude, half: int, say: copied.Say) -> None:
     asyncio.run(run())
 
 
-async def _add_up(context: Context, progress: copied.Say) -> None:
+async def _add_up(context: Context, progress: Say) -> None:
     """As the background tasks do, from nothing."""
 
     async def movements() -> None:

@@ -22,12 +22,12 @@ from service.identity.cookies import cookie_name
 from service.identity.operators import create_operator, open_operator_session
 from service.reports.day_rollup import count_days
 from tests.bench.plain import Answer, bare
+from tests.bench.said import Say
 from tests.inside import Paywall
 from tests.passwords import QUICK
 
 SUBSCRIBERS = 2_000
 MOST = 3.0
-Say = Callable[[str], None]
 Asking = Callable[[], Awaitable[object]]
 ROUTES = (
     ("a list of articles", "/v1/articles", ""),

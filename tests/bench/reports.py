@@ -17,8 +17,8 @@ from service.reports.figure import Figure
 from service.reports.period import parse_period
 from service.reports.registry import FIGURES
 from service.settings import Settings
-from tests.bench.copied import Say
 from tests.bench.filled import filled
+from tests.bench.said import Say
 
 SUBSCRIBERS = 10_000
 """At scale 1."""
