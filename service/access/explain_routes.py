@@ -18,14 +18,15 @@ ReadsDecisions = Annotated[Actor, Depends(requires(Permission.DECISIONS_READ))]
 
 @router.get("", summary="Explain a decision")
 async def read_explanation(
-    _: ReadsDecisions,
+    actor: ReadsDecisions,
     asked: Annotated[ExplainQuery, Query()],
     context: AppContext,
     rendering: AppRendering,
 ) -> ExplanationOut:
     """What unlock would answer, or would have answered, and why: each rule with what it saw.
 
-    Needs the permission decisions:read, which comes with subscribers:read.
+    Needs the permission decisions:read, which comes with subscribers:read. Without the latter `reader_id` and
+    `recorded` are null: whom an address belongs to, and what they have read.
     """
     found = await explain(
         context,
@@ -35,4 +36,7 @@ async def read_explanation(
         at=asked.at,
         entry=asked.entry,
     )
-    return ExplanationOut.of(found)
+    told = ExplanationOut.of(found)
+    if Permission.SUBSCRIBERS_READ in actor.permissions:
+        return told
+    return told.model_copy(update={"reader_id": None, "recorded": None})

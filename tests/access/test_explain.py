@@ -35,6 +35,7 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
+from tests.keys import create_api_key
 
 ADDRESS = "/v1/admin/explain"
 SLUGS = "abcd"
@@ -483,3 +484,22 @@ async def test_a_former_slug_and_a_confirmed_address_are_understood(paywall: Pay
         )
     told = await explained(paywall, "Ana@Example.org", "a")
     assert told["reader_id"] == reader
+
+
+@on_sqlite
+async def test_what_was_read_is_for_those_who_may_see_readers(paywall: Paywall) -> None:
+    await paywall.publish("a")
+    reader = await paywall.sign_in()
+    await paywall.unlock("a")
+    whole = await explained(paywall, reader, "a")
+    assert (whole["reader_id"], whole["recorded"]["granted"]) == (reader, True)
+    async with paywall.database.transaction() as session:
+        key = await create_api_key(
+            session, label="Desk", scopes=["decisions:read"], now=paywall.clocks.wall()
+        )
+    answer = await paywall.client.get(
+        ADDRESS,
+        params={"reader": reader, "article": "a"},
+        headers={"Authorization": f"Bearer {key}"},
+    )
+    assert answer.json() == whole | {"reader_id": None, "recorded": None}

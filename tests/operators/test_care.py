@@ -218,7 +218,13 @@ async def test_an_editor_is_told_why_something_is_closed_but_shown_no_reader(
 ) -> None:
     ferry = rows.article("ferry", "The ferry")
     ferry.level = "subscribers"
-    await store(ferry)
+    walled = rows.read(
+        ferry, rows.NOW, reader_id=reader.id, holder=f"reader:{reader.id}", wall="subscribe"
+    )
+    await store(ferry, walled)
+    billing = await signed_in("billing")
+    whole = await billing.get("/admin/explain", params={"who": reader.id, "article": "ferry"})
+    assert "Last recorded" in whole.text
     browser = await signed_in("editor")
     assert "/admin/explain?article=ferry" in (await browser.get("/admin/articles/ferry")).text
     form = (await browser.get("/admin/explain", params={"article": "ferry"})).text
@@ -231,6 +237,7 @@ async def test_an_editor_is_told_why_something_is_closed_but_shown_no_reader(
         assert "Closed: for subscribers only." in told.text
         assert "(this decided)" in told.text
         assert f"/admin/subscribers/{reader.id}" not in told.text
+        assert "Last recorded" not in told.text
     assert (await browser.get(f"/admin/subscribers/{reader.id}")).status_code == 403
     for who, article, status in [
         ("rdr_nobody", "ferry", 404), ("a@b", "ferry", 422), (reader.id, "never", 404),

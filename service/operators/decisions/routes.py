@@ -28,13 +28,17 @@ class DecisionForm(ExplainForm):
 @router.get("/explain")
 async def show_decision(
     request: Request,
-    _: SeesDecisions,
+    visit: SeesDecisions,
     asked: Annotated[DecisionForm, Query()],
     context: AppContext,
     rendering: AppRendering,
 ) -> Response:
-    """The form, and what it asked for."""
+    """The form, and what it asked for. What somebody has read is for those who may see readers."""
     who, shown = asked.who.strip(), Explained(asked)
     if who:
         shown = await explained(context, rendering, who, asked, foreseen=_FORESEEN)
-    return page(request, "explain.html", explained=shown, who=who, status_code=shown.status_code)
+    sees_readers = Permission.SUBSCRIBERS_READ in visit.operator.permissions
+    return page(
+        request, "explain.html", explained=shown, who=who, status_code=shown.status_code,
+        sees_readers=sees_readers,
+    )  # fmt: skip
