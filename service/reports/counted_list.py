@@ -75,12 +75,15 @@ async def list_counted(
 ) -> Page[Counted]:
     """What one series of the figure counts, without one what its listing names; the newest first.
 
-    Raises Problem `invalid-request`: a foreign cursor, or a series without rows.
+    Raises Problem `invalid-request`: a foreign cursor, a series without rows, or a day whose rows aren't kept.
     """
     listing = figure.listing
     if listing is None:
         raise no_such_figure()
-    rows = (await listing.rows(session, asked, _wanted(listing, series))).subquery("listed")
+    try:
+        rows = (await listing.rows(session, asked, _wanted(listing, series))).subquery("listed")
+    except NotAsked as wrong:
+        raise invalid_field(f"query.{wrong.field}", str(wrong)) from wrong
     own = Reader.id == func.coalesce(rows.c.reader_id, Subscription.reader_id)
     statement = (
         select(

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Select, String, cast, literal, null
@@ -26,6 +27,9 @@ class Listing:
     """What the instant of a row is."""
     more: Mapping[str, str] = field(default_factory=dict)
     """What else can be listed that the figure has no series of, in words."""
+
+    first_known: Callable[[AsyncSession], Awaitable[date | None]] | None = None
+    """The first day at whose end it is still known who there was, where earlier rows are deleted; None: of each day."""
 
     told_apart: Mapping[str, str] = field(default_factory=dict)
     """By which filter a series is told apart, where the figure always does so."""

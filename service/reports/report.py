@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -39,7 +40,16 @@ async def report_on(session: AsyncSession, slug: str, asked: Asked) -> Report:
     together, together_before = await _converted(
         session, figure, (asked, lines), (earlier_asked, earlier)
     )
-    return Report(figure, asked, lines, before, earlier, together, together_before)
+    return Report(
+        figure, asked, lines, before, earlier, together, together_before,
+        listed_from=await listed_from(session, figure),
+    )  # fmt: skip
+
+
+async def listed_from(session: AsyncSession, figure: Figure) -> date | None:
+    """The first day at whose end it can be listed what the figure counted; None: at each."""
+    first_known = figure.listing.first_known if figure.listing else None
+    return await first_known(session) if first_known else None
 
 
 async def named(session: AsyncSession, report: Report, settings: Settings) -> Report:

@@ -267,6 +267,8 @@ class Report:
     converted_before: Sequence[Line] = ()
     split_words: Mapping[str, str] = field(default_factory=dict)
     """What a page calls values by which it is told apart; others are in words already."""
+    listed_from: date | None = None
+    """The first day at whose end it can be listed what was counted; None: at each."""
 
     def name_of(self, line: Line) -> str:
         """What a page calls the value by which the line is told apart."""

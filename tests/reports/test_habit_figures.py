@@ -3,16 +3,17 @@
 from datetime import timedelta
 from fractions import Fraction
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from service.db.base import Base
 from service.db.session import Database
-from service.db.tables import AccessEntry, Article, HabitDay, ReaderDevice
+from service.db.tables import AccessEntry, Article, HabitDay, HolderDay, ReaderDevice
 from service.reports.day_rollup import count_days
 from service.reports.queries.habits import habits_on
 from service.reports.rollups import roll_day
 from tests.reports import rows
 from tests.reports.figures_asked import HOME, asked, lines_of, store, totals, values
+from tests.reports.lists_behind import lists_agree
 from tests.reports.rolled import context_in
 from tests.reports.rows import NOW
 from tests.statements import statements
@@ -120,6 +121,33 @@ async def test_each_day_of_the_past_is_counted(database: Database) -> None:
     with statements() as sent:
         assert await lines_of(database, "active-days", what) == live
     assert not [each for each in sent if "holder_days" in each]
+
+
+async def test_what_was_counted_before_days_of_holders_were_deleted_has_no_list(
+    database: Database,
+) -> None:
+    """The figure stays. Of 2 days ago it is known who read on each of 60 days, of earlier ones it isn't."""
+    reader, offer, article = rows.reader(pseudonym="ctm_0"), rows.offer(), rows.article("a", "A")
+    bought = rows.subscription(reader, offer)
+    await store(
+        database, reader, offer, article,
+        *(_read(article, ago, f"reader:{reader.id}") for ago in (2, 62)),
+        _read(article, 61, "device:dev_1"),
+        rows.movement(bought, 1, NOW - 90 * DAY, customer="ctm_0"),
+    )  # fmt: skip
+    days = [(NOW - ago * DAY).date() for ago in range(65, 0, -1)]
+    for day in days:
+        await roll_day(database, day, now=NOW)
+    await count_days(context_in(database, HOME))
+    month, lately = asked(str(days[-30]), str(days[-3])), asked(str(days[-2]), str(days[-1]))
+    before = await lines_of(database, "active-days", month)
+    assert all(await lists_agree(database, "active-days", month))
+    async with database.transaction() as session:
+        await session.execute(delete(HolderDay).where(HolderDay.day < days[-61]))
+    assert await lines_of(database, "active-days", month) == before
+    assert (totals(before)["at_risk"].part, totals(before)["at_risk"].whole) == (1, 1)
+    assert not any(await lists_agree(database, "active-days", month))
+    assert all(await lists_agree(database, "active-days", lately))
 
 
 async def test_what_an_earlier_release_counted_is_told_apart_at_night(database: Database) -> None:

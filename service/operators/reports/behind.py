@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import get_args
 
 from service.billing.movements import Kind
@@ -75,11 +76,17 @@ def rows_behind(report: Report, line: Line | None, step: Step) -> str:
             apart = figure.listing.told_apart.get(line.series, "") if figure.listing else ""
             chosen[asked.split or apart] = line.split
         chosen |= {"currency": line.currency} if line.currency else {}
-    if not chosen.keys() <= set(rows.filters):
+    if not chosen.keys() <= set(rows.filters) or _is_deleted(report, step):
         return ""
     days = {"from": step.first.isoformat(), "to": step.last.isoformat()}
     zone = {} if is_home else {"zone": asked.period.zone.key}
     return address(rows.path, **days, **fields, **chosen, **zone)
+
+
+def _is_deleted(report: Report, step: Step) -> bool:
+    """Whether it isn't kept any more what was counted at the end of the step, or of yesterday."""
+    last = min(step.last, report.asked.today - timedelta(days=1))
+    return report.listed_from is not None and last < report.listed_from
 
 
 def answers_behind(report: Report) -> str:

@@ -154,7 +154,7 @@ FIGURES: tuple[Figure, ...] = (
         version=3,
         listing=Listing(
             listed_habits.habit_rows, ("days", "asleep", "at_risk"), ("days",), of_now=True,
-            when="First paid", more=listed_habits.BUCKET_WORDS,
+            when="First paid", more=listed_habits.BUCKET_WORDS, first_known=habits.first_known,
         ),
     ),
 )  # fmt: skip

@@ -38,7 +38,7 @@ from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, none, ratio, share
 from service.reports.followed import is_first
-from service.reports.period import Step, midnight
+from service.reports.period import LAST_DAY, Step, midnight
 from service.reports.queries.counting import Counts
 from service.reports.queries.distinct import distinct
 from service.reports.queries.ledger import by_holder
@@ -52,9 +52,8 @@ _NO_CHANGE = [0, 0, 0, 0, 0]
 _ONE, _ACTIVE = "active subscriber", "active subscribers"
 _SETTLED = f"subscribers who were active {WINDOW} days before"
 _NOT_TOLD_APART = "New subscribers weren't told apart when this day was counted."
-_NOT_KEPT = (
-    "Who read on each of the 60 days before isn't kept any more, and it wasn't counted in time."
-)
+NOT_KEPT = "Who read on each of the 60 days before isn't kept any more."
+_NOT_COUNTED = f"{NOT_KEPT[:-1]}, and it wasn't counted in time."
 _NOT_OVER = "It is counted when its first day is over."
 
 
@@ -85,19 +84,15 @@ async def active_days(session: AsyncSession, asked: Asked) -> list[Line]:
         for row in await session.scalars(select(HabitDay).where(HabitDay.day.in_(wanted)))
     }
     missing = wanted - found.keys()
-    kept = await _kept_since(session) if missing else None
-    known = [
-        day
-        for day in sorted(missing)
-        if kept is None or day - timedelta(days=2 * WINDOW - 1) >= kept
-    ]
+    first = await first_known(session) if missing else None
+    known = [day for day in sorted(missing) if first is None or day >= first]
     found |= await habits_of(session, asked, known)
 
     def cell(make: Callable[[Habits], Cell]) -> Callable[[int | None], Cell]:
         def made(at: int | None) -> Cell:
             if last[at] in found:
                 return make(found[last[at]])
-            return none(_NOT_KEPT if last[at] in wanted else _NOT_OVER)
+            return none(_NOT_COUNTED if last[at] in wanted else _NOT_OVER)
 
         return made
 
@@ -108,14 +103,14 @@ async def active_days(session: AsyncSession, asked: Asked) -> list[Line]:
     ]
 
 
-async def _kept_since(session: AsyncSession) -> date | None:
-    """The first day whose holders are kept, where earlier ones were deleted."""
+async def first_known(session: AsyncSession) -> date | None:
+    """The first day of which it is kept who read on each of the 60 days up to it; None: no day's holders were deleted."""
     had = select(func.min(RolledDay.day)).where(RolledDay.rows > 0).scalar_subquery()
     since, first = (await session.execute(select(func.min(HolderDay.day), had))).one()
     if first is None or (since is not None and since <= first):
         return None
-    kept: date = since or date.max
-    return kept
+    kept: date = since or LAST_DAY
+    return kept + timedelta(days=2 * WINDOW - 1)
 
 
 def _asleep(of: Habits) -> Cell:

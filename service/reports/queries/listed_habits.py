@@ -27,8 +27,8 @@ from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked
 from service.reports.followed import is_first
 from service.reports.listed import counted_row, one_series
-from service.reports.period import midnight
-from service.reports.queries.habits import WINDOW, change_of_paid
+from service.reports.period import NotAsked, midnight
+from service.reports.queries.habits import NOT_KEPT, WINDOW, change_of_paid, first_known
 from service.reports.queries.ledger import days_of_holders
 
 BUCKETS: Mapping[str, tuple[int, int]] = {
@@ -42,8 +42,14 @@ ASLEEP, AT_RISK = "asleep", "at_risk"
 
 
 async def habit_rows(session: AsyncSession, asked: Asked, series: Collection[str]) -> Select[Any]:
-    """Active subscribers at the end of the period, or of yesterday, with their days with a read."""
+    """Active subscribers at the end of the period, or of yesterday, with their days with a read.
+
+    Raises NotAsked where these aren't kept any more: the figure was counted before.
+    """
     day = min(asked.period.last, asked.today - timedelta(days=1))
+    first = await first_known(session)
+    if first is not None and day < first:
+        raise NotAsked("to", NOT_KEPT)
     until, earlier = (
         midnight(each, asked.home)
         for each in (day + timedelta(days=1), day + timedelta(days=1 - WINDOW))
