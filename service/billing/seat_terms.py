@@ -2,7 +2,7 @@
 
 A subscription of N seats has one for its owner and N - 1 for others. Where more have joined than there are, as after
 the number was lowered, those who joined last read no longer; they do again when there is room. A seat follows its
-money (docs/decisions/fewer-seats.md): one that is paid stays to the end of its period.
+money (docs/decisions/fewer-seats.md): one that is billed stays to the end of its period.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +24,8 @@ REFUSAL_WORDS: Mapping[TakingReason, str] = {
     "is_full": "All seats of this subscription are taken. Ask its owner to remove a reader first.",
 }
 """Why a reader can't take a seat, and what to do."""
+_BILLING = frozenset({"draft", "open", "paid"})
+"""The states of invoices that count: a renewal's is a draft for an hour, and open while its payment is tried."""
 
 
 @dataclass(frozen=True)
@@ -52,20 +54,23 @@ def number_of_seats(
     pending: Iterable[StripeInvoiceLine],
     now: datetime,
 ) -> NumberOfSeats:
-    """The quantity, or more for as long as more is paid and nothing of it was given back.
+    """The quantity, or more for as long as more is billed and nothing of it was given back.
 
     `invoices` come with the newest first. `pending` is what the next invoice bills for changes within this period: once Stripe gives something back there, it
-    bills the rest anew. What costs nothing, as in a trial, isn't paid.
+    bills the rest anew. A trial is billed with nothing. Whether an open invoice is paid in time is the subscription's
+    access.
     """
     # The newest first, as Stripe lists them: of one second, too.
-    listed = [each for each in reversed(invoices) if each.status == "paid"]
-    paid = sorted(listed, key=lambda each: each.created_at)
-    lines = [*(line for each in paid for line in each.lines), *pending]
+    listed = [each for each in reversed(invoices) if each.status in _BILLING]
+    billed = sorted(listed, key=lambda each: each.created_at)
+    lines = [*(line for each in billed for line in each.lines), *pending]
     since = max(now, item.period_start)
     ours = [
         line
         for line in lines
-        if line.price_id == item.price.id and line.amount > 0 and line.ends_at > since
+        if line.price_id == item.price.id
+        and (line.amount > 0 or not line.is_proration)
+        and line.ends_at > since
     ]
     if ours:
         # Of several that begin at once the one that was billed last.

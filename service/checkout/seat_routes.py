@@ -42,7 +42,7 @@ async def set_number(
     gateway: LimitedGateway,
     wakes: AppWakes,
 ) -> None:
-    """Those that are paid stay to the end of the period: readers who lose theirs then are mailed now. The present
+    """Those of this period, or of a trial, stay to its end: readers who lose theirs then are mailed now. The present
     number takes it back. 409 `no-seats` for more than there are: Stripe's portal sells those.
     """
     await set_next_number(context, gateway, reader_id=caller.reader_id, seats=body.seats)

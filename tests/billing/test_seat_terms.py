@@ -87,7 +87,9 @@ FEWER_AT_THE_END = NumberOfSeats(5, 2, MONTH_END)
     ("billed", "status", "pending", "expected"),
     [
         pytest.param([PERIOD], "paid", [], FEWER_AT_THE_END, id="five are paid, and two are left"),
-        pytest.param([PERIOD], "open", [], NumberOfSeats(2), id="nobody has paid for five"),
+        pytest.param([PERIOD], "draft", [], FEWER_AT_THE_END, id="the renewal is a draft for an hour"),
+        pytest.param([PERIOD], "open", [], FEWER_AT_THE_END, id="its payment is tried again"),
+        pytest.param([PERIOD], "void", [], NumberOfSeats(2), id="nobody has to pay for five"),
         pytest.param([PERIOD, BACK, line(2, 8)], "paid", [], NumberOfSeats(2), id="money went back"),
         pytest.param([PERIOD], "paid", [BACK, line(2, 8)], NumberOfSeats(2), id="it will go back"),
         pytest.param(
@@ -102,7 +104,15 @@ FEWER_AT_THE_END = NumberOfSeats(5, 2, MONTH_END)
             [PERIOD, line(5, 8, amount=-3000), line(3, 8), line(3, 8, amount=-2000), line(2, 8)],
             "paid", [], NumberOfSeats(2), id="of two changes at once the last one counts",
         ),
-        pytest.param([line(5, amount=0)], "paid", [], NumberOfSeats(2), id="a trial"),
+        pytest.param([line(5, amount=0)], "paid", [], FEWER_AT_THE_END, id="a trial"),
+        pytest.param(
+            [line(5, amount=0)], "paid", [line(5, 8, amount=0), line(2, 8, amount=0)], FEWER_AT_THE_END,
+            id="a trial, of which there is nothing to give back",
+        ),
+        pytest.param(
+            [line(5, amount=0), line(3, 8, is_proration=False)], "paid", [], NumberOfSeats(3, 2, MONTH_END),
+            id="a trial that was ended before",
+        ),
         pytest.param([line(5, price_id="price_2")], "paid", [], NumberOfSeats(2), id="another price"),
         pytest.param([line(5, ends_at=STARTED)], "paid", [], NumberOfSeats(2), id="a period before"),
         pytest.param([line(1)], "paid", [], NumberOfSeats(2), id="more than is paid"),

@@ -589,3 +589,25 @@ async def test_access_that_was_over_before_is_not_told_to_end(team: Team) -> Non
     team.desk.stripe.subscriptions.cancel(team.subscription)
     await team.desk.hear()
     assert await team.mailed() == [("seat-lost", "bea@example.org")]
+
+
+@on_sqlite
+async def test_seats_stay_to_the_end_of_a_trial_and_while_the_renewal_is_not_paid_yet(
+    team: Team,
+) -> None:
+    desk = team.desk
+    dora, customer = await desk.reader("dora@example.org")
+    price = (await desk.row(team.subscription)).price_id
+    items = [{"price": price, "quantity": 4}]
+    tried = Team(desk, dora, desk.subscribe(customer, items=items, trial_period_days=14), {})
+    await desk.hear()
+    await tried.set_next(3)
+    row = await desk.row(tried.subscription)
+    assert (row.seats, row.next_seats, row.next_seats_at) == (4, 3, row.trial_end)
+    desk.travel(days=14)
+    await tried.sync()
+    (first, *_) = desk.stripe.invoices.list({"subscription": tried.subscription}).data
+    assert (first.status, first.amount_due) == ("draft", 1500)
+    await tried.set_next(2)
+    row = await desk.row(tried.subscription)
+    assert (row.seats, row.next_seats, row.next_seats_at) == (3, 2, row.current_period_end)
