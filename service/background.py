@@ -47,7 +47,7 @@ from service.payments.asking import Payments
 from service.payments.gateway import Gateway, GatewayUnavailable
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.channel_facts import ChannelWatch
-from service.reports.day_rollup import count_days, prune_holder_days
+from service.reports.day_rollup import count_days, count_past_habits, prune_holder_days
 from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import MOVEMENTS
 from service.reports.older_days import count_older_days
@@ -161,11 +161,15 @@ def pruning_tasks(context: Context) -> tuple[Task, ...]:
         nonlocal older_before
         older_before = await count_older_days(context, older_before)
 
+    async def count_past(context: Context) -> None:
+        await count_past_habits(context)
+
     async def tend() -> None:
         # What is dropped isn't there any more to be added up. None waits for another to succeed, nor for what is
         # counted anew after an upgrade: there may be years of it.
         steps: tuple[Callable[[Context], Awaitable[None]], ...] = (
-            roll_up, count_days, count_article_sales, prune_holder_days, drop_old_months, count_older,
+            roll_up, count_days, count_article_sales, prune_holder_days, drop_old_months, count_past,
+            count_older,
         )  # fmt: skip
         for step in steps:
             try:

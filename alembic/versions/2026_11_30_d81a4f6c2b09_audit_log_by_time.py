@@ -9,7 +9,7 @@ from alembic import op
 from service.db.building import build_index
 
 revision: str = "d81a4f6c2b09"
-down_revision: str | None = "c4d80f2a6b13"
+down_revision: str | None = "b3e7d1905ac4"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

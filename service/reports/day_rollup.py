@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -30,6 +30,8 @@ SETTLED_AFTER = 31
 """Days: the longest time from a wall to a payment that a figure looks at, and the night after it."""
 VERSION = 2
 """Grows where the same days of holders count as something else (older_days.py)."""
+HABITS_VERSION = 1
+"""The first that counts them of each day: an earlier release noted days of which it counted none."""
 COUNTED_TOGETHER = 31
 """Days whose habits are counted in one statement: it reads two months more."""
 DELETED_AT_ONCE = 10_000
@@ -51,9 +53,8 @@ async def count_days(context: Context, progress: Callable[[date], None] = lambda
         with unless_too_slow("holders", day):
             await count_day(context, day, today, with_sources=True)
             progress(day)
-    lacking = await _days(context, _lacks_habits(today))
-    for first in range(0, len(lacking), COUNTED_TOGETHER):
-        await _count_habits(context, lacking[first : first + COUNTED_TOGETHER], today)
+    if lately := await _days(context, _lacks_habits(today)):
+        await _count_habits(context, lately, today)
     await _tell_settled_apart(context)
     due = await _days(context, _is_due(RolledDay.depths_counted_on, today))
     await _count_depths(context, due, today)
@@ -61,18 +62,43 @@ async def count_days(context: Context, progress: Callable[[date], None] = lambda
         log.info("ledger.counted", days=len(days), until=str(days[-1]))
 
 
+async def count_past_habits(context: Context, *, at_once: int = COUNTED_TOGETHER) -> bool:
+    """Of days that are settled, the latest that lack them; answers whether there may be more.
+
+    Some each round, as nothing waits for them: after an upgrade it may be years, and figures count them themselves.
+    """
+    today = _today(context)
+    past = not_(_is_unsettled(today)) & _without_habits()
+    days = (await _days(context, past))[-at_once:]
+    if days:
+        await _count_habits(context, days, today)
+        log.info("habits.counted", days=len(days), since=str(days[0]))
+    return len(days) == at_once
+
+
+def _is_unsettled(today: date) -> ColumnElement[bool]:
+    return RolledDay.day > today - SETTLED_AFTER * _ONE_DAY
+
+
 def _is_due(counted_on: InstrumentedAttribute[date | None], today: date) -> ColumnElement[bool]:
-    unsettled = RolledDay.day > today - SETTLED_AFTER * _ONE_DAY
-    return or_(counted_on.is_(None), unsettled & (counted_on < today))
+    return or_(counted_on.is_(None), _is_unsettled(today) & (counted_on < today))
 
 
 def _lacks_habits(today: date) -> ColumnElement[bool]:
-    """Of days that weren't settled, also those whose habits took too long: they are tried once a night."""
-    has_none = RolledDay.day.not_in(select(HabitDay.day))
-    return or_(
-        RolledDay.habits_counted_on.is_(None),
-        _is_due(RolledDay.habits_counted_on, today) & has_none,
-    )
+    """Of days that aren't settled, also those whose habits took too long: they are tried once a night."""
+    tried_before = (RolledDay.habits_counted_on < today) & _has_none()
+    return _is_unsettled(today) & or_(_without_habits(), tried_before)
+
+
+def _without_habits() -> ColumnElement[bool]:
+    """Those of which nobody tried to count them; an earlier release may note it beside this one."""
+    row = RolledDay
+    skipped = (row.habits_version < HABITS_VERSION) & _has_none()
+    return or_(row.habits_counted_on.is_(None), skipped)
+
+
+def _has_none() -> ColumnElement[bool]:
+    return RolledDay.day.not_in(select(HabitDay.day))
 
 
 async def _days(context: Context, condition: ColumnElement[bool]) -> list[date]:
@@ -92,7 +118,7 @@ async def prune_holder_days(context: Context, *, at_once: int = DELETED_AT_ONCE)
         _today(context).replace(day=1), -context.settings.holder_days_keep_months
     )
     counted = select(RolledDay.day).where(
-        RolledDay.counted_on.is_not(None), RolledDay.habits_counted_on.is_not(None),
+        RolledDay.counted_on.is_not(None), not_(_without_habits()),
         RolledDay.depths_counted_on.is_not(None),
     )  # fmt: skip
     some = (
@@ -190,7 +216,7 @@ async def _count_habits(context: Context, days: list[date], today: date) -> None
             for day, habits in each.items():
                 await session.merge(HabitDay(day=day, **vars(habits)))
         for day in days:
-            await _note(session, day, habits_counted_on=today)
+            await _note(session, day, habits_counted_on=today, habits_version=HABITS_VERSION)
 
 
 async def _with_habits(session: AsyncSession, days: list[date]) -> list[date]:

@@ -40,7 +40,7 @@ from service.db.tables import (
 )
 from service.reports import led
 from service.reports.article_sale_rollup import count_article_sales
-from service.reports.day_rollup import count_days
+from service.reports.day_rollup import count_days, count_past_habits
 from service.reports.money_rollup import forget_money, roll_up_money
 from service.reports.movement_rollup import MOVEMENTS as BY_PRICE
 from service.reports.older_days import count_older_days
@@ -243,6 +243,8 @@ async def _ledger(
                 update(RolledDay).where(RolledDay.looked_back_to >= kept).values(uncounted)
             )
     await count_days(context, lambda day: progress(f"{day} counted"))
+    while await count_past_habits(context):
+        pass
     await count_article_sales(context)
     older = await count_older_days(context)
     while older < date.max:

@@ -14,7 +14,7 @@ from service.db.load import load
 from service.db.session import Database
 from service.demo.multitude import Multitude
 from service.reports.article_sale_rollup import count_article_sales
-from service.reports.day_rollup import count_days
+from service.reports.day_rollup import count_days, count_past_habits
 from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import MOVEMENTS
 from service.reports.promotion_rollup import look_up_promotions
@@ -108,6 +108,8 @@ async def _add_up(context: Context, progress: Say) -> None:
 
     async def days() -> None:
         await count_days(context)
+        while await count_past_habits(context):
+            pass
         await count_article_sales(context)
         progress("days of holders and sales of articles counted")
 

@@ -20,7 +20,7 @@ from service.demo.multitude import Multitude
 from service.demo.multitude_fill import fill
 from service.identity.cookies import cookie_name
 from service.identity.operators import create_operator, open_operator_session
-from service.reports.day_rollup import count_days
+from service.reports.day_rollup import count_days, count_past_habits
 from tests.bench.plain import Answer, bare
 from tests.bench.said import Say
 from tests.inside import Paywall
@@ -103,7 +103,10 @@ async def others(paywall: Paywall, rounds: int, pairs: int, say: Say) -> None:
         paywall.database, Multitude(SUBSCRIBERS, paywall.clocks.business().date()), lambda _: None
     )
     # As after the first night: what isn't counted yet is counted for each page anew.
-    await count_days(context_in(paywall.app.running))
+    context = context_in(paywall.app.running)
+    await count_days(context)
+    while await count_past_habits(context):
+        pass
     await paywall.sign_in("everything")
     cookies = {"reader": "; ".join(f"{k}={v}" for k, v in paywall.client.cookies.items())}
     cookies["operator"] = await _operator(paywall)

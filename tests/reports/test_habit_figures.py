@@ -8,7 +8,7 @@ from sqlalchemy import delete, update
 from service.db.base import Base
 from service.db.session import Database
 from service.db.tables import AccessEntry, Article, HabitDay, HolderDay, ReaderDevice
-from service.reports.day_rollup import count_days
+from service.reports.day_rollup import count_days, count_past_habits
 from service.reports.queries.habits import habits_on
 from service.reports.rollups import roll_day
 from tests.reports import rows
@@ -118,6 +118,7 @@ async def test_each_day_of_the_past_is_counted(database: Database) -> None:
     what = asked(str(days[0]), str(days[-1]), "day")
     live = await lines_of(database, "active-days", what)
     await count_days(context_in(database, HOME))
+    await count_past_habits(context_in(database, HOME))
     with statements() as sent:
         assert await lines_of(database, "active-days", what) == live
     assert not [each for each in sent if "holder_days" in each]

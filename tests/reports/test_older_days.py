@@ -20,7 +20,7 @@ from service.db.tables import (
 from service.problems import Problem
 from service.reports import article_sale_rollup, day_rollup, returns
 from service.reports.article_sale_rollup import count_article_sales
-from service.reports.day_rollup import count_days
+from service.reports.day_rollup import count_days, count_past_habits
 from service.reports.older_days import count_older_days
 from service.reports.queries import article_sales
 from service.reports.rebuild import rebuild
@@ -198,3 +198,75 @@ async def test_a_rebuild_counts_all_of_them(context: Context, database: Database
     await _as_counted_before(database)
     await rebuild(context, lambda _: None)
     assert await _counted(database) == now
+
+
+async def _lacking_habits(database: Database, clocks: MovingClocks, number: int) -> list[date]:
+    """This many settled days before the three, without reads."""
+    clocks.travel(300 * DAY)
+    first = (NOW - 3 * DAY).date()
+    days = [first - n * DAY for n in range(number, 0, -1)]
+    await store(database, *(RolledDay(day=each, rows=0, rolled_at=clocks.time) for each in days))
+    return days
+
+
+async def _habit_days(database: Database) -> set[date]:
+    async with database.reading() as session:
+        return set(await session.scalars(select(HabitDay.day)))
+
+
+async def test_habits_of_past_days_are_counted_some_a_round_after_all_else(
+    context: Context, database: Database, clocks: MovingClocks
+) -> None:
+    """The latest first; the night's own count looks at none of them."""
+    had = await _habit_days(database)
+    days = await _lacking_habits(database, clocks, 3)
+    await count_days(context)
+    assert await _habit_days(database) == had
+    assert await count_past_habits(context, at_once=2)
+    assert await _habit_days(database) == had | {*days[1:]}
+    assert not await count_past_habits(context, at_once=2)
+    assert await _habit_days(database) == had | {*days}
+
+
+async def test_what_an_earlier_release_notes_beside_this_one_is_counted(
+    context: Context, database: Database, clocks: MovingClocks
+) -> None:
+    """It counts habits of no past day but the ends of weeks and months, and notes that it did; what it counted stays."""
+    had = await _habit_days(database)
+    days = await _lacking_habits(database, clocks, 3)
+    assert not await count_past_habits(context)
+    row, whole = RolledDay, had | {*days}
+    async with database.transaction() as session:
+        for day in days[:2]:
+            await session.execute(delete(HabitDay).where(HabitDay.day == day))
+        noted = {"habits_counted_on": clocks.time.date(), "habits_version": 0}
+        await session.execute(update(row).where(row.day.in_(days)).values(noted))
+        await session.execute(
+            update(HabitDay).where(HabitDay.day == days[2]).values(readers=FORMERLY)
+        )
+    assert not await count_past_habits(context)
+    assert await _habit_days(database) == whole
+    async with database.reading() as session:
+        assert (await session.get_one(HabitDay, days[2])).readers == FORMERLY
+
+
+async def test_habits_that_take_too_long_end_a_round(
+    context: Context, database: Database, clocks: MovingClocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Together once, then each by itself; of what took too long it is noted, and the next round is of others."""
+    had = await _habit_days(database)
+    days = await _lacking_habits(database, clocks, 4)
+    tried: list[list[date]] = []
+
+    async def too_slow(session: AsyncSession, what: Any, some: list[date]) -> Any:
+        tried.append([*some])
+        raise Problem("takes-too-long")
+
+    monkeypatch.setattr(day_rollup, "habits_of", too_slow)
+    assert await count_past_habits(context, at_once=2)
+    assert tried == [days[2:], days[2:3], days[3:]]
+    tried.clear()
+    assert await count_past_habits(context, at_once=2)
+    assert not await count_past_habits(context, at_once=2)
+    assert tried == [days[:2], days[:1], days[1:2]]
+    assert await _habit_days(database) == had

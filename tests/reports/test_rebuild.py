@@ -328,7 +328,7 @@ async def test_no_step_of_a_day_waits_for_another_to_succeed(
 
     steps = [
         "roll_up", "count_days", "count_article_sales", "prune_holder_days", "drop_old_months",
-        "count_older_days",
+        "count_past_habits", "count_older_days",
     ]  # fmt: skip
     for name in steps:
         monkeypatch.setattr(background, name, step(name))

@@ -31,6 +31,8 @@ class RolledDay(Base):
     """Of the definitions by which its holders were counted; those of an older one are counted anew."""
     sales_version: Mapped[int] = mapped_column(server_default="0")
     """The same of what was bought."""
+    habits_version: Mapped[int] = mapped_column(server_default="0")
+    """The same of its habits; those that an older one counted stay."""
 
 
 class LedgerDay(Base):
