@@ -155,6 +155,26 @@ async def test_the_rows_of_a_figure_as_page_api_and_file(
     assert (await browser_with_history.get("/admin/reports/mrr/rows")).status_code == 404
 
 
+async def test_a_filter_whose_value_is_not_offered_stays_chosen(
+    browser_with_history: httpx2.AsyncClient,
+) -> None:
+    """Sales of no known offer, or in a currency in which nothing is sold: "Show" asks for the same again."""
+    for path, asked in (
+        ("/admin/reports/refunds-and-disputes", "offer=unknown"),
+        ("/admin/reports/refunds-and-disputes/rows", "offer=unknown"),
+        ("/admin/movements", "currency=CHF"),
+        ("/admin/cancellations", "currency=CHF"),
+    ):
+        shown = await browser_with_history.get(f"{path}?{asked}")
+        assert shown.status_code == 200
+        name, value = asked.split("=")
+        field = re.search(rf'<select id="{name}".*?</select>', shown.text, re.DOTALL)
+        assert field, path
+        assert re.findall(r'value="([^"]*)" selected', field[0]) == [value], path
+        unfiltered = (await browser_with_history.get(path)).text
+        assert f'value="{value}"' not in unfiltered
+
+
 async def test_the_first_page_leads_to_those_it_counts(
     browser_with_history: httpx2.AsyncClient, signed_in: SignedIn
 ) -> None:
