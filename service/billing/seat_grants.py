@@ -52,13 +52,14 @@ async def arrange_seats(
     owner: Subscription,
     *,
     leaving: Collection[str | None] = (),
+    lowered: bool = False,
     ended: bool = False,
 ) -> None:
     """Give each seat that is open what its subscription gives, and end the others' access.
 
-    Readers who lose a seat by this call, or will, are mailed, but for those who are `leaving` by themselves. `ended`:
-    this transaction has ended the subscription. Call it while this transaction holds the subscription's row: by a
-    lock, or because it has changed it.
+    Readers who lose a seat by this call, or will, are mailed, but for those who are `leaving` by themselves. `lowered`:
+    this transaction has stored that there will be fewer seats; `ended`: it has ended the subscription. Call it while
+    it holds the subscription's row: by a lock, or because it has changed it.
     """
     now = context.clocks.business()
     rows = list(
@@ -82,7 +83,11 @@ async def arrange_seats(
             session, row, owner, arranged.end_of(row.id, until, now), now,
             in_grace=bought is not None and bought.in_grace,
         )  # fmt: skip
-        news = _ended(owner, change, now) if ended else _lost(row, arranged, change, until, now)
+        news = (
+            _ended(owner, change, now)
+            if ended
+            else _lost(row, arranged, change, until, now, lowered=lowered)
+        )
         if news is not None:
             lost[row.id] = news
     name = str(await session.scalar(select(Offer.name).where(Offer.id == owner.offer_id)))
@@ -119,15 +124,23 @@ def _arranged(
 
 
 def _lost(
-    row: Seat, arranged: _Arranged, change: _Change, until: datetime, now: datetime
+    row: Seat,
+    arranged: _Arranged,
+    change: _Change,
+    until: datetime,
+    now: datetime,
+    *,
+    lowered: bool,
 ) -> tuple[WhyLost, datetime] | None:
     """Why and when the seat's reader loses it by this change; None: they don't, or knew it before."""
     if change.before is not None and change.before > now >= change.after and until > now:
         return ("removed" if row.ended_at is not None else "fewer"), now
     later_at = arranged.number.later_at
-    if row.id in arranged.going and later_at is not None and change.before != later_at:
-        return "later", later_at
-    return None
+    if row.id not in arranged.going or later_at is None:
+        return None
+    # Where a cancellation was taken back, it ended at that instant before: with all others.
+    is_news = lowered or change.before != later_at
+    return ("later", later_at) if is_news else None
 
 
 def _ended(owner: Subscription, change: _Change, now: datetime) -> tuple[WhyLost, datetime] | None:

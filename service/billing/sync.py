@@ -160,6 +160,7 @@ async def store_snapshot(
     # Of several items the one that we sell counts, with its own period.
     item = sold.item if sold is not None else subscription.items[0]
     ours = replace(subscription, items=(item,))
+    fewer_at = row.next_seats_at
     _note_outside(row, outside_of(subscription, item, is_sold=sold is not None), item)
     copy_state(
         row, ours, snapshot, sold.offer if sold is not None else None, reader_id=reader_id, now=now
@@ -168,7 +169,10 @@ async def store_snapshot(
     state = lifecycle.grant_of(ours, snapshot.money.invoices, terms_of(context.settings), stop)
     open_until = await _put_grant(session, row, state if sold is not None else _foreign(ours), now)
     # The row was written above, so nobody takes or ends a seat meanwhile.
-    await arrange_seats(session, context, row, ended=row.status == lifecycle.TERMINAL_STATUS)
+    await arrange_seats(
+        session, context, row, lowered=row.next_seats_at != fewer_at,
+        ended=row.status == lifecycle.TERMINAL_STATUS,
+    )  # fmt: skip
     if stop is not None and stop.cancels and row.status in lifecycle.LIVE_STATUSES:
         await ask_cancel(session, row.id, stop.kind, context.clocks)
     await session.flush()
@@ -312,6 +316,12 @@ def _copy_seats(
         if by_seat
         else NumberOfSeats(1)
     )
+    if (
+        number.later_at is not None
+        and row.cancel_at is not None
+        and number.later_at >= row.cancel_at
+    ):
+        number = NumberOfSeats(number.now)  # all of them end by then
     row.seats, row.next_seats, row.next_seats_at = number.now, number.later, number.later_at
 
 

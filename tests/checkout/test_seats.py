@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from service.billing import sync
-from service.billing.seats import end_seat, take_seat
+from service.billing.seats import end_seat, held_seats, take_seat
 from service.billing.seats import invite as invite_to
 from service.checkout import seat_number
 from service.checkout.seat_number import set_next_number
@@ -611,3 +611,32 @@ async def test_seats_stay_to_the_end_of_a_trial_and_while_the_renewal_is_not_pai
     await tried.set_next(2)
     row = await desk.row(tried.subscription)
     assert (row.seats, row.next_seats, row.next_seats_at) == (3, 2, row.current_period_end)
+
+
+@on_sqlite
+async def test_where_all_seats_end_at_once_nobody_reads_that_theirs_goes_before(team: Team) -> None:
+    async def before_others(name: str) -> bool:
+        async with team.desk.database.reading() as session:
+            seat = await session.get_one(Seat, team.seats[name])
+            (held,) = await held_seats(session, str(seat.reader_id), team.desk.clocks.business())
+        return held.before_others
+
+    def cancel(is_cancelled: bool) -> None:
+        changed = {"cancel_at_period_end": is_cancelled}
+        team.desk.stripe.subscriptions.update(team.subscription, changed)
+
+    cancel(True)
+    await team.set_next(2)
+    row = await team.sync()
+    assert (team.quantity(), row.seats, row.next_seats) == (2, 3, None)
+    assert not await before_others("bea")
+    assert not await before_others("cleo")
+    assert await team.mailed() == []
+
+    cancel(False)
+    row = await team.sync()
+    assert (row.seats, row.next_seats) == (3, 2)
+    assert not await before_others("bea")
+    assert await before_others("cleo")
+    told = [("seat-lost", "cleo@example.org"), ("seats-closed", "ana@example.org")]
+    assert await team.mailed() == told
