@@ -29,6 +29,7 @@ class Counted:
     reader_id: str | None
     email: str | None
     subscription_id: str | None
+    offer_id: str | None
     offer_name: str | None
     detail: str | None
     amount: int | None
@@ -84,20 +85,21 @@ async def list_counted(
         rows = (await listing.rows(session, asked, _wanted(listing, series))).subquery("listed")
     except NotAsked as wrong:
         raise invalid_field(f"query.{wrong.field}", str(wrong)) from wrong
+    sold = func.coalesce(rows.c.offer_id, Subscription.offer_id)
     own = Reader.id == func.coalesce(rows.c.reader_id, Subscription.reader_id)
     statement = (
         select(
-            rows.c.series, rows.c.at, Reader.id, Reader.email, rows.c.subscription_id, Offer.name,
+            rows.c.series, rows.c.at, Reader.id, Reader.email, rows.c.subscription_id, Offer.id, Offer.name,
             rows.c.detail, rows.c.amount, rows.c.currency,
         )
         .outerjoin(Subscription, Subscription.id == rows.c.subscription_id)
         .outerjoin(Reader, and_(own, Reader.erased_at.is_(None)))
-        .outerjoin(Offer, Offer.id == Subscription.offer_id)
+        .outerjoin(Offer, Offer.id == sold)
     )  # fmt: skip
     by_name = Keyset(rows.c.key, newest_first=False)
     order = by_name if listing.of_now else Keyset(rows.c.at, rows.c.key)
     page = await order.rows(session, statement, cursor=cursor, limit=limit)
-    return page.map(lambda found: Counted(*found[:9]))
+    return page.map(lambda found: Counted(*found[:10]))
 
 
 def _wanted(listing: Listing, series: str) -> Collection[str]:

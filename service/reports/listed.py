@@ -46,14 +46,19 @@ def counted_row(
     key: Any,
     reader_id: Any = None,
     subscription_id: Any = None,
+    offer_id: Any = None,
     detail: Any = None,
     amount: Any = None,
     currency: Any = None,
 ) -> tuple[ColumnElement[Any], ...]:
-    """The columns of a row. `key` tells rows of one instant apart; of a reader or a subscription one is enough."""
+    """The columns of a row. `key` tells rows of one instant apart; of a reader or a subscription one is enough.
+
+    `offer_id` is what was paid for, empty where it isn't known; without it the subscription's is shown.
+    """
     texts = {
         "reader_id": reader_id,
         "subscription_id": subscription_id,
+        "offer_id": offer_id,
         "detail": detail,
         "currency": currency,
     }

@@ -155,6 +155,16 @@ async def test_the_rows_of_a_figure_as_page_api_and_file(
     assert (await browser_with_history.get("/admin/reports/mrr/rows")).status_code == 404
 
 
+async def test_offers_of_one_name_are_told_apart_in_a_row(
+    browser_with_history: httpx2.AsyncClient, store: Store
+) -> None:
+    address = "/admin/reports/reasons/rows?series=payment_failed&from=2026-03-01&currency=EUR"
+    assert 'offer">Monthly</span>' in (await browser_with_history.get(address)).text
+    await store(rows.offer(name="Monthly", amount=500))
+    page = (await browser_with_history.get(address)).text
+    assert re.search(r'offer">Monthly, €9\b[^<]*</span>', page)
+
+
 async def test_a_filter_whose_value_is_not_offered_stays_chosen(
     browser_with_history: httpx2.AsyncClient,
 ) -> None:

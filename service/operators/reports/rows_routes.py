@@ -50,7 +50,7 @@ async def show_rows(
     form: dict[str, Any] = {
         "asked": asked, "figure": figure, "words": words, "offered": _offered(figure, asked.series), "filter_words": WORDS,
         "choices": await choices.known_values(session, filters),
-        "value_words": await choices.value_words(session, filters, settings), "detail_of": detail_of,
+        "value_words": await choices.value_words(session, {*filters, "offer"}, settings), "detail_of": detail_of,
     }  # fmt: skip
     try:
         period = await checked(session, figure, asked.asked(settings, clocks.business()))

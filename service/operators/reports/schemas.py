@@ -37,7 +37,10 @@ class CountedItem(BaseModel):
     reader_id: str | None
     email: str | None
     subscription: str | None
+    offer_id: str | None
+    """What was paid for where the figure is of payments or purchases, else what the subscription is of now."""
     offer: str | None
+    """Its name, which several may have."""
     detail: str | None
     """The cause, the code, the bank's answer, the source, or the number of days with a read."""
     amount: int | None
@@ -47,8 +50,8 @@ class CountedItem(BaseModel):
     def of(cls, row: Counted) -> Self:
         return cls(
             series=row.series, at=row.at, reader_id=row.reader_id, email=row.email,
-            subscription=row.subscription_id, offer=row.offer_name, detail=row.detail,
-            amount=row.amount, currency=row.currency,
+            subscription=row.subscription_id, offer_id=row.offer_id, offer=row.offer_name,
+            detail=row.detail, amount=row.amount, currency=row.currency,
         )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -64,7 +64,8 @@ async def source_rows(_: AsyncSession, asked: Asked, series: Collection[str]) ->
     row = Checkout
     columns = counted_row(
         series=one_series(name), at=row.completed_at, key=row.id, reader_id=row.reader_id,
-        subscription_id=row.stripe_subscription_id, detail=led.source(CheckoutTouches, name),
+        subscription_id=row.stripe_subscription_id, offer_id=row.offer_id,
+        detail=led.source(CheckoutTouches, name),
     )  # fmt: skip
     return (
         select(*columns)
@@ -85,7 +86,8 @@ async def promotion_rows(_: AsyncSession, asked: Asked, series: Collection[str])
     }  # fmt: skip
     columns = counted_row(
         series=one_series(name), at=use.at, key=use.discount_id, reader_id=Pass.reader_id,
-        subscription_id=use.subscription_id, detail=use.code, amount=use.paid, currency=use.currency,
+        subscription_id=use.subscription_id, offer_id=Pass.offer_id, detail=use.code, amount=use.paid,
+        currency=use.currency,
     )  # fmt: skip
     fits = [conditions[name]] if name in conditions else []
     return select(*columns).outerjoin(Pass, Pass.id == use.pass_id).where(*fits)
@@ -98,7 +100,8 @@ async def back_rows(_: AsyncSession, asked: Asked, series: Collection[str]) -> S
     charge = aliased(ChargeRow)
     columns = counted_row(
         series=row.what, at=row.at, key=row.id, reader_id=Pass.reader_id,
-        subscription_id=charge.subscription_id, amount=row.amount, currency=row.currency,
+        subscription_id=charge.subscription_id, offer_id=row.offer_id, amount=row.amount,
+        currency=row.currency,
     )  # fmt: skip
     return (
         select(*columns)
@@ -124,8 +127,8 @@ async def dunning_rows(
         fits = [at >= asked.since, at < asked.until]
     columns = counted_row(
         series=one_series(SETTLED.get(name, name)), at=at, key=episode.invoice_id,
-        subscription_id=InvoiceRow.subscription_id, detail=episode.decline, amount=episode.amount,
-        currency=episode.currency,
+        subscription_id=InvoiceRow.subscription_id, offer_id=func.coalesce(episode.offer_id, ""),
+        detail=episode.decline, amount=episode.amount, currency=episode.currency,
     )  # fmt: skip
     return (
         select(*columns)
