@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -42,6 +43,8 @@ _WITH = [
 """What a retrieved subscription shows whole."""
 _WITH_SESSION = ["payment_intent", "total_details.breakdown", "discounts.promotion_code"]
 """The same of a Checkout session."""
+_BEGINS_PERIOD = frozenset({"subscription_create", "subscription_cycle"})
+"""Why an invoice was made whose period is the running one, where no newer one begins another."""
 
 
 class StripeGateway(StripeSetUp, StripeBooks):
@@ -256,6 +259,13 @@ class StripeGateway(StripeSetUp, StripeBooks):
         ]  # fmt: skip
         asked: Any = {"subscription": subscription_id, "expand": shown}
         found = await self._all(self._client.v1.invoices.list_async, asked)
+        for document in found:
+            # A list holds the first ten lines of each invoice. Those of the running period are read whole.
+            if (document.get("lines") or {}).get("has_more"):
+                lines = partial(self._client.v1.invoices.line_items.list_async, document["id"])
+                document["lines"] = {"data": await self._all(lines, {})}
+            if document.get("billing_reason") in _BEGINS_PERIOD:
+                break
         return tuple(stripe_objects.invoice_of(document) for document in found)
 
     async def upcoming_of(self, subscription_id: str) -> StripeUpcoming | None:

@@ -1,11 +1,13 @@
 """Seats: bought by number, given to others, fewer, and over with the subscription."""
 
+import json
 import re
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -28,7 +30,7 @@ from tests.checkout.test_portal import sell_seats
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.served import Installation, installation
-from tests.stripe_at_hand import sdk
+from tests.stripe_at_hand import Wire, sdk
 
 TEAM: dict[str, Any] = {"amount": 500, "currency": "EUR", "interval": "month", "most_seats": 10}
 ADMIN = "/v1/admin/seats"
@@ -640,3 +642,24 @@ async def test_where_all_seats_end_at_once_nobody_reads_that_theirs_goes_before(
     assert await before_others("cleo")
     told = [("seat-lost", "cleo@example.org"), ("seats-closed", "ana@example.org")]
     assert await team.mailed() == told
+
+
+@on_sqlite
+async def test_lines_that_a_list_of_invoices_leaves_out_are_read(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = Wire.request_async
+
+    async def without_lines(wire: Wire, method: str, url: str, *given: Any, **named: Any) -> Any:
+        body, status, said = await usual(wire, method, url, *given, **named)
+        if urlsplit(url).path == "/v1/invoices":
+            listed = json.loads(body)
+            for each in listed["data"]:
+                each["lines"] |= {"data": [], "has_more": True}
+            body = json.dumps(listed).encode()
+        return body, status, said
+
+    monkeypatch.setattr(Wire, "request_async", without_lines)
+    await team.set_next(2)
+    row = await team.desk.row(team.subscription)
+    assert (row.seats, row.next_seats) == (3, 2)
