@@ -22,21 +22,21 @@ from service.content.store import level_facts
 from service.db.keyset import Keyset, Page
 from service.db.tables import Article
 from service.reports.asked import Asked
-from service.reports.queries.article_readers import ArticleReaders, readers_in
+from service.reports.queries.article_readers import Readers, all_readers, readers_of
 from service.reports.queries.article_sales import sales
 from service.reports.queries.ledger import by_article
 from service.rules.rules import LevelRules
 
 ArticleOrder = Literal["published", "readers", "reads", "walls", "sales"]
-_NOTHING = literal(0)
+_NOTHING, _NOBODY = literal(0), Readers(0, 1)
 
 
 @dataclass(frozen=True)
 class ArticleFigures:
     """An article without its texts, its level now, and what it did in the period.
 
-    `readers` are the distinct holders who read it: None where the ledger's rows of the period are deleted, and a
-    multiple of `each_stands_for` where a sample of them was counted. `reads` are openings, re-reads included;
+    `readers` are the distinct holders who read it: None where the ledger's rows of the period are deleted, and
+    estimated where each that was counted stands for more. `reads` are openings, re-reads included;
     `walls` how often a wall was shown; `sales` the purchases whose last wall was here, or whose pass is for this
     article, as in the figure.
     """
@@ -65,7 +65,7 @@ async def list_article_figures(
 
     Raises Problem `invalid-request` for a cursor that isn't ours.
     """
-    figures, readers = await _figures(session, asked), await readers_in(session, asked)
+    figures = await _figures(session, asked)
     statement = _joined(figures, without_texts()).where(
         *conditions(session, chosen, rules, asked.now)
     )
@@ -73,17 +73,17 @@ async def list_article_figures(
     if order == "published":
         by = func.coalesce(Article.published_at, Article.created_at)
     elif order == "readers":
-        of_all = readers.by_article().subquery("readers")
+        of_all = (await all_readers(session, asked)).subquery("readers")
         statement = statement.outerjoin(of_all, of_all.c.article_id == Article.id)
         by = cast(func.coalesce(of_all.c.readers, _NOTHING), BigInteger)
     else:
         by = figures.columns[order]
     page = await Keyset(by, Article.id).rows(session, statement, cursor=cursor, limit=limit)
-    who = await _readers_of(session, readers, [row[0].id for row in page.items])
+    who = await readers_of(session, asked, [row[0].id for row in page.items])
 
     def figures_with(row: Any) -> ArticleFigures:
         article: Article = row[0]
-        return _known(article, level_at(level_facts(article), rules, asked.now), row, who, readers)
+        return _known(article, level_at(level_facts(article), rules, asked.now), row, who)
 
     return page.map(figures_with)
 
@@ -92,32 +92,21 @@ async def figures_of(
     session: AsyncSession, article: Article, asked: Asked, *, rules: LevelRules
 ) -> ArticleFigures:
     """The same of one article."""
-    figures, readers = await _figures(session, asked), await readers_in(session, asked)
-    who = await _readers_of(session, readers, [article.id])
+    figures, who = await _figures(session, asked), await readers_of(session, asked, [article.id])
     statement = _joined(figures, select(literal(1))).where(Article.id == article.id)
     row = (await session.execute(statement)).one()
-    return _known(article, level_at(level_facts(article), rules, asked.now), row, who, readers)
+    return _known(article, level_at(level_facts(article), rules, asked.now), row, who)
 
 
 def _known(
-    article: Article, level: LevelAt, row: Any, who: dict[str, int] | None, readers: ArticleReaders
+    article: Article, level: LevelAt, row: Any, who: dict[str, Readers] | None
 ) -> ArticleFigures:
     _, reads, walls, sales = row[:4]
+    readers = (who or {}).get(article.id, _NOBODY)
     return ArticleFigures(
-        article, level, reads, walls, sales,
-        readers=None if who is None else who.get(article.id, 0), each_stands_for=readers.stand_for,
+        article, level, reads, walls, sales, None if who is None else readers.number,
+        readers.each_stands_for,
     )  # fmt: skip
-
-
-async def _readers_of(
-    session: AsyncSession, readers: ArticleReaders, articles: list[str]
-) -> dict[str, int] | None:
-    """By article; None: it isn't known any more."""
-    if readers.gone is not None:
-        return None
-    return {
-        each: int(number) for each, number in await session.execute(readers.by_article(articles))
-    }
 
 
 @dataclass(frozen=True)

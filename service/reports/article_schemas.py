@@ -86,7 +86,7 @@ class ArticleFiguresItem(BaseModel):
     rows of the period are deleted.
     """
     each_stands_for: int
-    """1: all readers are counted; more: they are those of a sample, multiplied by this."""
+    """1: all readers are counted; more: they are those of a sample, multiplied by this, but never more than the reads."""
     reads: int
     """Openings, re-reads included."""
     walls: int

@@ -27,7 +27,7 @@ from service.db.tables import (
 from service.reports.asked import Asked
 from service.reports.cells import Cell
 from service.reports.queries.article_conversion import article_conversion
-from service.reports.queries.article_readers import readers_in
+from service.reports.queries.article_readers import Readers, all_readers, readers_of
 from service.reports.rollups import roll_day
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
@@ -201,24 +201,59 @@ async def test_many_rows_are_counted_from_a_sample(database: Database) -> None:
 async def test_readers_of_articles_are_counted_from_a_sample_or_not_known(
     database: Database,
 ) -> None:
-    """As above with reads: 2 × 16. A wall is no read. Once rows are deleted nobody knows."""
+    """As above with reads, one of them twice: 2 × 16. A wall is no read. Once rows are deleted nobody knows."""
     article, at = rows.article("a", "A"), datetime(2026, 3, 9, 12, tzinfo=UTC)
     names = [f"device:dev_{number:02x}ff" for number in (0x70, 0x7F, *range(0x20, 0x3E))]
     wall = rows.read(article, at, holder="device:dev_75ff", wall="subscribe")
-    await store(database, article, wall, *(rows.read(article, at, holder=each) for each in names))
+    reads = [rows.read(article, at, holder=each) for each in (*names, names[-1])]
+    await store(database, article, wall, *reads)
     what = asked("2026-03-01", "2026-03-10", "month", now=at + DAY)
-    for most, number in ((31, 32), (33, 32), (1, 0)):
+    of = [article.id]
+    for most, number, each_stands_for in ((33, 32, 16), (34, 32, 1), (1, 1, 256)):
         async with database.reading() as session:
-            readers = await readers_in(session, what, most=most)
-            rows_read = await session.execute(readers.by_article())
-            found = {each.article_id: int(each.readers) for each in rows_read}
-        assert found.get(article.id, 0) == number
-        assert readers.stand_for == {31: 16, 33: 1, 1: 256}[most]
+            found = await readers_of(session, what, of, most=most, most_looked_through=1)
+        assert found == {article.id: Readers(number, each_stands_for)}
     await roll_day(database, at.date(), now=at + DAY)
     async with database.transaction() as session:
         await session.execute(delete(AccessEntry))
     async with database.reading() as session:
-        assert (await readers_in(session, what)).gone is not None
+        assert await readers_of(session, what, of) is None
+
+
+async def test_few_readers_are_counted_as_they_are_and_never_more_than_reads(
+    database: Database,
+) -> None:
+    """Of 40 reads on one day all but one are of another article: a sixteenth, or none of it, would be counted.
+
+    Of the article that was read on two days a sample has one holder, of the four reads: not sixteen.
+    """
+    few, many, unread = (rows.article(name, name) for name in ("few", "many", "unread"))
+    at = datetime(2026, 3, 9, 12, tzinfo=UTC)
+    in_sample, others = (
+        "device:dev_70ff",
+        [f"device:dev_{number:02x}ff" for number in range(32, 68)],
+    )
+    await store(
+        database, few, many, unread,
+        rows.read(few, at, holder=in_sample),
+        *(rows.read(many, at - DAY, holder=each) for each in (in_sample, *others[:2])),
+        rows.read(many, at, holder=others[2]),
+        *(rows.read(unread, at, holder=each, wall="subscribe") for each in others),
+    )  # fmt: skip
+    what = asked("2026-03-01", "2026-03-10", "month", now=at + DAY)
+    of = [few.id, many.id, unread.id]
+    for is_rolled in (False, True):
+        if is_rolled:
+            await roll_day(database, at.date(), now=at + DAY)
+        async with database.reading() as session:
+            found = await readers_of(session, what, of, most=10, most_looked_through=38)
+            alone = await readers_of(session, what, of[:1], most=1, most_looked_through=37)
+            all_of_them = await readers_of(session, what, of)
+            estimated = dict((await session.execute(await all_readers(session, what, 10))).all())
+        assert found == {few.id: Readers(1, 1), many.id: Readers(4, 16)}
+        assert alone == {few.id: Readers(1, 256)}
+        assert all_of_them == {few.id: Readers(1, 1), many.id: Readers(4, 1)}
+        assert estimated == {few.id: 16, many.id: 16}
 
 
 async def test_distinct_holders_need_the_ledgers_rows(database: Database) -> None:

@@ -40,7 +40,7 @@ from service.db.tables import (
 from service.finance.trials import forget_trials
 from service.reports.asked import Asked
 from service.reports.cells import Line
-from service.reports.queries.article_readers import readers_in
+from service.reports.queries.article_readers import readers_of
 from service.reports.trial_rollup import look_up_trials
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
@@ -397,9 +397,9 @@ async def _sales(
 
 async def _readers_of_articles(database: Database, what: Asked) -> dict[str, int]:
     async with database.reading() as session:
-        asked_for = (await readers_in(session, what)).by_article()
-        found = await session.execute(asked_for)
-        return {each.article_id: int(each.readers) for each in found}
+        found = await readers_of(session, what, [*await session.scalars(select(Article.id))])
+    assert found is not None
+    return {article: each.number for article, each in found.items()}
 
 
 def _sold_by(click: Click, ledger: list[AccessEntry]) -> str | None:

@@ -3,6 +3,7 @@
 Who is in a sample is in it with all their devices, whatever these are called, so that nobody is half in it.
 """
 
+from collections import Counter
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
@@ -26,12 +27,11 @@ Rows = Select[*tuple[Any, ...]]
 
 async def gone_before(session: AsyncSession, first: date, last: date) -> date | None:
     """The first day of which rows are kept, where days of the period had rows before it."""
-    kept = await session.scalar(select(func.min(AccessEntry.day)))
-    had = await session.scalar(
-        select(func.min(RolledDay.day)).where(
-            RolledDay.day.between(first, last), RolledDay.rows > 0
-        )
+    rows = select(func.min(AccessEntry.day)).scalar_subquery()
+    rolled = select(func.min(RolledDay.day)).where(
+        RolledDay.day.between(first, last), RolledDay.rows > 0
     )
+    kept, had = (await session.execute(select(rows, rolled.scalar_subquery()))).one()
     return (
         (kept or last + timedelta(days=1))
         if had is not None and (kept is None or had < kept)
@@ -43,24 +43,28 @@ async def sample(session: AsyncSession, first: date, last: date, most: int) -> i
     """How many digits of their names a sample's holders have in common, so that it has about `most` rows;
     0: there aren't more.
     """
-    rows, digits = await _count(session, first, last), 0
+    return digits_for(sum((await by_day(session, first, last)).values()), most)
+
+
+def digits_for(rows: int, most: int) -> int:
+    """The same of this number of rows."""
+    digits = 0
     while rows > most * _DIGITS**digits:
         digits += 1
     return digits
 
 
-async def _count(session: AsyncSession, first: date, last: date) -> int:
+async def by_day(session: AsyncSession, first: date, last: date) -> Counter[date]:
     """The number of the ledger's rows in these days; those that are added up aren't counted again."""
-    rolled = select(RolledDay.day).where(RolledDay.day.between(first, last))
-    added_up = await session.scalar(
-        select(func.sum(RolledDay.rows)).where(RolledDay.day.between(first, last))
+    entry, added_up = AccessEntry, RolledDay.day.between(first, last)
+    rolled = select(RolledDay.day).where(added_up)
+    rest = select(entry.day, func.count()).where(
+        entry.day.between(first, last), entry.day.not_in(rolled)
     )
-    rest = await session.scalar(
-        select(func.count())
-        .select_from(AccessEntry)
-        .where(AccessEntry.day.between(first, last), AccessEntry.day.not_in(rolled))
+    found = await session.execute(
+        select(RolledDay.day, RolledDay.rows).where(added_up).union_all(rest.group_by(entry.day))
     )
-    return int(added_up or 0) + int(rest or 0)
+    return Counter({day: int(rows) for day, rows in found})
 
 
 def rate(digits: int) -> Fraction:
