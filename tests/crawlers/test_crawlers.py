@@ -307,7 +307,7 @@ async def test_crawlers_are_stored_and_listed(paywall: Paywall) -> None:
     assert (by_name["bingbot"]["networks"], by_name["bingbot"]["ours"]) == (["192.0.2.32/27"], True)
     assert by_name["googlebot"]["ours"] is False
     for body, told in (
-        ({"list": "0.0.0.0/0"}, "too wide"), ({"list": "abc"}, "is no network"), ({}, "required"),
+        ({"list": "0.0.0.0/0"}, "too wide"), ({"list": "abc"}, "is no network"), ({}, "It is missing"),
     ):  # fmt: skip
         refused = await paywall.client.put(
             "/v1/admin/crawlers/bingbot/addresses", json=body, headers=paywall.staff

@@ -153,7 +153,7 @@ async def test_the_empty_list_says_what_to_do(signed_in: SignedIn) -> None:
 async def test_what_cant_be_looked_up_is_a_page_too(signed_in: SignedIn, query: str) -> None:
     answer = await (await signed_in("viewer")).get(f"/admin?{query}")
     assert answer.status_code == 422
-    assert "Go to the first page" in answer.text
+    assert "The page is shown without it." in answer.text
 
 
 @on_sqlite
