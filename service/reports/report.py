@@ -40,10 +40,7 @@ async def report_on(session: AsyncSession, slug: str, asked: Asked) -> Report:
     together, together_before = await _converted(
         session, figure, (asked, lines), (earlier_asked, earlier)
     )
-    return Report(
-        figure, asked, lines, before, earlier, together, together_before,
-        listed_from=await listed_from(session, figure),
-    )  # fmt: skip
+    return Report(figure, asked, lines, before, earlier, together, together_before)
 
 
 async def listed_from(session: AsyncSession, figure: Figure) -> date | None:

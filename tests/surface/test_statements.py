@@ -93,7 +93,7 @@ MOST: Mapping[str, int] = {
     "/admin/readers/export": 5,
     "/admin/reconciliations": 2,
     "/admin/reports": 1,
-    "/admin/reports/{slug}": 27,  # of active days: two for each step that isn't counted yet
+    "/admin/reports/{slug}": 28,  # of active days: two for each step that isn't counted yet
     "/admin/reports/{slug}/rows": 7,
     "/admin/rules": 5,
     "/admin/rules/versions/{version}": 6,
@@ -159,8 +159,8 @@ MOST: Mapping[str, int] = {
     "/v1/admin/reports": 1,
     "/v1/admin/reports/summary": 5,
     "/v1/admin/reports/{slug}": 27,
-    "/v1/admin/reports/{slug}/rows": 3,
-    "/v1/admin/reports/{slug}/rows.csv": 5,
+    "/v1/admin/reports/{slug}/rows": 4,  # of active days: since when days of holders are kept
+    "/v1/admin/reports/{slug}/rows.csv": 7,
     "/v1/admin/rules": 2,
     "/v1/admin/rules/versions": 2,
     "/v1/admin/rules/versions/{version}": 2,

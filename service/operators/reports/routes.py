@@ -1,5 +1,6 @@
 """The reports' pages: the list of figures by subject, and one figure over a period."""
 
+from dataclasses import replace
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -21,7 +22,7 @@ from service.reports.dimension_words import WORDS
 from service.reports.figure import OVER_TIME_WORDS, Figure, Subject
 from service.reports.period import COMPARISONS, INTERVALS, Step
 from service.reports.registry import BY_SLUG, FIGURES
-from service.reports.report import named, report_on
+from service.reports.report import listed_from, named, report_on
 from service.reports.report_schemas import AnyReport, ReportQuery, no_such_figure
 from service.reports.schemas import Storable
 from service.settings import AppSettings, Settings
@@ -67,7 +68,9 @@ async def show_report(
         return page(
             request, "report.html", status_code=422, typed=typed, refusal=problem.detail, **form
         )
-    report = await named(session, report, settings)
+    report = replace(
+        await named(session, report, settings), listed_from=await listed_from(session, figure)
+    )
     # An offer that was asked for by its name is shown, and asked for again, by its id.
     form["query"] = query.model_copy(update={**report.asked.chosen})
     period = report.asked.period
