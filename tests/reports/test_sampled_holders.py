@@ -54,8 +54,8 @@ NAMED = {
 LINKED = {"dev_70": INSIDE, "dev_10": INSIDE, "dev_71": OUTSIDE}
 LEFT_OUT = (f"reader:{OUTSIDE}", "device:dev_71", "device:dev_12")
 """Holders that aren't in the sample; one of them has a name like those that are."""
-ENLARGED = {"depth", "articles"}
-"""Of these the numbers are multiplied."""
+ENLARGED = {"depth", "articles", "from a wall", "registration"}
+"""Of these the numbers of holders are multiplied."""
 MOST = 10
 """Rows, of which there are from twice to twelve times as many: one digit."""
 Ask = Callable[[AsyncSession, Asked, int], Awaitable[list[Line]]]
@@ -124,13 +124,13 @@ async def _ask(
 
 
 def _cells(lines: list[Line], name: str, times: int = 1) -> dict[Any, list[Any]]:
-    """What was bought isn't sampled."""
+    """What was bought isn't sampled. Shares and averages stay as they are."""
     known = [each for each in lines if each.series != "sample"]
     if name == "articles":
         known = [each for each in known if each.series == "holders"]
     return {
         (each.series, each.split): [
-            (cell.value and cell.value * times, cell.part, cell.whole)
+            (cell.value and cell.value * (times if cell.part is None else 1), cell.part, cell.whole)
             for cell in (*each.cells, each.total)
         ]
         for each in known
@@ -175,3 +175,31 @@ async def _fill(database: Database, ledger: list[AccessEntry], after: timedelta)
     await store(
         database, *(AccessEntry(**{name: getattr(row, name) for name in columns}) for row in ledger)
     )
+
+
+async def test_holders_of_a_sample_are_multiplied_and_their_shares_are_not(
+    database: Database,
+) -> None:
+    """32 devices met both walls, 2 of them in the sample, of which one bought: 16 ÷ 32."""
+    at, offer, article = BEGIN, rows.offer(), rows.article("art", "A")
+    names = [f"dev_{number:02x}ff" for number in (0x70, 0x7F, *range(0x20, 0x3E))]
+    met = [
+        rows.read(article, at, holder=f"device:{each}", wall=wall)
+        for each in names
+        for wall in ("register", "subscribe")
+    ]
+    clicks = [
+        rows.checkout(rows.reader(), offer, at + DAY, reader_id=None, device_id=each)
+        for each in names[1:9]
+    ]
+    await store(database, article, offer, *met, *clicks)
+    day = str(BEGIN.date())
+    what = asked(day, day, "day", now=at + 40 * DAY, zone="UTC", home=UTC_ZONE)
+    async with database.reading() as session:
+        by_source = await registration_funnel(session, replace(what, split="source"), 63)
+        from_a_wall = await wall_funnel(session, what, 63)
+    registration = {each.series: each.total for each in by_source}
+    walls = {each.series: each.total for each in from_a_wall}
+    assert (registration["met"].value, registration["registered"].whole) == (32, 2)
+    assert [walls[name].value for name in ("met", "started", "paid")] == [32, 16, 16]
+    assert (walls["started_rate"].part, walls["started_rate"].whole) == (1, 2)

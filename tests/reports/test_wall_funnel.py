@@ -194,7 +194,7 @@ async def test_a_sample_is_stated_and_what_is_not_over_has_no_value(database: Da
     what = asked("2026-03-05", "2026-03-10", "month", now=at + DAY)
     async with database.reading() as session:
         found = totals(await wall_funnel(session, what, most=15))
-    assert (found["met"].value, found["sample"].value) == (1, Fraction(1, 16))
+    assert (found["met"].value, found["sample"].value) == (16, Fraction(1, 16))
     assert found["paid_rate"].why == "All its walls were less than 7 days ago."
 
 

@@ -37,7 +37,7 @@ FIGURES: tuple[Figure, ...] = (
             "the average time from the wall to the verified address, and the average number of reads on "
             "the days in between. A holder who signs in to an account that they have already has asked, too, but doesn't register; "
             "a purchase verifies an address without a mail. "
-            + SAMPLED_BY_SOURCE + HOLDER_BY_DAY,
+            + SAMPLED_BY_SOURCE + "Those who met a wall are multiplied. " + HOLDER_BY_DAY,
             "Distinct holders who met a wall to register.",
         ),
         (
@@ -48,7 +48,7 @@ FIGURES: tuple[Figure, ...] = (
             Series("sample", "Holders in the sample", "percent"),
         ),
         "own", SOURCES, first_walls.registration_funnel,
-        "the access ledger by day, asks for sign-in mails, readers, movements and passes", version=7, by_day=True,
+        "the access ledger by day, asks for sign-in mails, readers, movements and passes", version=8, by_day=True,
         nameless={"met": DEVICES},
     ),
     Figure(
@@ -123,7 +123,7 @@ FIGURES: tuple[Figure, ...] = (
             "what is given back left out. " + IN_TIME + "Told apart by "
             "the wall's kind, its words or the article's section, a holder counts for each that they met; "
             "by offer, all who met a wall are the whole of each. Of more than 200,000 rows a sixteenth of "
-            "the holders is counted, or a sixteenth of that. " + HOLDER,
+            "the holders is counted, or a sixteenth of that; numbers of holders are multiplied. " + HOLDER,
             "Distinct holders who met a wall; of those who completed it also those who began a checkout.",
         ),
         (
@@ -134,7 +134,7 @@ FIGURES: tuple[Figure, ...] = (
             Series("sample", "Holders in the sample", "percent"),
         ),
         "own", wall_funnel.SPLITS, wall_funnel.wall_funnel, "the access ledger, checkouts, offers and subscriptions",
-        by_day=True, version=3, nameless=dict.fromkeys(("met", "started", "paid"), DEVICES),
+        by_day=True, version=4, nameless=dict.fromkeys(("met", "started", "paid"), DEVICES),
     ),
     Figure(
         "active-days", "Readers",

@@ -132,7 +132,7 @@ async def registration_funnel(
     paid, by 30 days.
 
     Of those who registered, how long it took, and how much they read on the way. By source of more than `most` rows
-    a sample of the holders is looked at.
+    a sample of the holders is looked at, and the number of those who met a wall is multiplied.
     """
     if not asked.split and not asked.chosen:
         return await _registered_by_returns(session, asked)
@@ -147,6 +147,7 @@ async def registration_funnel(
     after = await _after_the_first(session, asked, days, "register_wall_at", events)
     has_asked, registered, paid = (after[name] for name in events)
     reads = await _reads(session, longer.among(()), _registrations(digits), digits)
+    enlarged = kept_rows.rate(digits).denominator
 
     def mean(split: str, of: Callable[[Place, str], Fraction]) -> Callable[[int | None], Cell]:
         def cell(at: Place) -> Cell:
@@ -165,8 +166,11 @@ async def registration_funnel(
             first, last = (each.astimezone(asked.home).date() for each in (since, until))
             return Fraction(sum(n for day, n in reads[whose].items() if first <= day <= last))
 
+        def met(at: Place | None) -> Cell:
+            return Cell(registered.met[split, at] * enlarged)
+
         return [
-            line_of(lambda at: Cell(registered.met[split, at]), asked.steps, "met", split=split),
+            line_of(met, asked.steps, "met", split=split),
             line_of(
                 known(_within(asked, has_asked, split, _LONGEST)), asked.steps, "asked", split=split
             ),

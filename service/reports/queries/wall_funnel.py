@@ -33,7 +33,8 @@ async def wall_funnel(
 ) -> list[Line]:
     """Distinct holders who met a wall, and of these who began a checkout and completed one in time.
 
-    Of more than `most` rows a sample of the holders is looked at, and a line says which share of them.
+    Of more than `most` rows a sample of the holders is looked at, and a line says which share of them. Numbers of
+    holders are multiplied.
     """
     first, last = asked.period.first, min(asked.period.last, asked.today)
     gone = await kept_rows.gone_before(session, first, last)
@@ -43,6 +44,7 @@ async def wall_funnel(
     walls = _walls(asked, digits)
     met = await _met(session, asked, walls)
     begun, paid = await _went_on(session, asked, walls, digits)
+    enlarged = kept_rows.rate(digits).denominator
 
     def lines(split: str) -> list[Line]:
         # Who met a wall and bought nothing chose no offer: all who met one are the whole of each.
@@ -50,14 +52,14 @@ async def wall_funnel(
         started, completed = begun[split], paid[split]
 
         def number(of: _Counts) -> Callable[[int | None], Cell]:
-            return once_over(asked, AFTER, lambda at: Cell(of[at]))
+            return once_over(asked, AFTER, lambda at: Cell(of[at] * enlarged))
 
         def part(of: _Counts, whole: _Counts, words: str) -> Callable[[int | None], Cell]:
             return once_over(asked, AFTER, lambda at: share(of[at], whole[at], of=words))
 
         walled = "holders who met a wall"
         made: dict[str, Callable[[int | None], Cell]] = {
-            "met": lambda at: Cell(met_here[at]),
+            "met": lambda at: Cell(met_here[at] * enlarged),
             "started": number(started),
             "paid": number(completed),
             "started_rate": part(started, met_here, walled),
