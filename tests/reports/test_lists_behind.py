@@ -83,3 +83,25 @@ async def test_a_row_has_the_offer_that_was_paid_for(database: Database) -> None
         found = await _listed(database, slug, series)
         assert [each.offer_id for each in found] == offers, slug
     assert (await _listed(database, "promotions", "passes"))[0].offer_name == article
+
+
+async def test_both_lists_of_active_subscribers_say_since_when_each_first_paid(
+    database: Database,
+) -> None:
+    """Who left and returned, with another subscription of another plan: since the first one."""
+    reader, old, new = rows.reader(pseudonym="ctm_1"), rows.offer(plan="weekend"), rows.offer()
+    gone, bought = rows.subscription(reader, old), rows.subscription(reader, new)
+    first = NOW - 90 * DAY
+    await store(
+        database, reader, old, new, gone, bought, rows.movement(gone, 1, first),
+        rows.ending(gone, 2, NOW - 60 * DAY),
+        rows.movement(bought, 1, NOW - 9 * DAY, kind="reactivation"),
+    )  # fmt: skip
+    for slug, series, also in (
+        ("active-subscribers", "all", ""), ("active-subscribers", "all", "&plan=digital"),
+        ("joined-and-left", "end", ""), ("active-days", "days", ""),
+    ):  # fmt: skip
+        found = await _listed(database, slug, series + also)
+        assert [each.at for each in found] == [first], (slug, also)
+    assert (await _listed(database, "active-subscribers", "all"))[0].subscription_id == bought.id
+    assert not await _listed(database, "active-subscribers", "all&plan=weekend")

@@ -91,21 +91,28 @@ async def due_rows(_: AsyncSession, asked: Asked, __: Collection[str]) -> Select
 
 
 def _active(asked: Asked, at: datetime, name: str) -> Select[Any]:
-    """Who pays just before an instant. Subscriptions lead to the reader: the one of each that is last by its id."""
+    """Who pays just before an instant, since they first paid for anything.
+
+    Subscriptions lead to the reader: the one of each that is last by its id.
+    """
     sides = sides_of(asked).subquery("sides")
-    held = (
-        select(sides.c.customer, sides.c.subscription_id, func.min(sides.c.at).label("at"))
-        .where(sides.c.at < at, *asked.filters(dimensions_of(sides)))
-        .group_by(sides.c.customer, sides.c.subscription_id)
-        .having(func.sum(sides.c.sign) > 0)
-        .subquery("held")
-    )
-    return select(
-        *counted_row(
-            series=one_series(name), at=func.min(held.c.at), key=held.c.customer,
-            subscription_id=func.max(held.c.subscription_id),
+    sign: ColumnElement[int] = sides.c.sign
+    if filters := asked.filters(dimensions_of(sides)):
+        sign = case((and_(*filters), sign), else_=0)
+    each = (
+        select(
+            sides.c.customer, sides.c.subscription_id, func.min(sides.c.at).label("first"),
+            case((func.sum(sign) > 0, sides.c.subscription_id)).label("held"),
         )
-    ).group_by(held.c.customer)  # fmt: skip
+        .where(sides.c.at < at)
+        .group_by(sides.c.customer, sides.c.subscription_id)
+        .subquery("each_subscription")
+    )  # fmt: skip
+    held = func.max(each.c.held)
+    columns = counted_row(
+        series=one_series(name), at=func.min(each.c.first), key=each.c.customer, subscription_id=held
+    )  # fmt: skip
+    return select(*columns).group_by(each.c.customer).having(held.is_not(None))
 
 
 def _edges_in(asked: Asked) -> Subquery:
