@@ -139,14 +139,20 @@ async def multiply(database: Database, times: int, say: Say) -> None:
 
 
 async def keep_ledger(database: Database, today: date) -> None:
-    """The ledger's own rows of the holders at whom reports by single rows look. Of others none asks for them."""
+    """The ledger's own rows of the holders at whom reports by single rows look, on readers' devices too, whatever
+    these are called. Of others none asks for them.
+    """
     first = today - timedelta(days=READING_DAYS)
     async with database.reading() as session:
         digits = await kept_rows.sample(session, first, today, kept_rows.MOST_ROWS)
-    sample = " OR ".join(
+    device, reader = (f"{kind}_{SAMPLED * digits}" for kind in ("dev", "rdr"))
+    of_readers = f"reader_id BETWEEN '{reader}' AND '{reader}g'"
+    linked = f"SELECT '{DEVICE}' || device_id FROM reader_devices WHERE {of_readers}"  # noqa: S608 our own names
+    named = (
         f"holder BETWEEN '{each}' AND '{each}g'"
-        for each in (f"{DEVICE}dev_{SAMPLED * digits}", f"{READER}rdr_{SAMPLED * digits}")
+        for each in (f"{DEVICE}{device}", f"{READER}{reader}")
     )
+    sample = " OR ".join((*named, f"holder IN ({linked})"))
     await _run(database, _LEDGER.format(articles=ARTICLES, sample=sample))
 
 
