@@ -1,6 +1,7 @@
 """A whole list as CSV: streamed by pages, so that many rows take no more memory than few."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from fastapi.responses import StreamingResponse
@@ -20,29 +21,38 @@ _Listing = Callable[[AsyncSession, str | None, int], Awaitable[Page[Any]]]
 
 
 def csv_file(
-    context: Context, name: str, kind: type[BaseModel], listing: _Listing
+    context: Context,
+    name: str,
+    kind: type[BaseModel],
+    listing: _Listing,
+    *,
+    at_once: int = _AT_ONCE,
 ) -> StreamingResponse:
     """Every row of the list as a download. A text that a table would take for a formula has an apostrophe
-    before it.
+    before it. `at_once` are the rows of a page: many where each page is counted anew.
     """
     return StreamingResponse(
-        _parts(context, tuple(kind.model_fields), listing),
+        _parts(context, tuple(kind.model_fields), listing, at_once),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
     )
 
 
 async def _parts(
-    context: Context, columns: tuple[str, ...], listing: _Listing
+    context: Context, columns: tuple[str, ...], listing: _Listing, at_once: int
 ) -> AsyncIterator[str]:
     """The header, then the rows by pages, each a transaction of its own: no snapshot is held for minutes."""
     yield "".join(csv_lines([columns]))
     cursor: str | None = None
     while True:
         async with context.database.slow_reading("reports") as session:
-            found = await listing(session, cursor, _AT_ONCE)
-        items = [each.model_dump(mode="json") for each in found.items]
-        rows = [["" if each[name] is None else each[name] for name in columns] for each in items]
-        yield "".join(csv_lines(rows))
+            found = await listing(session, cursor, at_once)
+        yield await asyncio.to_thread(_lines, columns, found.items)
         if (cursor := found.next_cursor) is None:
             return
+
+
+def _lines(columns: tuple[str, ...], items: Sequence[BaseModel]) -> str:
+    dumped = [each.model_dump(mode="json") for each in items]
+    rows = [["" if each[name] is None else each[name] for name in columns] for each in dumped]
+    return "".join(csv_lines(rows))

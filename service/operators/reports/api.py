@@ -19,6 +19,8 @@ from service.settings import AppSettings
 
 router = APIRouter(prefix="/reports", tags=["reports"])
 
+_AT_ONCE = 5_000
+"""Each page of a file counts the period anew."""
 ReadsSubscribers = Annotated[Actor, Depends(requires(Permission.SUBSCRIBERS_READ))]
 Slug = Annotated[str, Path(max_length=100), Storable]
 
@@ -61,4 +63,4 @@ async def download_rows(
         page = await list_counted(session, figure, period, asked.series, cursor=cursor, limit=limit)
         return page.map(CountedItem.of)
 
-    return csv_file(context, f"{slug}-rows", CountedItem, some)
+    return csv_file(context, f"{slug}-rows", CountedItem, some, at_once=_AT_ONCE)
