@@ -32,7 +32,6 @@ _OFFERS = (
     )),
     ("Monthly", checked_price(amount=800, currency="USD", interval="month")),
     ("Yearly", checked_price(amount=8000, currency="USD", interval="year")),
-    ("Office", checked_price(amount=500, currency="EUR", interval="month", most_seats=50)),
     ("Day pass", checked_price(amount=200, currency="EUR", interval="day", kind="pass")),
     ("This article", checked_price(
         amount=90, currency="EUR", interval="week", kind="pass", covers="article",

@@ -13,16 +13,15 @@ from service.db.context import Context
 from service.db.tables import Offer
 from service.demo.history.courses import Key
 from service.demo.history.lives import Sold
-from service.demo.history.year import PRICE_RISES_ON, Calendar
+from service.demo.history.year import OFFICES_UNTIL, PRICE_RISES_ON, Calendar
 from service.offers.mirror import mirror_offer
-from service.offers.pricing import checked_price
+from service.offers.pricing import Price, checked_price
 from service.offers.store import create_offer
 from service.payments.set_up import StripePrice
 from service.payments.stripe_objects import price_of
 from service.simulator.api import ApiRequest, answer
 from service.simulator.world import World
 
-_OLD_MONTHLY = checked_price(amount=600, currency="EUR", interval="month", trial_days=14)
 _SOLD: dict[Key, tuple[str, str, int]] = {
     "monthly_old": ("month", "EUR", 600),
     "monthly": ("month", "EUR", 700),
@@ -31,6 +30,17 @@ _SOLD: dict[Key, tuple[str, str, int]] = {
     "yearly_usd": ("year", "USD", 8000),
     "office": ("month", "EUR", 500),
 }
+_ENDED: dict[Key, tuple[str, Price, int]] = {
+    "monthly_old": (
+        "Monthly", checked_price(amount=600, currency="EUR", interval="month", trial_days=14),
+        PRICE_RISES_ON,
+    ),
+    "office": (
+        "Office", checked_price(amount=500, currency="EUR", interval="month", most_seats=50),
+        OFFICES_UNTIL,
+    ),
+}  # fmt: skip
+"""What is sold no more, and up to which day it was."""
 _CODE, _COUPON, _CODE_TAKES_OFF = "ABROAD", "readers-abroad", 2000
 _SOLD_BY_CODE: Key = "yearly_usd"
 
@@ -45,19 +55,19 @@ class Catalogue:
 
 
 async def keep_old_offers(session: AsyncSession, calendar: Calendar) -> None:
-    """Let the offers be as old as the history, with the cheaper one that was sold before."""
-    plan, old = "", None
+    """Let the offers be as old as the history, with those that were sold before."""
+    plan, found = "", dict[tuple[str, str, int], Offer]()
     for offer in await session.scalars(select(Offer)):
         offer.created_at = calendar.midnight(0)
         terms = (offer.interval, offer.currency, offer.amount)
+        found[terms] = offer  # one that is sold no more is of a first start that was interrupted
         if terms == _SOLD["monthly"]:
             plan, offer.created_at = offer.plan, calendar.midnight(PRICE_RISES_ON)
-        elif terms == _SOLD["monthly_old"]:
-            old = offer  # of a first start that was interrupted
-    old = old or await create_offer(
-        session, name="Monthly", plan=plan, price=_OLD_MONTHLY, now=calendar.midnight(0)
-    )
-    old.archived_at = calendar.midnight(PRICE_RISES_ON)
+    for key, (name, price, until) in _ENDED.items():
+        ended = found.get(_SOLD[key]) or await create_offer(
+            session, name=name, plan=plan, price=price, now=calendar.midnight(0)
+        )
+        ended.archived_at = calendar.midnight(until)
 
 
 async def read_catalogue(context: Context, world: World) -> Catalogue:

@@ -11,6 +11,7 @@ from random import Random
 from typing import Literal
 
 from service.demo.history.year import (
+    OFFICES_UNTIL,
     PRICE_RISES_FOR_ALL_ON,
     PRICE_RISES_ON,
     VIRAL_DAYS,
@@ -140,6 +141,8 @@ def is_at_home(key: Key) -> bool:
 def choose_key(day: int, rng: Random) -> Key:
     """What somebody buys on the day."""
     chosen: Key = _CHOICES.choose(rng)  # type: ignore[assignment]  # its names are keys
+    if chosen == "office" and day >= OFFICES_UNTIL:
+        chosen = "monthly"
     return "monthly_old" if chosen == "monthly" and day < PRICE_RISES_ON else chosen
 
 

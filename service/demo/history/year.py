@@ -25,6 +25,8 @@ PRICE_RISES_ON = 150
 """New monthly subscribers pay more from this day."""
 PRICE_RISES_FOR_ALL_ON = 180
 """The others from their first renewal since then."""
+OFFICES_UNTIL = 340
+"""From this day no seats are sold any more: the wall asks nobody for their number."""
 VIRAL_DAYS = range(238, 244)
 VIRAL_SLUG = "the-lighthouse-keepers-letters"
 CAMPAIGN_DAYS = range(296, 310)
