@@ -7,7 +7,7 @@ one conditional update, or the row goes again.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, delete, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import UtcDateTime, new_id
@@ -168,33 +168,27 @@ async def held_by_device(
     session: AsyncSession, device: str, article_id: str, now: datetime
 ) -> GrantFacts | None:
     """What a gift link that the device has opened gives it of this article; the one that lasts longest."""
-    found = (
-        await session.execute(
-            select(GiftLink, GiftOpening.opened_at)
-            .join(GiftOpening, GiftOpening.link_id == GiftLink.id)
-            .where(
-                GiftOpening.device_id == device, GiftLink.article_id == article_id,
-                GiftLink.ended_at.is_(None), GiftLink.ends_at > now,
-            )
-            .order_by(GiftLink.ends_at.desc())
-            .limit(1)
-        )
-    ).one_or_none()  # fmt: skip
-    return grant_of(found[0], found[1]) if found is not None else None
+    return await _held(session, device, article_id, now, GiftLink.ended_at.is_(None))
 
 
 async def held_by_device_at(
     session: AsyncSession, device: str, article_id: str, at: datetime
 ) -> GrantFacts | None:
     """The same as it was at a past instant."""
+    ran = or_(GiftLink.ended_at.is_(None), GiftLink.ended_at > at)
+    return await _held(session, device, article_id, at, GiftOpening.opened_at <= at, ran)
+
+
+async def _held(
+    session: AsyncSession, device: str, article_id: str, at: datetime, *also: ColumnElement[bool]
+) -> GrantFacts | None:
     found = (
         await session.execute(
             select(GiftLink, GiftOpening.opened_at)
             .join(GiftOpening, GiftOpening.link_id == GiftLink.id)
             .where(
                 GiftOpening.device_id == device, GiftLink.article_id == article_id,
-                GiftOpening.opened_at <= at, GiftLink.ends_at > at,
-                or_(GiftLink.ended_at.is_(None), GiftLink.ended_at > at),
+                GiftLink.ends_at > at, *also,
             )
             .order_by(GiftLink.ends_at.desc())
             .limit(1)
