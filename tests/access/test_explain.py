@@ -1,12 +1,8 @@
-"""Explanations: they agree with unlock, now and of any past instant, and say what isn't known."""
+"""Explanations: what each rule saw, and what isn't known."""
 
-import random
-from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, get_args
+from collections.abc import AsyncIterator
+from datetime import timedelta
 
-import httpx2
 import pytest
 from sqlalchemy import select, update
 
@@ -25,239 +21,21 @@ from service.access.explain import (
 )
 from service.db.session import Database
 from service.db.tables import Article, GiftLink, GiftOpening, Grant, Reader, ReaderDevice
-from service.grants.comps import give_comp, revoke_comp
-from service.grants.grants import Source
-from service.grants.store import put_grant
-from service.identity.cookies import cookie_name
 from service.identity.readers import create_reader
-from service.identity.sessions import open_session
 from service.settings import Settings
+from tests.access.explanations import ADDRESS, explained, inside_with_few, instant, shown, used
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
-from tests.inside import Paywall, inside
+from tests.inside import Paywall
 from tests.keys import create_api_key
-
-ADDRESS = "/v1/admin/explain"
-SLUGS = "abcd"
-LEVELS: list[dict[str, Any]] = [
-    {"level": "free"}, {"level": "metered"}, {"level": "registered"}, {"level": "subscribers"},
-    {"level": "subscribers", "plans": ["print"]},
-    {"level": "metered", "schedule": {"free_hours": 2}},
-    {"level": "metered", "schedule": {"subscribers_after_days": 1}},
-]  # fmt: skip
-GIVEN: list[Source] = sorted(set(get_args(Source)) - {"subscription", "comp", "crawler"})
-"""Sources without a step of their own; of crawlers no grant is kept."""
-Step = Callable[["Story"], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture
 async def paywall(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> AsyncIterator[Paywall]:
-    with_few = settings.model_copy(update={"meter_limit": 1, "registered_meter_limit": 2})
-    async with inside(database, with_few, clocks) as made:
+    async with inside_with_few(database, settings, clocks) as made:
         yield made
-
-
-async def explained(paywall: Paywall, reader: str, slug: str, **query: str) -> dict[str, Any]:
-    asked = {"reader": reader, "article": slug, **query}
-    answer = await paywall.client.get(ADDRESS, params=asked, headers=paywall.staff)
-    assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
-
-
-def instant(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")
-
-
-@dataclass
-class Reading:
-    """A reader in a browser of theirs."""
-
-    id: str
-    browser: httpx2.AsyncClient
-
-
-@dataclass
-class Story:
-    """What happens to some readers and articles, and what the service answered meanwhile."""
-
-    paywall: Paywall
-    chance: random.Random
-    readers: list[Reading] = field(default_factory=list)
-    published: list[str] = field(default_factory=list)
-    comps: list[str] = field(default_factory=list)
-    answered: list[tuple[datetime, str, str, tuple[Any, ...]]] = field(default_factory=list)
-
-    @property
-    def now(self) -> datetime:
-        return self.paywall.clocks.business()
-
-    async def publish(self) -> None:
-        slug = self.chance.choice(SLUGS)
-        marked = self.chance.random() < 0.8
-        fields: dict[str, Any] = {
-            "access": self.chance.choice(LEVELS), "tags": self.chance.choice([[], ["Long"]])
-        }  # fmt: skip
-        if not marked:
-            fields |= {"body": "<p>Short.</p>"}
-        if self.chance.random() < 0.2:
-            later = self.now + timedelta(hours=self.chance.randrange(1, 9))
-            fields |= {"status": "scheduled", "published_at": later.isoformat()}
-        await self.paywall.publish(slug, **fields)
-        self.published.append(slug)
-
-    async def withdraw(self) -> None:
-        await self.paywall.client.delete(
-            f"/v1/admin/articles/{self.slug()}", headers=self.paywall.staff
-        )
-
-    async def subscribe(self) -> None:
-        reader, plan = self.reader(), self.chance.choice(["plan:digital", "plan:print"])
-        ends_at = self.now + timedelta(hours=self.chance.randrange(1, 60))
-        async with self.paywall.database.transaction() as session:
-            await put_grant(
-                session, source="subscription", reference=f"sub_{reader.id}", reader_id=reader.id,
-                scope=plan, starts_at=self.now, ends_at=ends_at, now=self.now,
-            )  # fmt: skip
-
-    async def give(self) -> None:
-        async with self.paywall.database.transaction() as session:
-            given = await give_comp(
-                session, reader_id=self.reader().id, ends_at=self.now + timedelta(days=1), note="A prize",
-                actor="tests", now=self.now,
-            )  # fmt: skip
-        self.comps.append(given.id)
-
-    async def be_given(self) -> None:
-        reader, source = self.reader(), self.chance.choice(GIVEN)
-        ends_at = self.now + timedelta(hours=self.chance.randrange(1, 9))
-        async with self.paywall.database.transaction() as session:
-            await put_grant(
-                session, source=source, reference=f"{source}/{reader.id}", reader_id=reader.id,
-                scope=self.chance.choice(["plan:print", "everything"]), starts_at=self.now,
-                ends_at=ends_at, now=self.now,
-            )  # fmt: skip
-
-    async def take(self) -> None:
-        if self.comps:
-            async with self.paywall.database.transaction() as session:
-                await revoke_comp(session, self.comps.pop(), actor="tests", now=self.now)
-
-    async def confirm(self) -> None:
-        reader = self.reader()
-        address = f"{reader.id}@example.org"
-        async with self.paywall.database.transaction() as session:
-            await session.execute(
-                update(Reader)
-                .where(Reader.id == reader.id, Reader.email_verified_at.is_(None))
-                .values(email=address, verified_key=address, email_verified_at=self.now)
-            )
-
-    async def read(self) -> None:
-        """Unlock an article, after the look at what that would answer is noted."""
-        reader, slug = self.reader(), self.slug()
-        look = await reader.browser.get(f"/v1/articles/{slug}/access")
-        seen: tuple[Any, ...] = ("hidden", False, None, None)
-        if look.status_code == 200:
-            said = look.json()
-            seen = (said["reason"], said["granted"], said["would_consume"], used(said["meter"]))
-        self.answered.append((self.now, reader.id, slug, seen))
-        assert shown(await explained(self.paywall, reader.id, slug)) == seen
-        unlocked = await reader.browser.post(f"/v1/articles/{slug}/unlock")
-        if look.status_code == 200:
-            assert unlocked.json()["reason"] == seen[0]
-        if unlocked.status_code == 402:
-            assert used(unlocked.json()["meter"]) == seen[-1], "a wall consumes nothing"
-
-    def reader(self) -> Reading:
-        return self.chance.choice(self.readers)
-
-    def slug(self) -> str:
-        return self.chance.choice(self.published)
-
-    async def arrive(self) -> None:
-        """A new reader without a confirmed address, who has a browser with a device cookie."""
-        paywall = self.paywall
-        async with paywall.database.transaction() as session:
-            reader = await create_reader(session, email=None, clocks=paywall.clocks)
-            opened = await open_session(
-                session, reader_id=reader.id, now=paywall.clocks.wall(), settings=paywall.settings
-            )
-        browser = paywall.new_client()
-        name = cookie_name("session", paywall.settings)
-        browser.cookies.set(name, opened.token, domain="127.0.0.1")
-        self.readers.append(Reading(reader.id, browser))
-
-
-def used(meter: dict[str, Any] | None) -> int | None:
-    return meter["used"] if meter is not None else None
-
-
-def shown(explanation: dict[str, Any]) -> tuple[Any, ...]:
-    if explanation["outcome"] == "hidden":
-        return ("hidden", False, None, None)
-    names = ("reason", "granted", "would_consume")
-    return (*(explanation[name] for name in names), used(explanation["meter"]))
-
-
-STEPS: list[Step] = [
-    Story.read, Story.read, Story.read, Story.read, Story.publish, Story.publish, Story.subscribe,
-    Story.give, Story.be_given, Story.take, Story.confirm, Story.withdraw,
-]  # fmt: skip
-
-
-METERS: list[dict[str, Any]] = [
-    {},
-    {
-        "meter": {"window": "rolling", "days": 1, "anonymous": 1, "registered": 2, "former": 0},
-        "meters": [
-            {"name": "long", "tags": ["Long"], "window": "rolling", "days": 2, "anonymous": 1,
-             "registered": 1},
-        ],
-    },
-    {
-        "meter": {"window": "day", "anonymous": 2, "registered": 3,
-                  "entries": [{"entry": "direct", "anonymous": 1}]},
-        "meters": [{"name": "long", "tags": ["Long"], "window": "week", "anonymous": 1, "registered": 1}],
-    },
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("database_url", "seed"),
-    [
-        ("sqlite", 0),
-        ("sqlite", 1),
-        ("sqlite", 2),
-        ("postgresql", 3),
-        ("postgresql", 4),
-        ("postgresql", 5),
-    ],
-    indirect=["database_url"],
-)
-async def test_an_explanation_agrees_with_unlock_then_and_later(
-    paywall: Paywall, clocks: MovingClocks, seed: int
-) -> None:
-    story = Story(paywall, random.Random(seed))  # noqa: S311 it repeats
-    rules = (await paywall.client.get("/v1/admin/rules", headers=paywall.staff)).json()["rules"]
-    body = {**rules, **METERS[seed % len(METERS)]}
-    put = await paywall.client.put("/v1/admin/rules", json=body, headers=paywall.staff)
-    assert put.status_code == 200, put.text
-    for _ in range(2):
-        await story.arrive()
-        await story.publish()
-    for _ in range(60):
-        clocks.travel(timedelta(minutes=story.chance.randrange(1, 240)))
-        await story.chance.choice(STEPS)(story)
-    assert not any(row.consumed for row in await paywall.ledger() if row.wall is not None)
-    assert len({seen for *_, seen in story.answered}) > 4, "the story is too dull to show anything"
-    for at, reader, slug, seen in story.answered:
-        later = await explained(paywall, reader, slug, at=instant(at))
-        assert shown(later) == seen, (seed, at, later)
-    for reading in story.readers:
-        await reading.browser.aclose()
 
 
 @on_sqlite

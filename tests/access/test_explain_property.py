@@ -18,10 +18,18 @@ from service.grants.grants import Source
 from service.grants.store import put_grant
 from service.metering.ledger import Ledger
 from service.settings import Settings
-from tests.access.test_explain import GIVEN, LEVELS, explained, instant, shown, used
+from tests.access.explanations import (
+    GIVEN,
+    LEVELS,
+    explained,
+    inside_with_few,
+    instant,
+    shown,
+    used,
+)
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
-from tests.inside import Paywall, inside
+from tests.inside import Paywall
 
 HOUR = timedelta(hours=1)
 FILLERS = ("f1", "f2", "f3")
@@ -78,8 +86,7 @@ def case_of(level: str, *held: Held, read: int = 0) -> Case:
 async def paywall(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> AsyncIterator[Paywall]:
-    with_few = settings.model_copy(update={"meter_limit": 1, "registered_meter_limit": 2})
-    async with inside(database, with_few, clocks) as made:
+    async with inside_with_few(database, settings, clocks) as made:
         for slug in FILLERS:
             await made.publish(slug, access={"level": "metered"})
         yield made

@@ -19,9 +19,9 @@ from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
 from tests.reports.ledger_histories import BEGIN, DAYS
 from tests.reports.lists_behind import lists_agree
+from tests.reports.recounting import DAY, HOUR, LATER, Days, periods, played
 from tests.reports.rolled import context_in
 from tests.reports.sampled import sampled
-from tests.reports.test_recounted import DAY, HOUR, LATER, Days, periods, played
 
 SOME = sampled(6)
 Key = tuple[int | None, str, str, str]
