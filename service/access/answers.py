@@ -1,6 +1,5 @@
 """What a decision looks like on the wire, and the cookie that goes with it."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -32,7 +31,6 @@ def access_answer(seen: Look) -> AccessOut:
         would_consume=isinstance(outcome, Meter) and outcome.consumes,
         meter=MeterOut.of(seen.meter),
         wall=seen.wall,
-        notices=list(seen.notices),
     )
 
 
@@ -83,8 +81,7 @@ class UnlockAnswers:
         """Unlock the article. `referrer` is the request's header. Raises like `unlock`."""
         named = referrer if wanted.referrer is None else wanted.referrer
         touch = touch_of(named, wanted.campaign, self._context.settings)
-        if wanted.gift is not None:
-            read = read._replace(gift=wanted.gift)
+        read = read._replace(gift=wanted.gift, seen=wanted.seen)
         outcome = await self._unlocking.unlock(read, touch)
         if isinstance(outcome, Walled):
             # Returned, not raised, so that its row in the ledger stays.
@@ -111,7 +108,7 @@ class UnlockAnswers:
         clocks = self._context.clocks
         whole = self._articles.whole(read.article, clocks.business())
         head = _head(opened.reason, opened.consumed)
-        parts = [head, b',"article":', whole, b",", _meter(opened.meter), _notices(opened.notices)]
+        parts = [head, b',"article":', whole, b",", _meter(opened.meter), _notice(opened.notice)]
         if not wants_token or not REASONS[opened.reason].by_reader:
             return parts, None
         token, expires_at = self._tokens.token(
@@ -135,10 +132,8 @@ def _head(reason: Reason, consumed: bool) -> bytes:
     return json_bytes(shown)[:-1]
 
 
-def _notices(notices: Sequence[NoticeShown]) -> bytes:
-    if not notices:
-        return b',"notices":[]'
-    return b"," + json_bytes({"notices": [each.model_dump(mode="json") for each in notices]})[1:-1]
+def _notice(notice: NoticeShown | None) -> bytes:
+    return b',"notice":' + (notice.model_dump_json().encode() if notice is not None else b"null")
 
 
 def _meter(state: MeterState | None) -> bytes:

@@ -4,6 +4,7 @@ Nothing is read of any reader, counted or recorded.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -20,7 +21,7 @@ from service.access.decision import (
 )
 from service.access.evidence import article_facts
 from service.access.metered import Reading, metered_reader, room_after_registering, window_asked
-from service.access.notices import notices_of
+from service.access.notices import Beside
 from service.access.occasion import FORMER
 from service.access.read import Look
 from service.access.wall import Met, wall_of
@@ -30,7 +31,7 @@ from service.metering.window import MeterState
 from service.offers.on_sale import Assortment
 from service.rules import prompts
 from service.rules.in_force import InForce
-from service.rules.prompts import AUDIENCE_WORDS, HELPED, NOT_ASKED, Occasion, Prompt
+from service.rules.prompts import AUDIENCE_WORDS, HELPED, Occasion, Prompt
 
 Audience = Literal[
     "anonymous", "registered", "subscriber", "wall", "trial_used", "lapsed", "past_due", "seat", "other_access",
@@ -90,16 +91,15 @@ def seen_by(
     settings, now = in_force.settings, context.clocks.business()
     outcome, facts, evidence, state, occasion = _decided(audience, article, now, in_force)
     shown = (
-        (prompt,)
+        (replace(prompt, left_at_most=None),)
         if prompt is not None and can_hear(prompt, occasion)
         else in_force.rules.prompts_for(occasion, now)
     )
     if not isinstance(outcome, Wall):
         beside = [each for each in shown if each.place != "wall"]
-        sells, known = occasion.audience not in NOT_ASKED, occasion.audience in FORMER
-        return Look(
-            outcome, None, state, notices_of(beside, assortment, state, known=known, sells=sells)
-        )
+        known = occasion.audience in FORMER
+        said = Beside.of(occasion.audience, beside, assortment, known=known)
+        return Look(outcome, None, state, said.shown(state))
     met = Met(outcome, facts, state and state.without_reads(settings.zone),
               evidence.room_after_registering, evidence.verified)  # fmt: skip
     first = next((each for each in shown if each.place == "wall"), None)

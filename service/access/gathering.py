@@ -116,7 +116,9 @@ class Gathering:
         await self._openings.make_certain()
         if sent.again is not None:
             anew = await sent.again()
-            sent = anew._replace(here=sent.here, address=sent.address, gift=sent.gift)
+            sent = anew._replace(
+                here=sent.here, address=sent.address, gift=sent.gift, seen=sent.seen
+            )
         return self._at_its_place(sent)
 
     async def _with_held(

@@ -1,21 +1,30 @@
-"""What is said beside an open article: the countdown of free articles, and notices. As data, without effect."""
+"""What is said beside an open article: the countdown of free articles, or a notice. As data, without effect."""
 
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
+from service.bodies import WholeNumber
+from service.metering.attempt import by_left
 from service.metering.window import MeterState
 from service.offers.on_sale import Assortment
 from service.offers.schemas import OfferItem
-from service.rules.prompts import Prompt
+from service.rules.prompts import NOT_ASKED, Audience, Prompt
 
-MOST_SHOWN = 5
+MOST_SEEN = 20
+"""What a device remembers to have shown; a request that names more is refused."""
+LONGEST_PAUSE = 366
+"""Days between two showings of one notice."""
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+DaysAgo = Annotated[WholeNumber, Field(ge=0, le=LONGEST_PAUSE)]
 
 
 class NoticeShown(BaseModel):
-    """Something to say beside the article. `key` names it to the device, which shows it once in `every_days`;
-    null: each time.
+    """What is said beside the article. `key` names it to the device, which says from then on how many days ago it
+    was shown; `every_days` is how many it rests, null: it shows each time.
     """
 
     key: str
@@ -25,35 +34,68 @@ class NoticeShown(BaseModel):
     offers: list[OfferItem]
     """Those that it is about; a reader who can't subscribe gets none."""
     every_days: int | None
+    prompt: SkipJsonSchema[str] = Field("", exclude=True)
+    """The prompt's name, for the ledger alone."""
 
 
-def notices_of(
-    fitting: Sequence[Prompt],
-    assortment: Assortment,
-    meter: MeterState | None,
-    *,
-    known: bool,
-    sells: bool,
-) -> tuple[NoticeShown, ...]:
-    """What these prompts show, in the order of their priority. `known`: the reader subscribed before; `sells`:
-    they may subscribe.
+@dataclass(frozen=True)
+class Beside:
+    """What is said to a reader of this audience beside an article: by the number of free articles left after
+    the read the first prompt that fits, the last for more (metering/attempt.py).
+
+    Which it is is known once the article is counted: the row of the read is committed with the count, and says it.
     """
-    sold = [
+
+    audience: Audience
+    prompts: Sequence[Prompt | None]
+    sold: Sequence[OfferItem] = ()
+
+    @classmethod
+    def of(
+        cls, audience: Audience, fitting: Sequence[Prompt], assortment: Assortment, *, known: bool
+    ) -> Self:
+        """`fitting` in the order of their priority, however few articles are left; `known`: the reader subscribed
+        before.
+        """
+        most = max(
+            (each.left_at_most + 1 for each in fitting if each.left_at_most is not None), default=0
+        )
+        named = frozenset[str]().union(*(each.offers for each in fitting))
+        sold = _sold(named, assortment, known=known) if audience not in NOT_ASKED else []
+        return cls(audience, [_first(fitting, left) for left in range(most + 1)], sold)
+
+    @property
+    def names(self) -> tuple[str | None, ...]:
+        """Of the prompts, for the ledger."""
+        return tuple(each.name if each is not None else None for each in self.prompts)
+
+    def shown(self, meter: MeterState | None) -> NoticeShown | None:
+        """`meter`: the window after the read, where the meter opened the article."""
+        left, limit = (meter.remaining, meter.limit) if meter is not None else (0, 0)
+        prompt = by_left(self.prompts, left)
+        if prompt is None:
+            return None
+        counts = prompt.place == "countdown"
+        return NoticeShown(
+            key=prompt.key,
+            place="countdown" if counts else "notice",
+            title=prompt.filled(prompt.title, left, limit) if counts else prompt.title,
+            text=prompt.filled(prompt.text, left, limit) if counts else prompt.text,
+            offers=[each for each in self.sold if each.id in prompt.offers],
+            every_days=prompt.every_days,
+            prompt=prompt.name,
+        )
+
+
+def _first(fitting: Iterable[Prompt], left: int) -> Prompt | None:
+    return next(
+        (each for each in fitting if each.left_at_most is None or left <= each.left_at_most), None
+    )
+
+
+def _sold(named: Collection[str], assortment: Assortment, *, known: bool) -> list[OfferItem]:
+    return [
         OfferItem.of(each, subscribed_before=known)
         for each in assortment.offers
-        if sells and (known or each.sold_to == "everybody")
+        if each.id in named and (known or each.sold_to == "everybody")
     ]
-    return tuple(_shown(each, sold, meter) for each in fitting[:MOST_SHOWN])
-
-
-def _shown(prompt: Prompt, sold: Iterable[OfferItem], meter: MeterState | None) -> NoticeShown:
-    left, limit = (meter.remaining, meter.limit) if meter is not None else (0, 0)
-    counts = prompt.place == "countdown"
-    return NoticeShown(
-        key=prompt.key,
-        place="countdown" if counts else "notice",
-        title=prompt.filled(prompt.title, left, limit) if counts else prompt.title,
-        text=prompt.filled(prompt.text, left, limit) if counts else prompt.text,
-        offers=[each for each in sold if each.id in prompt.offers],
-        every_days=prompt.every_days,
-    )

@@ -15,10 +15,13 @@ def note_open_page(
     device: str | None,
     reason: str,
     variant: str | None = None,
+    audience: str | None = None,
+    prompt: str | None = None,
 ) -> None:
     """Record, once a day, that a page or a token showed the whole article to who may read it.
 
-    `device` is its pseudonym, `variant` what an experiment that this belongs to gives it. No meter is looked at where
+    `device` is its pseudonym, `variant` what an experiment that this belongs to gives it, `prompt` what was said beside
+    the article, `audience` to whom. No meter is looked at where
     a grant or a token opens the article: the reader counts as the holder, whether or not the address is verified.
     """
     if reader_id is not None:
@@ -31,6 +34,6 @@ def note_open_page(
         entry_at(
             context.clocks.business(), context.settings.zone, holder=holder,
             article_id=article.id, reader_id=reader_id, device_id=device, reason=reason, once=True,
-            variant=variant,
+            variant=variant, audience=audience, prompt=prompt,
         )
     )  # fmt: skip

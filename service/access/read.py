@@ -1,6 +1,6 @@
 """One read: the caller in front of an article, and what comes of it: opened, walled, or only looked at."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -48,6 +48,10 @@ class ReadRequest(NamedTuple):
     former: bool = False
     staff: bool = False
     """Whether an operator who may read articles is signed in in this browser."""
+    seen: Mapping[str, int] | None = None
+    """What the device was shown beside articles lately: the days since, by the prompt's key. None: nothing is
+    said beside this one.
+    """
 
 
 @declares(Public())
@@ -88,7 +92,7 @@ class Opened(NamedTuple):
     device_id: str
     noted: Noted | None = None
     """What is recorded in the background; None: it was counted."""
-    notices: tuple[NoticeShown, ...] = ()
+    notice: NoticeShown | None = None
     until: datetime | None = None
     """When the gift link that opened it ends, in business time; None: no link did."""
 
@@ -109,9 +113,11 @@ class Look:
     outcome: Allow | Meter | Wall
     wall: WallShown | None
     meter: MeterState | None
-    notices: tuple[NoticeShown, ...] = ()
+    notice: NoticeShown | None = None
     """What is said beside an article that is open, and that nothing has to be counted for."""
     takes_gift: bool = False
     """Unlocking would take one of a gift link's places."""
     variant: str | None = None
     """What an experiment that this belongs to gives the caller (views.py)."""
+    audience: str | None = None
+    """Who reads the open article, to prompts, where that was asked."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
-from service.access.notices import NoticeShown
+from service.access.notices import MOST_SEEN, DaysAgo, Key, NoticeShown
 from service.access.reasons import Reason
 from service.access.wall import WallShown
 from service.bodies import Body
@@ -67,8 +67,6 @@ class AccessOut(BaseModel):
     would_consume: bool
     meter: MeterOut | None
     wall: WallShown | None
-    notices: list[NoticeShown]
-    """What to say beside an article that is open without counting: the first that is due on the device."""
 
 
 class UnlockIn(Body):
@@ -84,6 +82,8 @@ class UnlockIn(Body):
     """The `gift` of the page's address: a gift link led here."""
     campaign: Campaign | None = None
     """The `utm_*` of the page's address, for reports of where readers come from."""
+    seen: Annotated[dict[Key, DaysAgo], Field(max_length=MOST_SEEN)] = {}  # noqa: RUF012 frozen
+    """Notices that rest on this device: by their `key`, how many days ago each was shown."""
 
 
 class FullArticle(Teaser):
@@ -102,8 +102,8 @@ class UnlockOut(BaseModel):
     """True: this call used up one of the free articles."""
     article: FullArticle
     meter: MeterOut | None
-    notices: list[NoticeShown]
-    """What to say beside it, in order: show the first that is due on the device."""
+    notice: NoticeShown | None
+    """What to say beside it. It is recorded as shown."""
     token: str | None = None
     """A JWT for this article, unless it wasn't asked for."""
     token_expires_at: datetime | None = None

@@ -1,15 +1,15 @@
 """What a reader is shown: the wall, or what is said beside the open article. It asks what they have bought."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.decision import Evidence, HeldGrant
-from service.access.notices import NoticeShown, notices_of
+from service.access.notices import Beside
 from service.access.occasion import Arrival, audience_of_reader
 from service.access.wall import Met, WallShown, wall_for
 from service.billing.subscriptions import BoughtSubscription, bought_subscriptions
@@ -21,11 +21,10 @@ from service.identity.callers import Caller
 from service.identity.devices import pseudonym
 from service.identity.entry import entry_of
 from service.identity.touches import Touch
-from service.metering.window import MeterState
 from service.offers.on_sale import OnSale
 from service.problems import Problem
 from service.rules.in_force import InForce
-from service.rules.prompts import NOT_ASKED, Audience, Occasion
+from service.rules.prompts import Audience, Occasion
 
 
 def arrival_of(article: StoredArticle, evidence: Evidence, touch: Touch, now: datetime) -> Arrival:
@@ -46,14 +45,17 @@ def _matters(grant: HeldGrant) -> bool:
 
 @dataclass(frozen=True)
 class Hearer:
-    """Who reads an open article, to what is said beside it, and the subscriptions that they ever had."""
+    """Who reads an article, to what is said there: with the gifts that they came by, and the subscriptions that they
+    ever had.
+    """
 
     audience: Audience
+    arrival: Arrival = field(default_factory=Arrival)
     bought: Sequence[BoughtSubscription] = ()
 
 
 class Showing:
-    """Walls and notices of one application.
+    """Walls, countdowns and notices of one application.
 
     `session` is the caller's: a request that holds one connection and waits for another may wait for
     ever, with as many more as there are. None: the caller holds none.
@@ -70,63 +72,60 @@ class Showing:
         arrival: Arrival,
         in_force: InForce,
         session: AsyncSession | None = None,
-    ) -> WallShown:
-        arrival = await self._with_gifts(caller, arrival, in_force, session)
-        bought = await self._bought(caller, session)
-        assortment = await self._on_sale.assortment(session)
-        return wall_for(met, arrival, assortment, bought, self._context, in_force)
-
-    async def hearer(
-        self,
-        caller: Caller,
-        arrival: Arrival,
-        in_force: InForce,
-        session: AsyncSession | None = None,
-    ) -> Hearer | None:
-        """None while the database is away: then nothing is said beside the article, which may be counted already."""
-        try:
-            arrival = await self._with_gifts(caller, arrival, in_force, session)
-            bought = await self._bought(caller, session)
-        except Problem as problem:
-            if problem.slug != "database-unavailable":
-                raise
-            return None
-        return Hearer(audience_of_reader(caller.verified, bought, arrival.sources), bought)
-
-    async def notices(
-        self,
-        caller: Caller,
-        arrival: Arrival,
-        metered: MeterState | None,
-        in_force: InForce,
-        session: AsyncSession | None = None,
         hearer: Hearer | None = None,
-    ) -> tuple[NoticeShown, ...]:
-        """`metered`: the window after the read, where the meter opened the article. `hearer`: the caller, where
-        they were looked up before.
+    ) -> WallShown:
+        """`hearer`: the caller, where they were looked up before."""
+        hearer = hearer or await self._looked_up(caller, arrival, in_force, session)
+        assortment = await self._on_sale.assortment(session)
+        return wall_for(met, hearer.arrival, assortment, hearer.bought, self._context, in_force)
+
+    async def beside(
+        self,
+        caller: Caller,
+        arrival: Arrival,
+        seen: Mapping[str, int] | None,
+        in_force: InForce,
+        session: AsyncSession | None = None,
+        *,
+        metered: bool,
+        is_tried: bool = False,
+    ) -> tuple[Hearer | None, Beside | None]:
+        """Who reads an article that is open, and what can be said beside it. Both None while the database is away.
+
+        `seen` as in ReadRequest; `metered`: the meter opens it. The reader is looked up only where something may be
+        said, or `is_tried` by an experiment.
         """
-        left = metered.remaining if metered is not None else None
+        # However few articles are left: that is known only once this one is counted.
+        left = 0 if metered else None
         met = Occasion("anonymous", None, arrival.section, arrival.language, arrival.entry, left)
-        now = self._context.clocks.business()
-        # Most articles have nothing said beside them: then nobody is asked who the reader is.
-        if not any(each.fits_some(met, now) for each in in_force.rules.prompts):
-            return ()
-        hearer = hearer or await self.hearer(caller, arrival, in_force, session)
-        if hearer is None:
-            return ()
-        audience, bought = hearer.audience, hearer.bought
-        fitting = in_force.rules.prompts_for(replace(met, audience=audience), now)
-        if not fitting:
-            return ()
+        now, prompts = self._context.clocks.business(), in_force.rules.prompts
+        said = (
+            [each for each in prompts if each.fits_some(met, now) and each.is_due(seen)]
+            if seen is not None
+            else []
+        )
+        if not said and not is_tried:
+            return None, None
         try:
+            hearer = await self._looked_up(caller, arrival, in_force, session)
+            fitting = [each for each in said if hearer.audience in each.readers]
+            if not fitting:
+                return hearer, None
             assortment = await self._on_sale.assortment(session)
         except Problem as problem:
             if problem.slug != "database-unavailable":
                 raise
-            return ()
-        sells = audience not in NOT_ASKED
-        known = any(each.has_started for each in bought)
-        return notices_of(fitting, assortment, metered, known=known, sells=sells)
+            return None, None
+        known = any(each.has_started for each in hearer.bought)
+        return hearer, Beside.of(hearer.audience, fitting, assortment, known=known)
+
+    async def _looked_up(
+        self, caller: Caller, arrival: Arrival, in_force: InForce, session: AsyncSession | None
+    ) -> Hearer:
+        arrival = await self._with_gifts(caller, arrival, in_force, session)
+        bought = await self._bought(caller, session)
+        audience = audience_of_reader(caller.verified, bought, arrival.sources)
+        return Hearer(audience, arrival, bought)
 
     async def _with_gifts(
         self, caller: Caller, arrival: Arrival, in_force: InForce, session: AsyncSession | None

@@ -16,7 +16,7 @@ from service.access.case import Case, consumes, opens
 from service.access.decision import Allow, Meter, Wall
 from service.access.gathering import Gathering
 from service.access.gifts import NO_GIFT, Gifts
-from service.access.notices import NoticeShown
+from service.access.notices import Beside, NoticeShown
 from service.access.occasion import Arrival
 from service.access.read import Look, Opened, ReadRequest, Walled
 from service.access.reasons import REASONS
@@ -53,6 +53,7 @@ class _Asked(NamedTuple):
     case: Case
     arrival: Arrival
     hearer: Hearer | None
+    beside: Beside | None
 
 
 class Unlocking:
@@ -91,13 +92,14 @@ class Unlocking:
             case = case.with_network_closed()
         arrival = arrival_of(read.article, case.evidence, touch, case.now)
         wall = await self._wall(read, case, arrival, view, session)
-        if wall is not None or not opens(case.outcome):
-            variant = variant_met(case, arrival, view, wall, None)
-            return Look(case.outcome, wall, case.window, takes_gift=gift.is_new, variant=variant)
-        hearer = await self._hearer(read, case, arrival, view, session)
-        variant = variant_met(case, arrival, view, None, hearer)
-        notices = await self._notices(read, case, arrival, case.window, view, hearer, session)
-        return Look(case.outcome, None, case.window, notices, gift.is_new, variant)
+        hearer, beside = None, None
+        if opens(case.outcome):
+            hearer, beside = await self._beside(read, case, arrival, view, session)
+        return Look(
+            case.outcome, wall, case.window, _shown(beside, case, case.window),
+            takes_gift=gift.is_new, variant=variant_met(case, arrival, view, wall, hearer),
+            audience=hearer.audience if hearer is not None else None,
+        )  # fmt: skip
 
     async def unlock(self, read: ReadRequest, touch: Touch) -> Opened | Walled:
         """Read the article: count it where the meter opens it, and record what happened.
@@ -116,16 +118,16 @@ class Unlocking:
             gift = await self._gifts.take(read.gift, device, read.article.id, admission)
             case, touch = case.with_gift(gift), gift.touched(touch)
         arrival = arrival_of(read.article, case.evidence, touch, case.now)
-        # Before the article is counted: its row, which says what the experiment gives, is committed with the count.
-        hearer = await self._hearer(read, case, arrival, view)
-        asked = _Asked(read, touch, device_id, device, view, case, arrival, hearer)
+        # Before the article is counted: its row, which says so, is committed with the count.
+        hearer, beside = await self._beside(read, case, arrival, view)
+        asked = _Asked(read, touch, device_id, device, view, case, arrival, hearer, beside)
         window = case.window
         if window is not None and consumes(case.outcome):
             row = self._row(asked)
             recorded = await self._count(asked, row, window)
             if recorded.counted:
                 self.note_use(read, device, row.day)
-                return await self._counted(asked, recorded.state)
+                return self._counted(asked, recorded.state)
             asked = asked._replace(case=case.after(recorded))
         return await self._uncounted(asked)
 
@@ -135,23 +137,22 @@ class Unlocking:
         meter = named_meter(holder, window.meter)
         network = cookieless.admission(self._context, read.caller, read.network)
         return await self._metering.count(
-            meter, row, asked.touch, window.window, window.limit, network
-        )
+            meter, row, asked.touch, window.window, window.limit, network,
+            asked.beside.names if asked.beside is not None else (),
+        )  # fmt: skip
 
-    async def _counted(self, asked: _Asked, state: MeterState) -> Opened:
-        read = asked.read
+    def _counted(self, asked: _Asked, state: MeterState) -> Opened:
         count_answer("meter")
-        notices = await self._notices(
-            read, asked.case, asked.arrival, state, asked.view, asked.hearer
-        )
-        owner = read.caller.reader_id or asked.device
-        return Opened("meter", True, state, owner, asked.device_id, None, notices)
+        notice = _shown(asked.beside, asked.case, state)
+        owner = asked.read.caller.reader_id or asked.device
+        return Opened("meter", True, state, owner, asked.device_id, None, notice)
 
     async def _uncounted(self, asked: _Asked) -> Opened | Walled:
         """What is opened without a count, or walled, and recorded in the background."""
         read, case, arrival = asked.read, asked.case, asked.arrival
-        wall = await self._wall(read, case, arrival, asked.view)
-        noted = Noted(self._row(asked, wall), asked.touch)
+        wall = await self._wall(read, case, arrival, asked.view, hearer=asked.hearer)
+        notice = _shown(asked.beside, case, case.window) if wall is None else None
+        noted = Noted(self._row(asked, wall, notice), asked.touch)
         self._metering.note(noted)
         count_answer(case.outcome.reason)
         if wall is not None:
@@ -159,16 +160,18 @@ class Unlocking:
         self.note_use(read, asked.device, noted.entry.day)
         if isinstance(case.outcome, Allow):
             self._institution_reads.note(case.outcome.reference, read.caller.domain, case.now)
-        notices = await self._notices(read, case, arrival, case.window, asked.view, asked.hearer)
         # A gift link's grant is the device's, not that of the reader who is signed in on it.
         owner = (None if case.has_gift else read.caller.reader_id) or asked.device
         grant, reason = case.gift.grant, case.outcome.reason
         until = grant.ends_at if grant is not None and case.has_gift else None
-        return Opened(reason, False, case.window, owner, asked.device_id, noted, notices, until)
+        return Opened(reason, False, case.window, owner, asked.device_id, noted, notice, until)
 
-    def _row(self, asked: _Asked, wall: WallShown | None = None) -> Entry:
-        """What the ledger says of it; `wall` is what was shown instead of the article."""
+    def _row(
+        self, asked: _Asked, wall: WallShown | None = None, notice: NoticeShown | None = None
+    ) -> Entry:
+        """What the ledger says of it; `wall` is what was shown instead of the article, `notice` beside it."""
         read, case, touch, window = asked.read, asked.case, asked.touch, asked.case.window
+        shown, heard = wall or notice, wall or asked.hearer
         return entry_at(
             case.now, self._context.settings.zone,
             holder=holder_of(read.caller) or known_device_holder(asked.device),
@@ -177,8 +180,8 @@ class Unlocking:
             window_start=window.window.start if window is not None else None,
             referrer_host=touch.referrer_host, campaign=touch.campaign,
             wall=wall.kind if wall is not None else None,
-            prompt=wall.prompt if wall is not None else None,
-            audience=wall.audience if wall is not None else None,
+            prompt=shown.prompt if shown is not None else None,
+            audience=heard.audience if heard is not None else None,
             variant=variant_met(case, asked.arrival, asked.view, wall, asked.hearer),
             meter_name=window.meter if window is not None else None,
         )  # fmt: skip
@@ -195,6 +198,7 @@ class Unlocking:
         arrival: Arrival,
         view: InForce,
         session: AsyncSession | None = None,
+        hearer: Hearer | None = None,
     ) -> WallShown | None:
         """The wall that the case ends at; None where it opens the article."""
         if not isinstance(case.outcome, Wall):
@@ -204,36 +208,33 @@ class Unlocking:
             case.outcome, case.article, window, case.evidence.room_after_registering,
             read.caller.verified, case.gift.refusal,
         )  # fmt: skip
-        return await self._showing.wall(read.caller, met, arrival, view, session)
+        return await self._showing.wall(read.caller, met, arrival, view, session, hearer)
 
-    async def _hearer(
+    async def _beside(
         self,
         read: ReadRequest,
         case: Case,
         arrival: Arrival,
         view: InForce,
         session: AsyncSession | None = None,
-    ) -> Hearer | None:
-        """Who reads the article that the case opens, where an experiment has to know it."""
-        if isinstance(case.outcome, Wall) or not is_beside(case, arrival, view):
-            return None
-        return await self._showing.hearer(read.caller, arrival, view, session)
+    ) -> tuple[Hearer | None, Beside | None]:
+        """Who reads the article that the case opens, where that matters, and what can be said beside it."""
+        if isinstance(case.outcome, Wall):
+            return None, None
+        is_tried = is_beside(case, arrival, view)
+        if not is_tried and not view.rules.speaks_beside:
+            return None, None
+        return await self._showing.beside(
+            read.caller, arrival, read.seen, view, session,
+            metered=isinstance(case.outcome, Meter), is_tried=is_tried,
+        )  # fmt: skip
 
-    async def _notices(
-        self,
-        read: ReadRequest,
-        case: Case,
-        arrival: Arrival,
-        window: MeterState | None,
-        view: InForce,
-        hearer: Hearer | None,
-        session: AsyncSession | None = None,
-    ) -> tuple[NoticeShown, ...]:
-        """What is said beside the article that the case opens; `window` as it is then."""
-        if not view.rules.speaks_beside:
-            return ()
-        metered = window if isinstance(case.outcome, Meter) else None
-        return await self._showing.notices(read.caller, arrival, metered, view, session, hearer)
+
+def _shown(beside: Beside | None, case: Case, window: MeterState | None) -> NoticeShown | None:
+    """What is said beside the article that the case opens; `window` as it is then."""
+    if beside is None:
+        return None
+    return beside.shown(window if isinstance(case.outcome, Meter) else None)
 
 
 AppUnlocking = Annotated[Unlocking, Depends(part(Unlocking))]

@@ -91,7 +91,7 @@ class Metering:
 
     async def count(
         self, meter: str, entry: Entry, touch: Touch, window: Window, limit: int,
-        network: tuple[Limit, str] | None,
+        network: tuple[Limit, str] | None, prompts: tuple[str | None, ...] = (),
     ) -> Recorded:  # fmt: skip
         """Count the entry's article and record it (`Attempt`); return once that is committed.
 
@@ -102,7 +102,9 @@ class Metering:
             raise database_unavailable()
         if self._waiting_on[meter] >= MOST_OF_ONE:
             raise Problem("too-many-requests", _TOLD, headers={"Retry-After": "1"})
-        attempt = Attempt(meter, entry, self._new(entry.holder, touch), window, limit, network)
+        attempt = Attempt(
+            meter, entry, self._new(entry.holder, touch), window, limit, network, prompts
+        )
         done: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(attempt, done))
         self._waiting_on[meter] += 1

@@ -4,6 +4,7 @@ Who begins on a network, what is counted, its rows in the ledger and what led th
 Each sees what was there before it, so what a part passes on goes by `RETURNING`.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
@@ -19,6 +20,7 @@ from service.metering.ledger import Entry
 _KINDS = {
     "meter": "text", "counted_in": "timestamptz", "most": "integer",
     "began": "timestamptz", "ended": "timestamptz",
+    "said_beside": "text",
     "network": "text", "network_most": "integer", "network_ends": "timestamptz", "touched": "boolean",
     **{f"touch_{part}": "text" for part in PARTS},
     **dict.fromkeys(Entry._fields, "text"),
@@ -29,6 +31,7 @@ _OVER = f"held.ends_at <= $1 OR held.ends_at > excluded.ends_at + interval '{CLO
 """As in limits/rate.py: also one that ends later than any that begins now."""
 _OF_ITS_OWN = "past.holder > wanted.holder || '@' AND past.holder < wanted.holder || 'A'"
 """Meters that have a name after the holder's: `A` is what follows `@`."""
+_BEGAN = "coalesce(counted.began_at, wanted.window_start)"
 _OPENED = (
     "EXISTS (SELECT FROM meter_windows AS past WHERE past.holder = wanted.holder)",
     f"EXISTS (SELECT FROM meter_windows AS past WHERE {_OF_ITS_OWN})",
@@ -38,6 +41,9 @@ _OPENED = (
 _ENDED = """known.began_at IS NOT NULL
   AND known.began_at <= (SELECT ended FROM wanted WHERE wanted.meter = excluded.holder)"""
 """Whether a rolling window is over by the time of the read; no calendar's is."""
+_PROMPT = """said_beside::jsonb ->> least(
+    most - jsonb_array_length(counted.counted), jsonb_array_length(said_beside::jsonb) - 1)"""
+"""By the articles that are left, as `Attempt.recorded`."""
 _UNTOUCHED = (False, None, None, None, None)
 _NO_NETWORK = (None, None, None)
 
@@ -50,6 +56,7 @@ def send(connection: Connection, batch: Sequence[Attempt], now: datetime) -> Seq
     rows = [
         (
             each.meter, each.window.key, each.limit, each.window.began, each.window.ended,
+            json.dumps(each.prompts) if each.prompts else None,
             *(each.network[0].begun(each.network[1], now) if each.network else _NO_NETWORK),
             *((True, *each.touch.parts) if each.touch is not None else _UNTOUCHED),
             *each.entry,
@@ -77,7 +84,9 @@ WHERE {" OR ".join(_OPENED)}
 def _statement() -> str:
     arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_KINDS.values(), 2))
     entry = ", ".join(Entry._fields)
-    said = entry.replace("window_start", "coalesce(counted.began_at, wanted.window_start)")
+    said = ", ".join(
+        {"window_start": _BEGAN, "prompt": _PROMPT}.get(name, name) for name in Entry._fields
+    )
     first, last = touch_columns("first"), touch_columns("last")
     parts = ", ".join(["wanted.at", *(f"touch_{part}" for part in PARTS)])
     named = ", ".join(f"excluded.last_{part}" for part in PARTS)

@@ -57,14 +57,15 @@ def write(connection: Connection, batch: Sequence[Attempt], now: datetime) -> di
     windows: list[tuple[Any, ...]] = []
     entries: list[tuple[Any, ...]] = []
     touches = []
-    for meter, entry, touch, window, limit, _ in batch:
+    for each in batch:
+        meter, entry, touch, window, limit = each[:5]
         if meter in closed:
             found[meter] = Recorded(MeterState(window, limit), closed=True)
             continue
         start, article = stored_time(window.key), entry.article_id
         counted, carried, began = known.get((meter, start), _EMPTY)
         if window.rolls:
-            counted, carried, window = _rolled(counted, carried, began, window)  # noqa: PLW2901 as it has begun
+            counted, carried, window = _rolled(counted, carried, began, window)
         if len(counted) >= limit or article in counted or article in carried:
             state = MeterState.of(window, limit, counted, carried)
             found[meter] = Recorded(state)
@@ -75,7 +76,7 @@ def write(connection: Connection, batch: Sequence[Attempt], now: datetime) -> di
         at = stored_time(entry.at)
         held = _as_json(tuple(carried)) if carried else "[]"
         windows.append((meter, start, stored_time(window.began), _as_json(now_counted), held, at))
-        entries.append(_stored(entry._replace(window_start=window.start), at))
+        entries.append(_stored(each.recorded(state), at))
         if touch is not None:
             touches.append((entry.holder, touch, entry.at))
     insert_stored(driver.execute, MeterWindow, _WINDOW_COLUMNS, windows, _COUNTED_GROWS)

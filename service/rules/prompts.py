@@ -145,6 +145,11 @@ class Prompt:
         """By which a device remembers that it has shown it."""
         return sha256(self.name.encode()).hexdigest()[:12]
 
+    def is_due(self, seen: Mapping[str, int]) -> bool:
+        """Whether the device may be shown it again: `seen` are the days since it was shown what it names, by key."""
+        pause = self.every_days
+        return pause is None or seen.get(self.key, pause) >= pause
+
     def fits(self, occasion: Occasion, now: datetime) -> bool:
         """Whether it is for this occasion, now."""
         return self.fits_some(occasion, now) and occasion.audience in self.readers

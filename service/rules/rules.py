@@ -69,5 +69,5 @@ class Rules:
         return any("gift" in each.audiences for each in self.prompts)
 
     def prompts_for(self, occasion: Occasion, now: datetime) -> tuple[Prompt, ...]:
-        """What fits, in order: at a wall the first is shown, beside an article the first that is due."""
+        """What fits, in order: the first is shown, beside an article the first that is due."""
         return tuple(each for each in self.prompts if each.fits(occasion, now))

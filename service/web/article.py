@@ -5,7 +5,6 @@ what it isn't given.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -31,7 +30,7 @@ from service.rules.in_force import InForce, RuleBook
 from service.running import running_of
 from service.settings import Settings
 from service.web.front import TeaserItem, teaser_item
-from service.web.notices_seen import due_notice, remember_notice
+from service.web.notices_seen import remember_notice
 from service.web.offers_shown import offers_shown
 from service.web.pages import PageRoute, currencies_wanted, currency_of, page
 from service.web.sign_in import Visitor
@@ -52,8 +51,8 @@ class ArticleView:
     meter: MeterState | None
     """Given where the meter opens the article or could."""
     wall: WallShown | None
-    notices: Sequence[NoticeShown]
-    """What to say beside the open article, the most important first."""
+    notice: NoticeShown | None
+    """What is said beside the open article."""
     address: str
     """The canonical one."""
     image_address: str | None
@@ -75,7 +74,7 @@ def seen_view(article: StoredArticle, seen: Look, in_force: InForce, now: dateti
         return _view(article, in_force, now, state="gift", meter=None)
     if not opens_at_once(seen):
         return _view(article, in_force, now, state="meter", meter=seen.meter)
-    return opened_view(article, seen.meter if by_meter else None, in_force, now, seen.notices)
+    return opened_view(article, seen.meter if by_meter else None, in_force, now, seen.notice)
 
 
 def opened_view(
@@ -83,10 +82,10 @@ def opened_view(
     meter: MeterState | None,
     in_force: InForce,
     now: datetime,
-    notices: Sequence[NoticeShown],
+    notice: NoticeShown | None,
 ) -> ArticleView:
     """The whole article. `meter`: the window it was counted in, None where something else opened it."""
-    return _view(article, in_force, now, state="open", meter=meter, notices=notices)
+    return _view(article, in_force, now, state="open", meter=meter, notice=notice)
 
 
 def walled_view(
@@ -137,8 +136,7 @@ def article_page(
     """
     settings = running_of(request).get(RuleBook).in_force.settings
     now = running_of(request).get(Clocks).business()
-    today = now.astimezone(settings.zone).date()
-    notice = due_notice(request, view.notices, today, settings)
+    notice = view.notice
     sold = view.wall.offers if view.wall is not None else notice.offers if notice else []
     response = page(
         request,
@@ -160,7 +158,7 @@ def article_page(
         asked_currency=currency_of(request),
     )
     if notice is not None and preview is None:
-        remember_notice(request, response, notice, today, settings)
+        remember_notice(request, response, notice, now, settings)
     return response
 
 
@@ -184,7 +182,7 @@ def _view(
     state: State,
     meter: MeterState | None,
     wall: WallShown | None = None,
-    notices: Sequence[NoticeShown] = (),
+    notice: NoticeShown | None = None,
 ) -> ArticleView:
     teaser = teaser_item(article, in_force, now)
     text = article.body_html if state == "open" else article.preview_html
@@ -196,7 +194,7 @@ def _view(
         is_free=teaser["access"]["level"] == "free",
         meter=meter,
         wall=wall,
-        notices=notices,
+        notice=notice,
         address=article.canonical_url or f"{in_force.settings.public_url}/articles/{article.slug}",
         image_address=urljoin(f"{in_force.settings.public_url}/", image) if image else None,
         json_ld=script_data(json_ld(article, in_force, now)),

@@ -64,6 +64,7 @@ from service.web.article import (
 from service.web.banner import payment_banner
 from service.web.front import FrontQuery, front_page, more_articles
 from service.web.landing import campaign_of, landing_of
+from service.web.notices_seen import days_since_seen
 from service.web.pages import GET, PageRoute, page, problem_page
 from service.web.sign_in import visitor_of
 from service.web.sign_in_routes import Ticked
@@ -123,9 +124,12 @@ async def show_article(
     if article.slug != slug and (read.staff or is_visible(article, now)):
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/articles/{article.slug}{query}", status_code=301)
+    is_seen = request.method == "GET" and not prefetch
+    if is_seen:
+        read = read._replace(seen=days_since_seen(request, now, in_force.settings))
     seen = await unlocking.look(session, read, _touch(request, context))
     view = seen_view(article, seen, in_force, now)
-    if request.method == "GET" and not prefetch:
+    if is_seen:
         _record_page(request, context, read, seen, unlocking)
     more = await more_articles(session, article.slug, in_force, now)
     visitor = await visitor_of(session, caller, context.settings)
@@ -173,7 +177,8 @@ def _record_page(
         unlocking.note_use(read, device, now.astimezone(context.settings.zone).date())
         note_open_page(
             running.get(Ledger), context, read.article, reader_id=caller.reader_id,
-            device=device, reason=seen.outcome.reason, variant=seen.variant,
+            device=device, reason=seen.outcome.reason, variant=seen.variant, audience=seen.audience,
+            prompt=seen.notice.prompt if seen.notice is not None else None,
         )  # fmt: skip
     elif (entry := wall_entry(request, context, read, seen)) is not None:
         running.get(WallsSeen).note(entry)
@@ -192,14 +197,15 @@ async def read_on(
     """The read, for browsers without JavaScript: counts, and shows the opened article at once."""
     article, caller, settings = read.article, read.caller, context.settings
     touch = touch_of(referrer, campaign_of(request.query_params), settings)
-    outcome = await unlocking.unlock(read, touch)
     now = context.clocks.business()
+    read = read._replace(seen=days_since_seen(request, now, in_force.settings))
+    outcome = await unlocking.unlock(read, touch)
     more = await more_articles(session, article.slug, in_force, now)
     visitor = await visitor_of(session, caller, settings)
     owing = await payment_banner(session, caller, context)
     if isinstance(outcome, Opened):
         meter = outcome.meter if outcome.reason == "meter" else None
-        view = opened_view(article, meter, in_force, now, outcome.notices)
+        view = opened_view(article, meter, in_force, now, outcome.notice)
         status_code, reason = 200, outcome.reason
     else:
         view, status_code = walled_view(article, outcome.wall, outcome.meter, in_force, now), 402

@@ -249,7 +249,8 @@ async def said(paywall: Paywall, slug: str, device: str) -> list[str]:
     """The titles beside the article that this device opens."""
     answer = await unlocked(paywall, slug, device, **AGREED)
     assert answer.status_code == 200, answer.text
-    return [each["title"] for each in answer.json()["notices"]]
+    notice = answer.json()["notice"]
+    return [notice["title"]] if notice is not None else []
 
 
 async def variants(paywall: Paywall) -> list[str | None]:

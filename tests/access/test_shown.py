@@ -26,6 +26,7 @@ from tests.statements import statements
 
 MORE_THAN_CONNECTIONS = 24
 NOBODY_ANSWERS = "postgresql://nobody@127.0.0.1:1/none"
+RESTS = Prompt("b", "Thank you", "", place="notice", sections=frozenset({"News"}), every_days=7)
 READER = Caller(reader_id="rdr_1", verified=True)
 
 
@@ -67,7 +68,8 @@ async def test_while_the_database_is_away_nothing_is_said_beside_an_article(
     away = Database(NOBODY_ANSWERS, patience=1)
     showing = Showing(Context(settings, clocks, away), OnSale(away.reading, clocks))
     notice = Prompt("a", "Thank you", "", place="notice")
-    assert await showing.notices(READER, Arrival(), None, rules(settings, notice)) == ()
+    in_force = rules(settings, notice)
+    assert await showing.beside(READER, Arrival(), {}, in_force, metered=False) == (None, None)
     await away.dispose()
 
 
@@ -83,8 +85,11 @@ async def test_nobody_is_asked_who_reads_where_nothing_is_said(
     ]  # fmt: skip
     said = [Prompt("a", "Thank you", "", **{"place": "notice", **each}) for each in others]
     with statements() as seen:
-        assert await showing.notices(READER, met, None, rules(settings, *said)) == ()
+        for in_force in (rules(settings, *said), rules(settings, *said, RESTS)):
+            found = await showing.beside(READER, met, {RESTS.key: 6}, in_force, metered=False)
+            assert found == (None, None)
     assert not seen
-    here = Prompt("b", "Thank you", "", place="notice", sections=frozenset({"News"}))
-    (shown,) = await showing.notices(READER, met, None, rules(settings, *said, here))
-    assert shown.key == here.key
+    for days in (7, 8):
+        _, beside = await showing.beside(READER, met, {RESTS.key: days}, in_force, metered=False)
+        assert beside is not None
+        assert beside.names == (RESTS.name,)

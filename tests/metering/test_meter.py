@@ -311,3 +311,25 @@ async def test_all_who_wait_hear_at_once_that_the_database_is_away(
     )
     assert [type(each) for each in results] == [Problem] * 12
     assert len(calls) == 1
+
+
+async def test_the_row_says_what_was_said_beside_the_article_by_what_is_left(
+    database: Database, clocks: MovingClocks
+) -> None:
+    """The meter alone knows it: here nothing of the window is remembered."""
+    metering = Metering(database, clocks, Ledger())
+    for article in "abcd":
+        row, names = entry("d", article), ("last", None, "more")
+        await metering.count(row.holder, row, Touch(), MARCH, 5, None, names)
+    await metering.count("device:e", entry("e", "a"), Touch(), MARCH, 5, None)
+    async with database.reading() as session:
+        said = select(AccessEntry.device_id, AccessEntry.article_id, AccessEntry.prompt)
+        found = {
+            f"{device}{article}": prompt for device, article, prompt in await session.execute(said)
+        }
+    assert found == {"da": "more", "db": "more", "dc": "more", "dd": None, "ea": None}
+    row = entry("d", "e")
+    await metering.count(row.holder, row, Touch(), MARCH, 5, None, ("last", None, "more"))
+    async with database.reading() as session:
+        last = select(AccessEntry.prompt).where(AccessEntry.article_id == "e")
+        assert await session.scalar(last) == "last"

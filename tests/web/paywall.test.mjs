@@ -417,17 +417,27 @@ test("what stands in the storage and isn't ours counts as nothing", async () => 
   assert.equal(calls[0].headers.Authorization, undefined);
 });
 
-test("a notice shows once in its days on a device", (t) => {
-  t.mock.timers.enable({ apis: ["Date"], now: Date.UTC(2026, 2, 10, 9) });
-  const storage = memory({ [`paywall.notices:${OTHER}`]: "{half" });
-  const paywall = Paywall({ api: OTHER, page: PAGE, fetch: service().fetch, storage });
-  const [weekly, always] = [{ key: "a", every_days: 7 }, { key: "b", every_days: null }];
-  assert.equal(paywall.notice([]), null);
-  assert.equal(paywall.notice([weekly, always]), weekly);
-  assert.equal(paywall.notice([weekly, always]), always);
-  assert.equal(paywall.notice([weekly]), null);
-  t.mock.timers.setTime(Date.UTC(2026, 2, 17, 9));
-  assert.equal(paywall.notice([weekly, always]), weekly);
+test("a device says which notices it was shown, and how many days ago", async (t) => {
+  const weekly = { key: "aaaaaaaaaaaa", every_days: 7 };
+  const notices = { ferry: weekly, mill: { key: "bbbbbbbbbbbb", every_days: null } };
+  for (const held of ["{}", '{"c": 3, "dddddddddddd": "x", "eeeeeeeeeeee": 1}', "{half"]) {
+    const said = [];
+    const fetch = async (address, { body }) => {
+      said.push(JSON.parse(body).seen);
+      const notice = notices[new URL(address).pathname.split("/")[3]];
+      return new Response(JSON.stringify({ granted: true, notice }));
+    };
+    t.mock.timers.enable({ apis: ["Date"], now: Date.UTC(2026, 2, 10, 9) });
+    const storage = memory({ [`paywall.notices:${OTHER}`]: held });
+    const paywall = Paywall({ api: OTHER, page: PAGE, fetch, storage });
+    for (const slug of ["mill", "ferry", "ferry"]) await paywall.unlock(slug);
+    for (const now of [Date.UTC(2026, 2, 16, 1), Date.UTC(2027, 2, 17, 1)]) {
+      t.mock.timers.setTime(now);
+      await paywall.unlock("mill");
+    }
+    t.mock.timers.reset();
+    assert.deepEqual(said, [undefined, undefined, { [weekly.key]: 0 }, { [weekly.key]: 6 }, undefined]);
+  }
 });
 
 test("what the reader agreed to goes along with what isn't public", async () => {

@@ -106,7 +106,7 @@ export interface Wall {
   }[];
 }
 
-/** Something to say beside an open article; notice() chooses the one that is due. */
+/** Something to say beside an open article: show it, since the service records it as shown. */
 export interface Notice {
   key: string;
   /** countdown: of free articles that are left. */
@@ -126,8 +126,6 @@ export interface Access {
   would_consume: boolean;
   meter: Meter | null;
   wall: Wall | null;
-  /** Where the article is open and nothing would be counted. */
-  notices: Notice[];
 }
 
 export interface Opened {
@@ -138,7 +136,7 @@ export interface Opened {
   consumed: boolean;
   article: Teaser & { body_html: string };
   meter: Meter | null;
-  notices: Notice[];
+  notice: Notice | null;
   /** A JWT for this article; missing where it wasn't asked for. */
   token?: string;
   token_expires_at?: string;
@@ -313,8 +311,6 @@ export interface PaywallClient {
     slug: string,
     options?: { token?: boolean; referrer?: string; campaign?: Campaign; gift?: string },
   ): Promise<Opened | Walled>;
-  /** The first that is due on this device, which counts as shown from then on; null: none is. */
-  notice(notices: Notice[]): Notice | null;
   /** 403 with the problem's `reason` where the article can't be given. */
   give(slug: string): Promise<GiftMade>;
   gifts(cursor?: string): Promise<{ items: GiftLink[]; next_cursor: string | null }>;

@@ -6,7 +6,7 @@
  *
  *   const paywall = Paywall({ api: "https://paywall.example.org" });   // "" on the same host
  *   const answer = await paywall.unlock("harbour-wall");               // the read: it may count
- *   if (answer.granted) show(answer.article.body_html, paywall.notice(answer.notices));
+ *   if (answer.granted) show(answer.article.body_html, answer.notice);
  *   else if (await chosen(answer.wall)) {
  *     const { url } = await paywall.checkout(offerId, location.pathname);
  *     location.assign(url);                                            // to Stripe's page
@@ -38,6 +38,9 @@ const EN_ROUTE = 20;
 /** Milliseconds of a day; the longest pause between two showings of a notice, in days. */
 const DAY = 86_400_000;
 const LONGEST_PAUSE = 366;
+/** Notices that a device says it was shown; the service refuses more. */
+const MOST_SEEN = 20;
+const KEY = /^[0-9a-f]{12}$/;
 /** The longest value of a campaign that the service takes; it takes no control characters either. */
 const LONGEST_VALUE = 100;
 const UNPRINTED = /[\p{Cc}\p{Cs}]/u;
@@ -120,6 +123,22 @@ export function Paywall({ api = "", page, fetch, storage, session, locks, consen
 
   const address = () => globalThis.location?.href ?? page;
   const shown = asJson(kept(storage, `paywall.notices:${base.origin}`));
+  const today = () => Math.floor(Date.now() / DAY);
+
+  /** How many days ago this device was shown each notice that may rest; undefined: none. */
+  function seen() {
+    const days = Object.entries(shown.read() ?? {}).map(([key, day]) => [key, today() - day]);
+    const ours = days.filter(([key, ago]) => KEY.test(key) && Number.isInteger(ago));
+    const lately = ours.filter(([, ago]) => ago >= 0 && ago < LONGEST_PAUSE).sort(([, a], [, b]) => a - b);
+    return lately.length > 0 ? Object.fromEntries(lately.slice(0, MOST_SEEN)) : undefined;
+  }
+
+  function remember({ key, every_days: pause }) {
+    if (pause === null) return;
+    const before = Object.entries(seen() ?? {}).map(([each, ago]) => [each, today() - ago]);
+    shown.write({ ...Object.fromEntries(before), [key]: today() });
+  }
+
   const article = (slug) => `/v1/articles/${encodeURIComponent(slug)}`;
   return Object.freeze({
     /** What everybody may read of the article. Counts nothing. */
@@ -131,30 +150,21 @@ export function Paywall({ api = "", page, fetch, storage, session, locks, consen
     },
     /**
      * The read: `{granted: true, article, meter, …}`, or `{granted: false, wall, meter, …}`.
-     * The page's `utm_*` go along, here and with checkout(), and the `gift` of a gift link.
+     * The page's `utm_*` go along, here and with checkout(), and the `gift` of a gift link. Show the answer's `notice`
+     * where there is one: it counts as shown, and rests for its days on this device.
      */
-    unlock: (slug, { token = true, referrer, campaign = campaignOf(address()), gift = giftOf(address()) } = {}) =>
-      call("POST", `${article(slug)}/unlock`, { token, referrer, campaign, gift }, READING),
+    async unlock(slug, { token = true, referrer, campaign = campaignOf(address()), gift = giftOf(address()) } = {}) {
+      const body = { token, referrer, campaign, gift, seen: seen() };
+      const answer = await call("POST", `${article(slug)}/unlock`, body, READING);
+      if (answer.notice) remember(answer.notice);
+      return answer;
+    },
     /** A gift link of the article, for the subscriber who is signed in; it ends their older one. */
     give: (slug) => call("POST", `${article(slug)}/gift-links`),
     /** A page of the links that the reader has made; `next_cursor` leads to the next. */
     gifts: (cursor) => call("GET", `/v1/me/gift-links${cursor ? `?cursor=${encodeURIComponent(cursor)}` : ""}`),
     /** Switches a link off, for those who came by it too. */
     endGift: (id) => call("DELETE", `/v1/me/gift-links/${encodeURIComponent(id)}`),
-    /**
-     * The first of an answer's `notices` that is due on this device, or null. It counts as shown from now on.
-     */
-    notice(notices) {
-      const before = shown.read() ?? {};
-      const today = Math.floor(Date.now() / DAY);
-      const due = notices.find(({ key, every_days: pause }) => !(today - before[key] < (pause ?? 0)));
-      if (due?.every_days) {
-        const lately = Object.entries({ ...before, [due.key]: today });
-        const kept = lately.filter(([, day]) => today - day < LONGEST_PAUSE);
-        shown.write(Object.fromEntries(kept));
-      }
-      return due ?? null;
-    },
     /**
      * Opens a Checkout session; send the reader to `url`. They come back to `returnTo`.
      * A pass for one article needs that article's slug as `article`; other offers ignore it. `gift` goes with
