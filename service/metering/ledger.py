@@ -56,7 +56,7 @@ class Entry(NamedTuple):
     prompt: str | None
     once: bool
     audience: str | None
-    """Who met the wall, to prompts."""
+    """Who it was, to prompts, where that was asked."""
     variant: str | None
     """Of an experiment, as `experiment/variant`."""
     meter_name: str | None = None

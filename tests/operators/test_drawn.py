@@ -76,6 +76,7 @@ DRAWN = {
     "sources": stacks("first", "last"),
     "funnel": lines("holders walled started paid gifts", "completed"),
     "wall-funnel": lines("met started paid", "started_rate paid_rate completed"),
+    "prompt-funnel": lines("met started paid", "started_rate paid_rate completed"),
     "active-days": lines("days", "asleep at_risk"),
     "articles": lines("sales gifts walls reads"),
     "article-conversion": lines("rate", "bought subscribers", "holders"),

@@ -33,7 +33,7 @@ def test_what_counts_people_leads_to_them_or_says_why_not() -> None:
             assert set(figure.listing.series) <= keys
             assert set(figure.listing.of_all) <= set(figure.listing.series)
     assert {each.slug for each in FIGURES if each.nameless} == {
-        "usage-rights", "registration-funnel", "funnel", "wall-funnel", "meter-depth", "articles",
+        "usage-rights", "registration-funnel", "funnel", "wall-funnel", "prompt-funnel", "meter-depth", "articles",
         "article-conversion",
     }  # fmt: skip
 

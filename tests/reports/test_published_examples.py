@@ -305,10 +305,18 @@ async def test_from_a_wall_to_a_payment(database: Database) -> None:
     """Of 100 who meet a wall 10 begin a checkout and 4 pay: 10 ÷ 100 = 10 %, 4 ÷ 100 = 4 %, and 4 ÷ 10 of those who
     began are too few for a share. Poool's funnel has the same steps: sees the wall, clicks on it, subscribes.
     """
+    await _funnel_from(database, "wall-funnel", wall="subscribe")
+
+
+@on_sqlite
+async def test_from_a_prompt_to_a_payment(database: Database) -> None:
+    """Of 100 who see a countdown 10 begin a checkout and 4 pay: 10 ÷ 100 = 10 %, 4 ÷ 100 = 4 %."""
+    await _funnel_from(database, "prompt-funnel", prompt="Two left")
+
+
+async def _funnel_from(database: Database, slug: str, **met_here: str) -> None:
     article, offer, met = rows.article("a", "A"), rows.offer(), NOW - 9 * DAY
-    walls = [
-        rows.read(article, met, holder=f"device:dev_{n}", wall="subscribe") for n in range(100)
-    ]
+    walls = [rows.read(article, met, holder=f"device:dev_{n}", **met_here) for n in range(100)]
     clicks = [
         rows.checkout(
             rows.reader(), offer, met + timedelta(hours=1), reader_id=None, device_id=f"dev_{n}",
@@ -318,7 +326,7 @@ async def test_from_a_wall_to_a_payment(database: Database) -> None:
     ]  # fmt: skip
     await store(database, article, offer, *walls, *clicks)
     first_of_march = asked("2026-03-01", "2026-03-01", "day")
-    found = totals(await lines_of(database, "wall-funnel", first_of_march))
+    found = totals(await lines_of(database, slug, first_of_march))
     assert [found[name].value for name in ("met", "started", "paid")] == [100, 10, 4]
     assert found["started_rate"].value == Fraction(10, 100)
     assert found["paid_rate"].value == Fraction(4, 100)
@@ -399,6 +407,7 @@ EXAMPLES: dict[str, Callable[..., object]] = {
     "sources": test_sales_figures.test_sources_of_subscriptions,
     "funnel": test_habit_figures.test_the_way_from_a_read_to_a_payment,
     "wall-funnel": test_from_a_wall_to_a_payment,
+    "prompt-funnel": test_from_a_prompt_to_a_payment,
     "active-days": test_habit_figures.test_active_days,
     "articles": test_sales_figures.test_articles_that_sell,
     "article-conversion": test_worked_examples.test_conversion_of_an_article_as_remp_and_piano_count_it,

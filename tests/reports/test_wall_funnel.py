@@ -1,4 +1,4 @@
-"""From a wall to a payment, on both databases: counted again from rows in plain Python."""
+"""From a wall, or a prompt, to a payment, on both databases: counted again from rows in plain Python."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from service.db.tables import (
 )
 from service.reports.asked import Asked
 from service.reports.period import midnight
-from service.reports.queries.wall_funnel import SPLITS, wall_funnel
+from service.reports.queries.wall_funnel import PROMPT_SPLITS, SPLITS, wall_funnel
 from service.reports.rollups import roll_day
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, totals
@@ -45,6 +45,7 @@ from tests.reports.sampled import sampled
 SOME = sampled(4)
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 SECTIONS = {"art_1": "News", "art_2": None}
+FIGURES = {"wall-funnel": SPLITS, "prompt-funnel": PROMPT_SPLITS}
 OFFERS = ("off_1", "off_2", "off_gift")
 _TABLES: tuple[type[Base], ...] = (
     AccessEntry, RolledDay, Checkout, ReaderDevice, Touches, Reader, Offer, Article,
@@ -79,29 +80,32 @@ def test_the_funnel_is_what_the_rows_say(database_url: str) -> None:
     @SOME
     @given(
         ledger=ledgers, bought=st.lists(clicks(), max_size=8), start=st.integers(0, 8),
-        days=st.integers(1, 18), split=st.sampled_from(["", *SPLITS]),
+        days=st.integers(1, 18),
+        of=st.sampled_from(
+            [(slug, each) for slug, splits in FIGURES.items() for each in ("", *splits)]
+        ),
         prompts=st.lists(st.sampled_from([None, "old", "new"]), min_size=3, max_size=3),
         now=st.sampled_from([LATER, BEGIN + (DAYS + 4) * DAY]),
     )  # fmt: skip
     def play(
-        ledger: list[AccessEntry], bought: list[Checkout], start: int, days: int, split: str,
+        ledger: list[AccessEntry], bought: list[Checkout], start: int, days: int, of: tuple[str, str],
         prompts: list[str | None], now: datetime,
     ) -> None:  # fmt: skip
-        home = ZoneInfo("America/Santiago")
+        home, (slug, split) = ZoneInfo("America/Santiago"), of
         first = BEGIN.date() + start * DAY
         what = asked(
             str(first), str(first + (days - 1) * DAY), "day", now=now, home=home, split=split
         )
         for number, row in enumerate(in_zone(ledger, home)):
-            row.id, row.prompt = f"{number:06}", prompts[number % 3] if row.wall else None
+            row.id, row.prompt = f"{number:06}", prompts[number % 3]
             row.audience = "lapsed" if row.prompt == "new" else None
-        asyncio.run(_compare(database_url, what, ledger, bought))
+        asyncio.run(_compare(database_url, slug, what, ledger, bought))
 
     play()
 
 
 async def _compare(
-    url: str, what: Asked, ledger: list[AccessEntry], bought: list[Checkout]
+    url: str, slug: str, what: Asked, ledger: list[AccessEntry], bought: list[Checkout]
 ) -> None:
     database = Database(url)
     try:
@@ -121,9 +125,10 @@ async def _compare(
         ]
         copies = [*(_copy(row) for row in ledger), *(_copy(row) for row in bought)]
         await store(database, *links, *touches, *copies)
-        found = await lines_of(database, "wall-funnel", what)
+        found = await lines_of(database, slug, what)
     finally:
         await database.dispose()
+    ledger = [row for row in ledger if (row.wall if slug == "wall-funnel" else row.prompt)]
     steps = [(each.first, each.last) for each in what.period.steps]
     steps.append((steps[0][0], steps[-1][1]))
     for line in found:
@@ -139,8 +144,8 @@ async def _compare(
                 assert value == expected[line.series], (line.series, line.split, first)
             assert bool(cell.among) == (looks_ahead and first <= until < last)
     if what.split not in {"", "offer"}:
-        walls = [row for row in ledger if row.wall and steps[-1][0] <= row.day <= steps[-1][1]]
-        assert {each.split for each in found} == {VALUES[what.split](row) for row in walls}
+        met = [row for row in ledger if steps[-1][0] <= row.day <= steps[-1][1]]
+        assert {each.split for each in found} == {VALUES[what.split](row) for row in met}
 
 
 def _last_over(what: Asked, first: date, last: date, *, is_whole: bool) -> date:
@@ -156,7 +161,7 @@ def _funnel(
     wanted = "" if split == "offer" else value
     met: dict[str, datetime] = {}
     for row in ledger:
-        if row.wall and first <= row.day <= last and VALUES[split](row) == wanted:
+        if first <= row.day <= last and VALUES[split](row) == wanted:
             whose = joined(row.holder)
             met[whose] = min(met.get(whose, row.at), row.at)
     started, paid = set(), set()

@@ -64,11 +64,11 @@ class AccessEntry(Base):
     meter_name: Mapped[str | None]
     """The meter of its own that was asked; None: the publication's, or none."""
     prompt: Mapped[str | None]
-    """Whose words the wall showed: a prompt's name, or one of rules/prompts.py's NO_PROMPT. Before there were names:
-    a digest of the words.
+    """The prompt that was shown, at the wall or beside the article; of a wall without one what rules/prompts.py's
+    NO_PROMPT calls its words. Before there were names: a digest of the words. None: nothing was said.
     """
     audience: Mapped[str | None]
-    """Who met the wall, to prompts (rules/prompts.py)."""
+    """Who read or met the wall, to prompts (rules/prompts.py). None: it made no difference."""
     variant: Mapped[str | None]
     """What an experiment that the row belongs to gave the holder, as `experiment/variant`."""
 

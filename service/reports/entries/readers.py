@@ -137,6 +137,30 @@ FIGURES: tuple[Figure, ...] = (
         by_day=True, version=4, nameless=dict.fromkeys(("met", "started", "paid"), DEVICES),
     ),
     Figure(
+        "prompt-funnel", "Readers",
+        Definition(
+            "From a prompt to a payment",
+            "Distinct holders who were shown what a wall, a countdown or a notice says, and of them those who began a "
+            "checkout within 7 days of the first such showing of the step, and those who completed one that they began "
+            "then, gifts for others and what is given back left out. A prompt is shown where it comes with the answer "
+            "to a read, or on a page of this service’s newspaper; there, beside an article that opens at once, the "
+            "article’s first showing of the day counts. " + IN_TIME.replace("wall", "prompt") + "Told apart by the words, the reader or the "
+            "article's section, a holder counts for each that they met; by offer, all who met a prompt are the whole "
+            "of each. Of more than 200,000 rows a sixteenth of the holders is counted, or a sixteenth of that; numbers "
+            "of holders are multiplied. " + HOLDER,
+            "Distinct holders who were shown a prompt; of those who completed it also those who began a checkout.",
+        ),
+        (
+            Series("met", "Were shown it", "readers"), Series("started", "Began a checkout", "readers"),
+            Series("paid", "Completed it", "readers"), Series("started_rate", "Began", "percent"),
+            Series("paid_rate", "Completed", "percent"),
+            Series("completed", "Completed of begun", "percent"),
+            Series("sample", "Holders in the sample", "percent"),
+        ),
+        "own", wall_funnel.PROMPT_SPLITS, wall_funnel.prompt_funnel, "the access ledger, checkouts, offers and subscriptions",
+        by_day=True, nameless=dict.fromkeys(("met", "started", "paid"), DEVICES),
+    ),
+    Figure(
         "active-days", "Readers",
         Definition(
             "Active days of subscribers",

@@ -22,7 +22,7 @@ from service.reports.queries.clicks import by_buyer
 from service.reports.queries.counting import WHOLE
 from service.reports.queries.distinct import Distinct, distinct
 from service.reports.queries.holders import at_hand, by_step_and_whole, splits_of
-from service.reports.queries.met_walls import is_of_single_walls, met_walls
+from service.reports.queries.met_walls import is_of_single_walls, is_wall, met
 from service.reports.queries.waited import Place, had_since, once_over
 from service.reports.returns import (
     ASKED,
@@ -91,7 +91,7 @@ async def paid_after_a_wall(
     digits = await kept_rows.sample(session, first, last, most)
     # Told apart by kind, walls to register are among them, too.
     kinds = [] if "wall" in {asked.split, *asked.chosen} else [AccessEntry.wall == SUBSCRIBE]
-    return await _paid_after(session, asked, met_walls(asked, digits, *kinds), "at", digits)
+    return await _paid_after(session, asked, met(asked, digits, is_wall(), *kinds), "at", digits)
 
 
 async def _paid_after(

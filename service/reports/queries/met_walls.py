@@ -1,8 +1,6 @@
-"""The walls that holders met, row by row of the ledger: by kind, audience, words and the article's section."""
+"""The walls and prompts that holders met, row by row of the ledger: by kind, audience, words and the article's section."""
 
-from typing import Any
-
-from sqlalchemy import Subquery, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Subquery, func, literal, select, union_all
 
 from service.db.tables import AccessEntry, Article
 from service.reports.asked import Asked, Dimensions
@@ -14,8 +12,19 @@ from service.reports.queries.touched import with_split
 WALLS = ("wall", "audience", "prompt", "section")
 
 
-def met_walls(asked: Asked, digits: int, *conditions: Any) -> Subquery:
-    """Rows of `day`, `at`, `holder`, `whose` and `split`, of the holders in the sample."""
+def is_wall() -> ColumnElement[bool]:
+    return AccessEntry.wall.is_not(None)
+
+
+def has_prompt() -> ColumnElement[bool]:
+    """A wall with its words, or something that was said beside the article."""
+    return AccessEntry.prompt.is_not(None)
+
+
+def met(asked: Asked, digits: int, *conditions: ColumnElement[bool]) -> Subquery:
+    """Of such rows, `is_wall` or `has_prompt`: `day`, `at`, `holder`, `whose` and `split`, of the holders in the
+    sample.
+    """
     entry = AccessEntry
     first, last = asked.period.first, min(asked.period.last, asked.today)
     dimensions: Dimensions = {
@@ -29,14 +38,14 @@ def met_walls(asked: Asked, digits: int, *conditions: Any) -> Subquery:
         select(entry.day, entry.at, entry.holder, of_walls.split_of(dimensions).label("split"))
         .outerjoin(Article, Article.id == entry.article_id)
         .where(
-            entry.wall.is_not(None), kept_rows.on_days(first, last),
+            kept_rows.on_days(first, last),
             *of_walls.filters(dimensions), *conditions,
         )
     )  # fmt: skip
     sample = kept_rows.of_sample(rows, entry.holder.expression, digits)
-    walls = union_all(*sample).subquery("walls")
-    return with_split(with_whose(walls, digits).subquery("whose_walls"), asked).subquery(
-        "split_walls"
+    rows_met = union_all(*sample).subquery("met")
+    return with_split(with_whose(rows_met, digits).subquery("whose_met"), asked).subquery(
+        "split_met"
     )
 
 
