@@ -1,5 +1,6 @@
 """The first page: the figures, and the list of subscribers."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,7 +21,21 @@ from service.reports.metrics import (
     TRIALS,
     Definition,
 )
+from service.reports.registry import FIGURES
 from service.reports.schemas import SubscribersQuery
+
+_LISTS = {
+    COLLECTION_PAUSED: "/admin/readers?kind=collection_paused",
+    TRIALS: "/admin/readers?kind=in_trial",
+    OUTSIDE_CATALOGUE: "/admin/readers?status=outside",
+}
+"""Of figures that have no report: whom they count."""
+
+
+def addresses(permissions: Collection[Permission]) -> dict[Definition, str]:
+    """Where the figures lead whoever has these permissions: to their reports, or to whom they count."""
+    reports = {each.meaning: f"/admin/reports/{each.slug}" for each in FIGURES}
+    return reports | (_LISTS if Permission.SUBSCRIBERS_READ in permissions else {})
 
 
 def figures(summary: Summary | None) -> list[tuple[Definition, list[tuple[int, str | None]]]]:

@@ -50,7 +50,6 @@ from service.reports import choices, figures
 from service.reports.channel_facts import AppChannelWatch
 from service.reports.dimension_words import WORDS
 from service.reports.in_time import in_time_and_turn
-from service.reports.registry import FIGURES
 from service.running import running_of
 
 router = APIRouter(prefix="/admin", route_class=PageRoute, include_in_schema=False)
@@ -90,7 +89,7 @@ async def show_overview(
         asked=asked,
         figures=overview.figures(await in_time_and_turn(database, "summary", figures.summary)),
         channels=await watch.look(running_of(request)),
-        reports={each.meaning: each.slug for each in FIGURES},
+        addresses=overview.addresses(visit.operator.permissions),
         cards=await board.cards(
             database,
             asked,

@@ -19,6 +19,7 @@ _PAID = and_(
 )
 """As billing/recurring.py defines it."""
 COLLECTED = and_(_PAID, Subscription.pauses_collection.is_(False))
+PAUSED = and_(_PAID, Subscription.pauses_collection.is_(True))
 RUNS_ON = and_(COLLECTED, Subscription.cancel_at.is_(None))
 """What committed MRR counts: it isn't scheduled to end."""
 IN_TRIAL = and_(Subscription.status == TRIAL_STATUS, Subscription.outside == "")
@@ -40,8 +41,7 @@ class Summary:
 async def summary(session: AsyncSession) -> Summary:
     """All of them, as they are stored now."""
     net = Subscription.net_amount.expression
-    paused = and_(_PAID, Subscription.pauses_collection.is_(True))
-    of_readers = map(_distinct_readers, (COLLECTED, paused, IN_TRIAL, Subscription.outside != ""))
+    of_readers = map(_distinct_readers, (COLLECTED, PAUSED, IN_TRIAL, Subscription.outside != ""))
     counts = (await session.execute(select(*of_readers))).one()
     return Summary(
         active_subscribers=counts[0],

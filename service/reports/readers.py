@@ -23,7 +23,7 @@ from service.db.tables import (
 )
 from service.finance.owing import is_owed_by
 from service.offers.store import gift_offers
-from service.reports.figures import COLLECTED, IN_TRIAL
+from service.reports.figures import COLLECTED, IN_TRIAL, PAUSED
 from service.reports.led import source
 from service.reports.queries.habits import LookedBack, is_asleep, looked_back
 from service.reports.standing import Standing
@@ -34,6 +34,7 @@ Kind = Literal[
     "paying",
     "in_trial",
     "trial_ending",
+    "collection_paused",
     "owing",
     "sleeper",
     "lapsed",
@@ -47,7 +48,7 @@ KINDS: Mapping[Kind, str] = dict(
     zip(
         get_args(Kind),
         (
-            "Subscribers", "Paid subscribers", "In a trial", "Trials ending within 3 days", "Who owe", "Sleepers", "Lapsed subscribers",
+            "Subscribers", "Paid subscribers", "In a trial", "Trials ending within 3 days", "Collection paused", "Who owe", "Sleepers", "Lapsed subscribers",
             "Pass buyers", "Comped readers",
             "Registered readers",
         ),
@@ -125,7 +126,7 @@ def _conditions(
     match chosen.kind:
         case None:
             pass
-        case "subscriber" | "paying" | "in_trial" | "trial_ending":
+        case "subscriber" | "paying" | "in_trial" | "trial_ending" | "collection_paused":
             bought.append(_state_of(chosen.kind, _moments(now, zone)))
         case _:
             yield _is(chosen.kind, _moments(now, zone))
@@ -189,7 +190,8 @@ def _moments(now: datetime, zone: ZoneInfo) -> _Moments:
 
 
 def _state_of(
-    kind: Literal["subscriber", "paying", "in_trial", "trial_ending"], at: _Moments
+    kind: Literal["subscriber", "paying", "in_trial", "trial_ending", "collection_paused"],
+    at: _Moments,
 ) -> ColumnElement[bool]:
     """The state of a subscription that makes a reader this kind."""
     match kind:
@@ -202,11 +204,13 @@ def _state_of(
         case "trial_ending":
             ends = Subscription.trial_end
             return and_(IN_TRIAL, ends > at.now, ends <= at.soon)
+        case "collection_paused":
+            return PAUSED
 
 
 def _is(kind: Kind, at: _Moments) -> ColumnElement[bool]:
     match kind:
-        case "subscriber" | "paying" | "in_trial" | "trial_ending":
+        case "subscriber" | "paying" | "in_trial" | "trial_ending" | "collection_paused":
             return _has_subscription(_state_of(kind, at))
         case "owing":
             return is_owed_by(Reader.id.expression)

@@ -83,6 +83,7 @@ async def test_a_figure_is_the_same_wherever_it_is_shown(demo: Demo) -> None:
         assert {row[0]: round(row[2]) for row in of_money} == shown.mrr_after_discounts
 
         assert await readers(session, "in_trial") == shown.trials > 0
+        assert await readers(session, "collection_paused") == shown.collection_paused > 0
         assert sum(each.trials for each in offers) == shown.trials
         assert await readers(session, "trial_ending") == asks.get(
             "/admin/readers?kind=trial_ending", 0

@@ -178,6 +178,29 @@ async def test_offers_of_one_name_are_told_apart_in_a_row(
     assert re.search(r'offer">Monthly, €9\b[^<]*</span>', page)
 
 
+async def test_a_trial_is_of_what_was_bought_with_it(
+    browser_with_history: httpx2.AsyncClient, store: Store
+) -> None:
+    """It was switched since."""
+    reader, first, since = rows.reader(), rows.offer(name="First"), rows.offer(name="Since")
+    trial = rows.subscription(
+        reader, since, id="sub_t", trial_end=NOW - DAY, trial_ended_at=NOW - DAY, trial_became="paid"
+    )  # fmt: skip
+    await store(reader, first, since, trial, rows.checkout(reader, first, NOW - 9 * DAY, stripe_subscription_id="sub_t"))  # fmt: skip
+    path = "/admin/reports/trial-conversion/rows?series=paid&from=2026-03-01&to=2026-03-31"
+    assert re.findall(r'offer">(\w+)<', (await browser_with_history.get(path)).text) == ["First"]
+
+
+async def test_a_list_says_what_happened_where_it_is_not_all_the_same(
+    browser_with_history: httpx2.AsyncClient, store: Store
+) -> None:
+    await store(rows.reader(email_verified_at=NOW, email="n@a.example"))
+    for slug, says in (("registrations", False), ("active-subscribers", False), ("reasons", True)):
+        page = (await browser_with_history.get(f"/admin/reports/{slug}/rows?{MARCH[:33]}")).text
+        assert 'role="rowheader"' in page
+        assert ('data-label="What"' in page) == says, slug
+
+
 async def test_a_filter_whose_value_is_not_offered_stays_chosen(
     browser_with_history: httpx2.AsyncClient,
 ) -> None:

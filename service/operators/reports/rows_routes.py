@@ -61,9 +61,11 @@ async def show_rows(
         )
     except Problem as problem:
         return refused_list(request, "report_rows.html", problem, form)
+    has_what = len(words) > 1 or any(detail_of(figure, each) for each in found.items)
     return page(
-        request, "report_rows.html", found=found, typed=days_of(period.period), refusal="", **form
-    )
+        request, "report_rows.html", found=found, has_what=has_what, typed=days_of(period.period),
+        refusal="", **form,
+    )  # fmt: skip
 
 
 def series_words(figure: Figure) -> dict[str, str]:

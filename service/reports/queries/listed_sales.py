@@ -45,8 +45,11 @@ async def trial_rows(_: AsyncSession, asked: Asked, series: Collection[str]) -> 
     wanted = {"ended": (PAID, LOST, PENDING), "converted": (PAID,)}
     became = {each for name in series for each in wanted.get(name, (name,))}
     trial = ended_trials(asked).c
+    # What was bought with the trial; it may have been switched since.
+    sold = select(Checkout.offer_id).where(Checkout.stripe_subscription_id == trial.id)
     columns = counted_row(
-        series=trial.became, at=trial.at, key=trial.id, subscription_id=trial.id
+        series=trial.became, at=trial.at, key=trial.id, subscription_id=trial.id,
+        offer_id=sold.limit(1).scalar_subquery(),
     )  # fmt: skip
     return select(*columns).where(trial.became.in_(sorted(became)))
 
