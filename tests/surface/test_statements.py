@@ -91,7 +91,7 @@ MOST: Mapping[str, int] = {
     "/admin/operators": 2,
     "/admin/readers": 7,
     "/admin/readers/export": 5,
-    "/admin/reconciliations": 2,
+    "/admin/reconciliations": 3,
     "/admin/reports": 1,
     "/admin/reports/{slug}": 28,  # of active days: two for each step that isn't counted yet
     "/admin/reports/{slug}/rows": 7,

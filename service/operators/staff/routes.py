@@ -17,11 +17,13 @@ from service.operators.frame.names import kind_of, names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.operators.staff.accounts import AppAccounts, facts_of
+from service.operators.staff.audit_words import ids_in, value_text
 from service.operators.staff.keys import create_key, revoke_key
 from service.operators.staff.lists import list_api_keys, list_audit, list_operators
 from service.operators.staff.schemas import AnyAudit
 from service.problems import Problem
 from service.reports.schemas import Storable
+from service.settings import AppSettings
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 OPERATORS = "/admin/operators"
@@ -197,11 +199,19 @@ async def _keys_page(
 
 @router.get("/audit")
 async def show_audit(
-    request: Request, _: SeesAudit, asked: AnyAudit, session: ReportSession
+    request: Request,
+    _: SeesAudit,
+    asked: AnyAudit,
+    session: ReportSession,
+    settings: AppSettings,
 ) -> Response:
     """Who changed what, the newest first."""
     found = await list_audit(session, asked)
+    told = [each for entry in found.items for each in ids_in([entry.before, entry.after])]
     names = await names_of(
-        session, [each.actor for each in found.items], [each.target for each in found.items]
+        session, [each.actor for each in found.items], [each.target for each in found.items], told
     )
-    return page(request, "audit.html", entries=found, asked=asked, names=names, kind_of=kind_of)
+    return page(
+        request, "audit.html", entries=found, asked=asked, names=names, kind_of=kind_of,
+        said=lambda value: value_text(value, names, settings.zone),
+    )  # fmt: skip

@@ -16,6 +16,7 @@ from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.offers.pricing import price_text
 from service.offers.store import all_offers, price_of
+from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.system.system import AppSystem
@@ -128,6 +129,7 @@ async def _page(
     return page(
         request, "stripe_import.html", status_code=422 if refusal else 200, jobs=jobs,
         sells=sells, refusal=refusal, runs=bool(jobs) and jobs[0].status == "waiting",
+        names=await names_of(session, [each.payload["started_by"] for each in jobs]),
         tried=jobs[0].key if jobs and _is_tried(jobs[0]) else "",
         choices=_choices(jobs, offers), most_choices=MOST_PRICES,
         offers=[each for each in offers if _can_be_chosen(each)],

@@ -12,6 +12,7 @@ from service.html.list_query import ListQuery
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.jobs.backlog import backlog
+from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.system.job_words import JOB_WORDS
@@ -103,7 +104,8 @@ async def show_reconciliations(
 ) -> Response:
     """The comparisons with Stripe and what they found, the newest first."""
     runs = await list_reconciliations(session, asked)
-    return page(request, "reconciliations.html", runs=runs, asked=asked)
+    names = await names_of(session, [each.started_by for each in runs.items])
+    return page(request, "reconciliations.html", runs=runs, asked=asked, names=names)
 
 
 @router.post("/reconciliations")

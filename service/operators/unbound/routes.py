@@ -17,6 +17,7 @@ from service.operators.unbound.schemas import CUSTOMER
 from service.payments.asking import AppGateway
 from service.problems import Problem
 from service.reports.schemas import Storable
+from service.reports.standing import standing_of
 
 router = APIRouter(prefix="/unbound", route_class=PageRoute, include_in_schema=False)
 
@@ -30,7 +31,9 @@ async def show_unbound(
 ) -> Response:
     """The list, the newest first."""
     found = await list_unbound(context, gateway, asked)
-    return page(request, "unbound.html", found=found, asked=asked, refusal=None)
+    return page(
+        request, "unbound.html", found=found, asked=asked, refusal=None, standing_of=standing_of
+    )
 
 
 @router.post("")
@@ -55,6 +58,6 @@ async def send_bind(
         found = await list_unbound(context, gateway, again)
         return page(
             request, "unbound.html", found=found, asked=again, refusal=problem.detail,
-            status_code=problem.type.status,
+            status_code=problem.type.status, standing_of=standing_of,
         )  # fmt: skip
     return see_other(f"/admin/subscribers/{reader_id}?done=bind")
