@@ -6,6 +6,8 @@ One table, for the API, the forms of the back office, imports and commands. Pure
 from collections.abc import Mapping
 from typing import Any
 
+_NO_FILE = "Value error, Expected UploadFile"
+"""Of FastAPI, in the words of programmers."""
 _OURS = frozenset({"value_error", "assertion_error"})
 """Their words are those of the check that failed."""
 SENTENCES: Mapping[str, tuple[str, str]] = {
@@ -99,6 +101,8 @@ def said_of(error: Mapping[str, Any]) -> str:
 
 
 def _of_ours(error: Mapping[str, Any]) -> str:
+    if str(error["msg"]).startswith(_NO_FILE):
+        return "isn't a file"
     return str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 

@@ -107,7 +107,9 @@ async def change_by_operator(
         async with context.database.serialised(turn_of_address(address.key)) as session:
             reader = await find_reader(session, reader_id)
             if reader is None or reader.merged_into is not None or reader.erased_at is not None:
-                raise Problem("not-found", f"There is no reader {reader_id}.")
+                raise Problem(
+                    "not-found", f"No reader has the id {reader_id}. Look for them in the list."
+                )
             former = reader.verified_key
             await check_unchanged(
                 session, {"email": reader.email}, seen, actions=("reader.change-address",),

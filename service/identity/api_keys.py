@@ -34,9 +34,8 @@ async def make_api_key(
     """Make a key. ValueError, as a clause: no scope, an unknown one, or too long a label."""
     unknown = sorted(set(scopes) - SCOPES)
     if unknown or not scopes:
-        raise ValueError(
-            f"unknown scope {', '.join(unknown) or '(none)'}; scopes: {', '.join(sorted(SCOPES))}"
-        )
+        wrong = f"there is no scope {', '.join(unknown)}" if unknown else "it has no scope"
+        raise ValueError(f"{wrong}; choose of {', '.join(sorted(SCOPES))}")
     if len(label) > LONGEST_LABEL or not label.isprintable():
         raise ValueError(f"the label isn't one line of at most {LONGEST_LABEL} characters")
     secret = new_secret()

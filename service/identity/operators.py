@@ -40,7 +40,7 @@ async def create_operator(
 ) -> Operator:
     """Make an operator. AccountRefused: unknown role, short password, no address, or a taken one."""
     if role not in ROLES:
-        raise AccountRefused(f"unknown role {role}; roles: {', '.join(ROLES)}")
+        raise AccountRefused(f"choose one of the roles {', '.join(ROLES)}")
     if _ADDRESS.fullmatch(email.strip()) is None or len(email) > LONGEST_EMAIL:
         raise AccountRefused(f"{email!r} is no e-mail address")
     operator = Operator(

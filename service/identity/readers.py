@@ -78,7 +78,11 @@ async def reader_named(session: AsyncSession, named: str) -> Reader:
         return account
     reader = await find_reader(session, named)
     if reader is None or reader.merged_into is not None or reader.erased_at is not None:
-        raise Problem("not-found", f"There is no reader {named}. Look the id up in the list.")
+        raise Problem(
+            "not-found",
+            f"No reader has the id {named}. Copy the id from the reader's page, or give their "
+            "confirmed e-mail address.",
+        )
     return reader
 
 

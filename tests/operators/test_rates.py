@@ -63,9 +63,9 @@ async def test_a_rate_makes_a_total(
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"rate": "0"}, "Send more than 0"), ({"rate": "much"}, "rate:"),
+        ({"rate": "0"}, "Send more than 0"), ({"rate": "much"}, "Rate: "),
         ({"rate": "1.0000000000001"}, "after the point. Send at most 12"), ({"into": "CHF"}, "two currencies"),
-        ({"currency": "Franc"}, "currency:"), ({"day": "1999-12-31"}, "day:"),
+        ({"currency": "Franc"}, "One unit of: "), ({"day": "1999-12-31"}, "From this day on: "),
     ],
 )  # fmt: skip
 async def test_what_is_no_rate(signed_in: SignedIn, fields: dict[str, str], told: str) -> None:

@@ -83,7 +83,7 @@ async def test_a_plan_that_is_no_slug_is_refused_in_words(paywall: Paywall) -> N
     for plan in ("", "All Access"):
         refused = await paywall.client.post(PAGE, data=sent | {"plan": plan})
         assert refused.status_code == 422
-        assert "plan: has small letters, digits and single hyphens" in refused.text
+        assert "Plan: has small letters, digits and single hyphens" in refused.text
         assert 'value="KD-7"' in refused.text
 
 
@@ -249,7 +249,7 @@ async def test_one_right_is_entered(paywall: Paywall) -> None:
     assert answer.json()["ends_at"].startswith(("2027-01-01", "2026-12-31T23"))
     for wrong, told in (
         ({"source": "A b"}, "The source has"), ({"reference": " "}, "own number"), ({"postcode": ""}, "Nobody can be found"),
-        ({"plan": "A b"}, "plan: "), ({"until": "soon"}, "no day or time"), ({"email": "ana"}, "no e-mail address"),
+        ({"plan": "A b"}, "Plan: "), ({"until": "soon"}, "no day or time"), ({"email": "ana"}, "no e-mail address"),
     ):  # fmt: skip
         refused = await paywall.client.post(PAGE, data={**form, **wrong})
         assert (refused.status_code, told in refused.text) == (422, True), wrong
@@ -326,7 +326,7 @@ async def test_institutions_are_added_refused_and_ended_on_their_page(paywall: P
     assert "192.0.2.0/24\n2001:db8::/32</textarea>" in filled
     for wrong, told in (
         ({"networks": "192.0.2.7/24"}, "The network is 192.0.2.0/24."), ({"slug": "A b"}, "short name"),
-        ({"until": "soon"}, "a date. Write it like"), ({"plan": ""}, "plan: "),
+        ({"until": "soon"}, "a date. Write it like"), ({"plan": ""}, "Plan: "),
     ):  # fmt: skip
         refused = await paywall.client.post(page, data={**typed, **wrong})
         assert (refused.status_code, told in refused.text) == (422, True), wrong

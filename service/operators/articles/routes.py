@@ -27,6 +27,7 @@ from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.operators.articles import words
 from service.operators.articles.revised import revised
+from service.operators.frame.field_words import refusal_of
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.periods import asked_or_usual, days_of, refused_list, status_of
@@ -34,9 +35,9 @@ from service.operators.frame.visits import Seen, Visit, form_requires, page_requ
 from service.problems import Problem
 from service.reports.article_list import figures_of, list_article_figures
 from service.reports.article_schemas import AnyArticles, ArticlesQuery
+from service.reports.schemas import Storable
 from service.rules.in_force import AppInForce, InForce
 from service.texts import is_slug
-from service.wrong_values import said_of
 
 router = APIRouter(prefix="/articles", route_class=PageRoute, include_in_schema=False)
 DONE = {
@@ -49,7 +50,7 @@ REVISIONS_SHOWN = 10
 SeesArticles = Annotated[Visit, Depends(page_requires(Permission.ARTICLES_READ))]
 ChangesArticles = Annotated[Visit, Depends(form_requires(Permission.ARTICLES_WRITE))]
 Slug = Annotated[str, Path(max_length=200)]
-Number = Annotated[str, Form(max_length=10, pattern=r"^[0-9]*$")]
+Number = Annotated[str, Form(max_length=10), Storable]
 
 
 class ArticleQuery(ArticlesQuery):
@@ -161,10 +162,8 @@ def _wanted(
     try:
         return ArticleChange(access=AccessIn.model_validate(sent, context=TYPED))
     except ValidationError as error:
-        wrong = error.errors()[0]
-        field = ".".join(str(part) for part in wrong["loc"]) or "access"
-        message = said_of(wrong)
-        raise Problem("invalid-request", f"Nothing was changed: {field}: {message}.") from error
+        told = refusal_of("/admin/articles", error.errors())
+        raise Problem("invalid-request", f"Nothing was changed. {told}") from error
 
 
 def _typed(access: AccessIn) -> dict[str, str | None]:

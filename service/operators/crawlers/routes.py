@@ -22,6 +22,7 @@ from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.operators.crawlers.naming import NOTHING_TYPED, crawler_typed, typed_of
 from service.operators.crawlers.outcomes import outcome
+from service.operators.frame.field_words import refusal_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.operators.rules.changes import AppRuleChanges, current_rules
@@ -31,7 +32,6 @@ from service.rules.crawler_document import CrawlersIn
 from service.rules.crawlers import CATEGORY_WORDS, PAYMENT_WORDS, POLICY_WORDS
 from service.rules.known import empty_sections
 from service.settings import AppSettings
-from service.wrong_values import said_of
 
 router = APIRouter(prefix="/crawlers", route_class=PageRoute, include_in_schema=False)
 HOME = "/admin/crawlers"
@@ -206,14 +206,7 @@ def _typed(rules: CrawlersIn) -> dict[str, str]:
 
 
 def _told(error: ValueError) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors()[0]
-    # Of a union, the last part names the member that was tried.
-    fields = [part for part in first["loc"] if isinstance(part, str) and part.isidentifier()]
-    said = said_of(first)
-    where = " ".join(fields).replace("_", " ").capitalize()
-    return f"{where}: {said}." if where else f"{said.capitalize()}."
+    return refusal_of(HOME, error.errors()) if isinstance(error, ValidationError) else str(error)
 
 
 async def _page(

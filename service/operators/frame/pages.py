@@ -1,7 +1,8 @@
 """Rendering: what every template of the back office has at hand, and pages about errors."""
 
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,7 @@ from service.identity.permissions import PERMISSION_WORDS
 from service.levels import LEVEL_WORDS
 from service.offers.pricing import amount_text, price_text
 from service.offers.store import price_of
+from service.operators.frame.field_words import refusal_of, words_of
 from service.operators.frame.kept_form import TooLong, kept_in
 from service.operators.frame.next_page import HOME, sign_in_address
 from service.operators.frame.page_without import PageWithout, refused_by, unread_fields
@@ -38,10 +40,10 @@ from service.reports.standing import (
 )
 from service.running import running_of
 from service.settings import Settings
-from service.wrong_values import own_words
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _LONGEST_FACT = 300
+_MOST_TOLD = 10
 _SAFE = ("GET", "HEAD")
 _TOO_LONG = "Your session has ended, and what you entered is too long to be kept. Go back, copy it, and sign in again."
 _TITLES = {
@@ -68,7 +70,10 @@ def local_minute(at: datetime, zone: ZoneInfo) -> str:
 def page(
     request: Request, template: str, *, status_code: int = 200, **context: Any
 ) -> HTMLResponse:
-    """Render `operators/templates/<template>` with the frame of the back office."""
+    """Render `operators/templates/<template>` with the frame of the back office.
+
+    `entered` has what was typed into the form that is refused, by its fields: the form shows it again.
+    """
     running = running_of(request)
     zone = running.get(Settings).zone
     now = running.get(Clocks).business()
@@ -81,6 +86,8 @@ def page(
         navigation=navigation(request.url.path, visit.operator.permissions if visit else ()),
         now=now,
         unread=refused_by(request),
+        entered=defaultdict(str, sent_in(request)),
+        field_words=words_of,
         stylesheet=STYLESHEET.address,
         day=lambda at: local_day(at, zone),
         minute=lambda at: local_minute(at, zone),
@@ -155,13 +162,10 @@ class PageRoute(APIRoute):
             except SignInNeeded:
                 return await _to_sign_in(request)
             except RequestValidationError as error:
-                found = {
-                    f"{_field(item['loc'])} {own_words(item)}".strip() for item in error.errors()
-                }
-                fields = ", ".join(sorted(found))
-                detail = f"This can't be saved: {fields}. Go back and change it."
+                told = refusal_of(request.url.path, error.errors()[:_MOST_TOLD])
+                detail = f"Nothing was changed. {told}"
                 if request.method in _SAFE:
-                    detail = f"This can't be looked up: {fields}."
+                    detail = f"This can't be looked up. {told}"
                 errors = [
                     {"field": ".".join(map(str, item["loc"])), "message": item["msg"]}
                     for item in error.errors()
@@ -175,13 +179,6 @@ class FileRoute(PageRoute):
     """A route to a file: of what can't be read nothing is left out, lest the file have more than was asked for."""
 
     is_page = False
-
-
-def _field(place: Sequence[str | int]) -> str:
-    """Its name, without the number that a value has in a list, or what it may be."""
-    names = [str(part) for part in place if not isinstance(part, int)]
-    name = names[1] if names[0] == "query" and len(names) > 1 else names[-1]
-    return name.replace("_", " ")
 
 
 async def _to_sign_in(request: Request) -> Response:

@@ -29,13 +29,13 @@ from service.grants.institutions import (
 from service.grants.trust import ANSWERED_WHEN_KNOWN
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
+from service.operators.frame.field_words import refusal_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.problems import Problem
 from service.reports.schemas import Storable
 from service.rules.known import unsold_plans
 from service.texts import SLUG_LENGTH, is_slug
-from service.wrong_values import said_of
 
 router = APIRouter(prefix="/institutions", route_class=PageRoute, include_in_schema=False)
 
@@ -99,7 +99,7 @@ async def send_institution(
             lambda session: put_institution(session, context, slug, terms, actor=actor, seen=seen)
         )
     except ValueError as error:
-        refusal: str | Problem = _told(error)
+        refusal: str | Problem = f"Not saved. {_told(error)}"
     except Problem as problem:
         refusal = problem
     else:
@@ -200,11 +200,7 @@ def _end(text: str, zone: ZoneInfo) -> datetime | None:
 
 
 def _told(error: ValueError) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        told = said_of(first)
-        return told if first["type"] == "value_error" else f"{first['loc'][0]}: {told}"
-    return str(error)
+    return refusal_of(HOME, error.errors()) if isinstance(error, ValidationError) else str(error)
 
 
 async def _page(

@@ -28,6 +28,7 @@ from service.offers.pricing import (
     price_text,
 )
 from service.offers.store import find_offer, price_of
+from service.operators.frame.field_words import words_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.periods import asked_or_usual, days_of, refused_list, status_of
 from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
@@ -46,14 +47,6 @@ DONE = {
     "end": "Ended. Nobody can buy it any more; who has it keeps it.",
     "show": "It is sold again.",
 }
-
-FIELD_WORDS = {
-    "name": "Name that readers see", "plan": "Plan that it opens", "amount": "Price", "currency": "Currency",
-    "interval": "Paid each, or a pass lasts", "interval_count": "Number of these", "sold_to": "For whom",
-    "trial_days": "Free days at first", "intro_amount": "What each first period costs",
-    "intro_periods": "For how many periods", "most_seats": "Sold by the seat, up to",
-}  # fmt: skip
-"""As the form calls them."""
 
 SeesOffers = Annotated[Visit, Depends(page_requires(Permission.OFFERS_READ))]
 ChangesOffers = Annotated[Visit, Depends(form_requires(Permission.OFFERS_WRITE))]
@@ -115,7 +108,7 @@ async def send_offer(
 
 
 def _said(error: InvalidPrice) -> str:
-    return f"{FIELD_WORDS.get(error.field, error.field)}: {error.reason}"
+    return f"{words_of(OFFERS, error.field)}: {error.reason}"
 
 
 def _price(typed: NewOffer) -> Price:

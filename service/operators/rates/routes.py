@@ -12,6 +12,7 @@ from service.db.session import ReportSession
 from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
+from service.operators.frame.field_words import refusal_of
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
@@ -26,7 +27,6 @@ from service.operators.rates.changes import (
 from service.operators.rates.schemas import RateIn
 from service.problems import Problem, invalid_field
 from service.reports.schemas import Storable
-from service.wrong_values import said_of
 
 router = APIRouter(prefix="/exchange-rates", route_class=PageRoute, include_in_schema=False)
 HERE = "/admin/exchange-rates"
@@ -57,10 +57,8 @@ class Typed(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0]) if first["loc"] else ""
-            told = said_of(first)
-            raise invalid_field(
-                name or "into", f"{name}: {told}." if name else f"{told}."
-            ) from error
+            told = refusal_of(HERE, [first])
+            raise invalid_field(name or "into", f"Not saved. {told}") from error
 
 
 class Sent(Typed):

@@ -14,7 +14,13 @@ from service.identity.audit import change_by
 from service.identity.callers import Actor, requires
 from service.identity.operators import find_operator
 from service.identity.permissions import Permission
-from service.operators.readers.views import LONGEST_NAME, delete_view, save_view, views_of
+from service.operators.readers.views import (
+    LONGEST_NAME,
+    delete_view,
+    read_filters,
+    save_view,
+    views_of,
+)
 from service.problems import Problem, invalid_field
 from service.reports.schemas import Storable
 
@@ -79,7 +85,9 @@ async def send_view(
     """
     async with change_by(context, actor.label) as change:
         owner = await _owner(change.session, actor, asked.operator)
-        return ViewOut.of(await save_view(change, owner, name=body.name, filters=body.filters))
+        return ViewOut.of(
+            await save_view(change, owner, name=body.name, asked=read_filters(body.filters))
+        )
 
 
 @router.delete("/{view_id}", status_code=204, summary="Delete a saved view")

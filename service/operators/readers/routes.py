@@ -14,7 +14,7 @@ from service.identity.audit import change_by
 from service.identity.permissions import Permission
 from service.operators.frame.pages import FileRoute, PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
-from service.operators.readers.views import delete_view, save_view, views_of
+from service.operators.readers.views import delete_view, read_filters, save_view, views_of
 from service.problems import Problem
 from service.reports import readers, subscriber_list
 from service.reports.reader_export import export_answer
@@ -57,17 +57,16 @@ async def send_view(
     filters: Annotated[str, Form(max_length=3000), Storable] = "",
 ) -> Response:
     """Save the filters that are shown, and lead to them; or show all readers with why not."""
-    operator = visit.operator
+    operator, asked = visit.operator, ReadersQuery()
     try:
+        asked = read_filters(filters)
         async with change_by(context, operator.label) as change:
-            view = await save_view(change, operator.id, name=name, filters=filters)
+            view = await save_view(change, operator.id, name=name, asked=asked)
     except Problem as problem:
         if problem.slug != "invalid-request":
             raise
         async with context.database.slow_reading("reports") as session:
-            return await _page(
-                request, visit, ReadersQuery(), session, context, refusal=problem.detail
-            )
+            return await _page(request, visit, asked, session, context, refusal=problem.detail)
     return see_other(f"/admin/readers?{view.filters}" if view.filters else "/admin/readers")
 
 

@@ -22,8 +22,20 @@ async def views_of(session: AsyncSession, operator_id: str) -> list[SavedView]:
     return list(await session.scalars(found.order_by(SavedView.name, SavedView.id)))
 
 
-async def save_view(change: Change, operator_id: str, *, name: str, filters: str) -> SavedView:
-    """Keep the filters of an address under a name, but not what was searched for: it may be somebody's address,
+def read_filters(filters: str) -> ReadersQuery:
+    """The list that an address asks for. Problem `invalid-request`."""
+    try:
+        return ReadersQuery.model_validate(dict(parse_qsl(filters)))
+    except ValidationError as error:
+        raise Problem(
+            "invalid-request", "Not saved: search first, then save what you see."
+        ) from error
+
+
+async def save_view(
+    change: Change, operator_id: str, *, name: str, asked: ReadersQuery
+) -> SavedView:
+    """Keep the filters of a list under a name, but not what was searched for: it may be somebody's address,
     which erasing must find. Problem `invalid-request` says what can't be kept.
     """
     name = name.strip()
@@ -31,12 +43,6 @@ async def save_view(change: Change, operator_id: str, *, name: str, filters: str
         raise Problem(
             "invalid-request", f"Not saved: a name has 1 to {LONGEST_NAME} visible characters."
         )
-    try:
-        asked = ReadersQuery.model_validate({**dict(parse_qsl(filters)), "query": ""})
-    except ValidationError as error:
-        raise Problem(
-            "invalid-request", "Not saved: search first, then save what you see."
-        ) from error
     mine = select(func.count()).where(SavedView.operator_id == operator_id)
     if (await change.session.scalar(mine) or 0) >= MOST_VIEWS:
         raise Problem(
@@ -44,7 +50,7 @@ async def save_view(change: Change, operator_id: str, *, name: str, filters: str
         )
     view = SavedView(
         id=new_id("viw"), operator_id=operator_id, name=name,
-        filters=asked.address("").removeprefix("?"), created_at=change.clocks.business(),
+        filters=asked.address("", query="").removeprefix("?"), created_at=change.clocks.business(),
     )  # fmt: skip
     change.session.add(view)
     await change.session.flush()

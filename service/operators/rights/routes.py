@@ -24,6 +24,7 @@ from service.grants.right_store import list_rights, sources
 from service.grants.rights import SentRight, end_right, facts_of, is_over, put_right
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
+from service.operators.frame.field_words import refusal_of
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
@@ -31,7 +32,6 @@ from service.problems import Problem
 from service.reports.schemas import Storable
 from service.rules.known import unsold_plans
 from service.texts import is_slug
-from service.wrong_values import said_of
 
 router = APIRouter(prefix="/entitlements", route_class=PageRoute, include_in_schema=False)
 HOME = "/admin/entitlements"
@@ -91,7 +91,7 @@ async def send_right(
             )
         )
     except ValueError as error:
-        refusal: str | Problem = _told(error)
+        refusal: str | Problem = f"Not saved. {_told(error)}"
     except Problem as problem:
         refusal = problem
     else:
@@ -201,10 +201,7 @@ def _read(typed: dict[str, str], context: Context) -> SentRight:
 
 
 def _told(error: ValueError) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors()[0]
-    return f"{first['loc'][0]}: {said_of(first)}."
+    return refusal_of(HOME, error.errors()) if isinstance(error, ValidationError) else str(error)
 
 
 async def _page(

@@ -93,7 +93,7 @@ async def send_address(
             raise
         async with context.database.slow_reading("reports") as session:
             return await reader_page(
-                request, session, reader_id, context, refusal=problem, typed_address=email,
+                request, session, reader_id, context, refusal=problem,
                 status_code=problem.type.status,
             )  # fmt: skip
     wakes.wake(MAIL_TASK)

@@ -33,7 +33,6 @@ async def reader_page(
         "notice": None,
         "refusal": None,
         "explained": Explained(),
-        "typed_address": "",
         **shown,
     }
     return page(
