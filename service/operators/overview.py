@@ -33,7 +33,7 @@ _LISTS = {
 
 
 def addresses(permissions: Collection[Permission]) -> dict[Definition, str]:
-    """Where the figures lead whoever has these permissions: to their reports, or to whom they count."""
+    """Where the figures lead somebody with these permissions: to their reports, or to whom they count."""
     reports = {each.meaning: f"/admin/reports/{each.slug}" for each in FIGURES}
     return reports | (_LISTS if Permission.SUBSCRIBERS_READ in permissions else {})
 

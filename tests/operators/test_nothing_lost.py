@@ -95,7 +95,7 @@ async def test_what_was_typed_is_there_still(
                 path.format(**ids), data={**typed, "csrf": csrf, "seen": "none"}
             )
         except PartMissing:
-            continue  # the application of these tests asks Stripe for nothing
+            continue  # the application of these tests asks nothing of Stripe
         if answer.status_code != 303:
             refused.add(path)
             page = unescape(answer.text)
