@@ -16,6 +16,8 @@ import hypothesis
 import pytest
 import structlog
 from pydantic import SecretStr
+from xdist.remote import Producer
+from xdist.scheduler import LoadGroupScheduling, Scheduling
 
 from service.clock import Clocks
 from service.db import migrate
@@ -60,6 +62,19 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+class ByFunction(LoadGroupScheduling):  # type: ignore[misc] # xdist ships no types
+    """Hands out the cases of a function together: what is handed out is counted again for each piece."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope: str = super()._split_scope(nodeid)
+        return scope.partition("[")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    return ByFunction(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 START = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)

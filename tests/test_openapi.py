@@ -69,7 +69,7 @@ def test_the_document_is_made_once_for_all_who_ask_at_the_same_time(tmp_path: Pa
 
 
 def test_whatever_the_document_allows_is_answered(site: Installation) -> None:
-    """A few examples an operation as nobody, and as one who may: no 5xx, and as described."""
+    """A few examples an operation as one who may, and as nobody: no 5xx, and as described."""
     import schemathesis
 
     document = site.browser.get("/openapi.json").json()
@@ -80,8 +80,9 @@ def test_whatever_the_document_allows_is_answered(site: Installation) -> None:
     # Signing out and erasing end what the others need.
     found.sort(key=lambda each: each.method == "delete" and each.path.startswith(ENDING))
     for operation in found:
-        _try(operation)
         staff = operation.path.startswith("/v1/admin")
+        if not staff:  # nobody gets no further than 401 there: tests/surface/test_roles.py
+            _try(operation)
         headers = {"Authorization": f"Bearer {site.api_key}"} if staff else {}
         _try(operation, slug=SLUG, cookies=dict(site.browser.cookies), headers=headers)
 

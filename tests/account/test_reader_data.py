@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from sqlalchemy import Column
 
 from service.account.merge import MOVED
@@ -54,19 +53,25 @@ def test_every_table_is_told_of_once() -> None:
     assert len({holding.section for holding in HOLDINGS}) == len(HOLDINGS)
 
 
-@pytest.mark.parametrize("column", columns(), ids=str)
-def test_every_column_is_covered(column: Column[object]) -> None:
+def untold(column: Column[object]) -> str:
+    """What reader_data.py leaves open about the column; nothing where it covers it."""
     name = str(column)
     if column.table.name in FREE_OF_READER_DATA:
-        assert not names_a_reader(column), f"{name} names a reader"
-        looks_harmless = SUSPICIOUS.isdisjoint(column.name.split("_"))
-        assert looks_harmless or name in HARMLESS, f"{name} may hold something of a reader"
-        return
+        if names_a_reader(column):
+            return f"{name} names a reader"
+        looks_harmless = SUSPICIOUS.isdisjoint(column.name.split("_")) or name in HARMLESS
+        return "" if looks_harmless else f"{name} may hold something of a reader"
     (holding,) = (each for each in HOLDINGS if each.table.__tablename__ == column.table.name)
     told = {*holding.blank, *holding.rewritten, *holding.kept.split()}
-    assert holding.goes or column.name in told, f"what does erasing do with {name}?"
-    if SECRET.search(column.name):
-        assert column.name in holding.hidden.split(), f"{name} is a secret in the export"
+    if not holding.goes and column.name not in told:
+        return f"what does erasing do with {name}?"
+    if SECRET.search(column.name) and column.name not in holding.hidden.split():
+        return f"{name} is a secret in the export"
+    return ""
+
+
+def test_every_column_is_covered() -> None:
+    assert [said for column in columns() if (said := untold(column))] == []
 
 
 def test_nothing_is_told_of_that_is_gone() -> None:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 import pytest
 from fastapi import APIRouter, Depends
@@ -187,11 +188,13 @@ NO_CREDENTIALS: Mapping[str, Mapping[str, str]] = {
 
 @pytest.mark.parametrize("name", NO_CREDENTIALS)
 async def test_nobody(paywall: Paywall, name: str) -> None:
-    for method, path, _ in staff_api(paywall):
+    # Every route without anything; what else is no credential is one question for all of them.
+    most = 1 if NO_CREDENTIALS[name] else None
+    for method, path, _ in islice(staff_api(paywall), most):
         answer = await paywall.client.request(method, path, headers=NO_CREDENTIALS[name])
         assert answer.status_code == 401, (method, path)
         assert answer.headers["WWW-Authenticate"] == "Bearer"
-    for method, path, _ in staff_pages(paywall):
+    for method, path, _ in islice(staff_pages(paywall), most):
         answer = await paywall.client.request(method, path, headers=NO_CREDENTIALS[name])
         assert answer.status_code == 303, (method, path)
         assert not answer.text

@@ -23,13 +23,18 @@ SIGNATURES = "jws_asymmetric_http_cases.json"
 KEYS = "jwk_import_cases.json"
 
 
-def _cases(file: str) -> list[Any]:
+def _cases(file: str) -> dict[str, Any]:
     folder = os.environ.get("JOSE_VECTORS")
     if not folder:
-        reason = f"JOSE_VECTORS names no folder with {file}"
-        return [pytest.param({}, marks=pytest.mark.skip(reason=reason))]
+        return {}
     cases = json.loads((Path(folder) / file).read_text())["cases"]
-    return [pytest.param(case, id=f"{case['tcId']}-{case['comment']}") for case in cases]
+    return {f"{case['tcId']}-{case['comment']}": case for case in cases}
+
+
+SIGNED, IMPORTED = _cases(SIGNATURES), _cases(KEYS)
+pytestmark = pytest.mark.skipif(
+    not SIGNED, reason=f"JOSE_VECTORS names no folder with {SIGNATURES}"
+)
 
 
 def _trusted(case: dict[str, Any]) -> PublicKey | None:
@@ -48,27 +53,34 @@ def _ring(case: dict[str, Any]) -> KeyRing:
     return KeyRing((key,), own.kid, own)
 
 
-@pytest.mark.parametrize("case", _cases(SIGNATURES))
-def test_no_case_is_a_token_of_ours(case: dict[str, Any]) -> None:
+def _refused(case: dict[str, Any]) -> bool:
+    """As a token of ours, at once."""
     ring = _ring(case)
     started = time.process_time()
-    with pytest.raises(Problem) as caught:
+    try:
         verify(case["jws"], ring, issuer=ISSUER, audience=AUDIENCE, now=NOW)
-    assert time.process_time() - started < 0.1
-    assert caught.value.type.status == 401
+    except Problem as problem:
+        return problem.type.status == 401 and time.process_time() - started < 0.1
+    return False
 
 
-@pytest.mark.parametrize("case", _cases(SIGNATURES))
-def test_the_signature_is_judged_as_the_case_says(case: dict[str, Any]) -> None:
-    ring = _ring(case)
-    if case["result"] == "valid" and _trusted(case) is not None:
-        assert open_signed(case["jws"], ring).content == b"foo"
-        return
-    with pytest.raises(Problem):
-        open_signed(case["jws"], ring)
+def test_no_case_is_a_token_of_ours() -> None:
+    assert [name for name, case in SIGNED.items() if not _refused(case)] == []
 
 
-@pytest.mark.parametrize("case", _cases(KEYS))
+def _is_signed(case: dict[str, Any]) -> bool:
+    try:
+        return open_signed(case["jws"], _ring(case)).content == b"foo"
+    except Problem:
+        return False
+
+
+def test_the_signature_is_judged_as_the_case_says() -> None:
+    valid = {name for name, case in SIGNED.items() if case["result"] == "valid" and _trusted(case)}
+    assert {name for name, case in SIGNED.items() if _is_signed(case)} == valid
+
+
+@pytest.mark.parametrize("case", IMPORTED.values(), ids=IMPORTED)
 def test_no_unfit_key_is_taken(case: dict[str, Any]) -> None:
     """Valid cases are RSA and symmetric keys throughout, which sign no token here either."""
     with pytest.raises(KeyRefused):
@@ -81,7 +93,7 @@ def test_no_unfit_key_is_taken(case: dict[str, Any]) -> None:
 SOUND = {"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig"}
 
 
-@pytest.mark.parametrize("case", _cases(KEYS))
+@pytest.mark.parametrize("case", IMPORTED.values(), ids=IMPORTED)
 def test_a_key_is_refused_for_what_the_case_changed_in_it_alone(case: dict[str, Any]) -> None:
     (*_, key) = case["private"]["keys"]
     if not {"x", "d"} <= key.keys():
