@@ -7,20 +7,14 @@ with it once the successor is in use and the 30 s are over, or with an older one
 ends. A token that has just been made isn't exchanged again within those 30 s, so however many ask at
 once, there is one successor.
 
-A token reads `<session>.<256 random bits>.<MAC>`. Only its hash is stored. The MAC tells a token that
-we once issued from one that somebody made up, who must not be able to end a family. The successor is
-stored sealed under the token before it: the database alone gives away neither.
+Of a token only the hash is stored. What it is made of, and how its successor is kept: refresh_tokens.py.
 """
 
-import base64
-import hmac
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Literal
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import ColumnElement, Select, and_, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
@@ -29,7 +23,8 @@ from service.db.base import new_id
 from service.db.tables import Reader, ReaderSession
 from service.identity.cookies import clear_cookie, set_cookie
 from service.identity.readers import is_erased, take_turn
-from service.identity.secrets import derived_key, hash_secret, new_secret
+from service.identity.refresh_tokens import new_token, sealed, session_in, unsealed
+from service.identity.secrets import hash_secret
 from service.problems import Problem
 from service.settings import Settings
 
@@ -51,9 +46,6 @@ SessionEnd = Literal[
     "address_changed",
     "erased",
 ]
-_SHAPE = re.compile(r"(ses_[0-9a-f]{24})\.[A-Za-z0-9_-]{43}\.[A-Za-z0-9_-]{22}")
-_NONCE = bytes(12)
-"""Each key seals one successor only, so its nonce may stay the same."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +76,8 @@ async def open_session(
     await take_turn(session, reader_id)
     if await is_erased(session, reader_id):
         raise Problem("unauthenticated", "The account was erased. Sign in to begin a new one.")
-    opened = _new_token(new_id("ses"), settings)
+    session_id = new_id("ses")
+    opened = OpenedSession(session_id, new_token(session_id, settings))
     live = await live_sessions(session, reader_id, now=now, settings=settings)
     for former in live:
         if device is not None and former.device_id == device:
@@ -132,7 +125,7 @@ async def find_session(
     `Reused` for a former token that is good no more: the caller ends that session. Where it
     `is_first_use`, the caller notes that.
     """
-    session_id = _session_in(token, settings)
+    session_id = session_in(token, settings)
     if session_id is None:
         return None
     found = await live_session(session, session_id, now=now, settings=settings)
@@ -211,7 +204,7 @@ async def refresh_session(
             if is_first_use(row, token):
                 await note_first_use(session, token, row.id)
             return Refreshed(row, token)
-        successor = _new_token(row.id, settings).token
+        successor = new_token(row.id, settings)
         if await _rotate(session, row.id, presented, token, successor, now):
             return Refreshed(row, successor)
         # Another request was first: what it stored decides.
@@ -219,7 +212,7 @@ async def refresh_session(
         if row is None:
             return None
     if row.successor_sealed is not None and _gets_successor(row, presented, now):
-        return Refreshed(row, _unsealed(row.successor_sealed, token))
+        return Refreshed(row, unsealed(row.successor_sealed, token))
     await end_session(session, row.id, now, "reused")
     return None
 
@@ -242,7 +235,7 @@ async def _rotate(
         .values(
             secret_hash=hash_secret(successor),
             previous_hash=presented,
-            successor_sealed=_sealed(successor, token),
+            successor_sealed=sealed(successor, token),
             successor_used=False,
             rotated_at=now,
             used_at=now,
@@ -256,7 +249,7 @@ async def _rotate(
 async def _row(
     session: AsyncSession, token: str, *, now: datetime, settings: Settings
 ) -> ReaderSession | None:
-    session_id = _session_in(token, settings)
+    session_id = session_in(token, settings)
     if session_id is None:
         return None
     found: ReaderSession | None = await session.scalar(
@@ -265,16 +258,6 @@ async def _row(
         .execution_options(populate_existing=True)
     )
     return found
-
-
-def _session_in(token: str, settings: Settings) -> str | None:
-    """The id in a token of ours."""
-    shape = _SHAPE.fullmatch(token)
-    if shape is None or not hmac.compare_digest(
-        token, _with_mac(token.rpartition(".")[0], settings)
-    ):
-        return None
-    return shape.group(1)
 
 
 async def live_session(
@@ -376,29 +359,6 @@ async def _end(
         .where(which, ReaderSession.ended_at.is_(None))
         .values(ended_at=now, end_reason=reason, successor_sealed=None)
     )
-
-
-def _new_token(session_id: str, settings: Settings) -> OpenedSession:
-    return OpenedSession(session_id, _with_mac(f"{session_id}.{new_secret()}", settings))
-
-
-def _with_mac(text: str, settings: Settings) -> str:
-    mac = hmac.digest(derived_key(settings, "session"), text.encode(), "sha256")[:16]
-    return f"{text}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
-
-
-def _sealed(successor: str, token: str) -> str:
-    sealed = AESGCM(_sealing_key(token)).encrypt(_NONCE, successor.encode(), None)
-    return base64.b64encode(sealed).decode()
-
-
-def _unsealed(sealed: str, token: str) -> str:
-    return AESGCM(_sealing_key(token)).decrypt(_NONCE, base64.b64decode(sealed), None).decode()
-
-
-def _sealing_key(token: str) -> bytes:
-    # The token has 256 random bits of its own, so one hash apart from the stored one is enough.
-    return hmac.digest(token.encode(), b"successor", "sha256")
 
 
 def set_session_cookie(response: Response, token: str, settings: Settings) -> None:
