@@ -62,4 +62,10 @@ Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
 """An instant as a caller sends it."""
 
 
+def check_span(starts_at: datetime | None, ends_at: datetime | None) -> None:
+    """Raise ValueError where it ends before it has begun; None: it has no beginning, or no end."""
+    if starts_at is not None and ends_at is not None and ends_at <= starts_at:
+        raise ValueError("ends_at must be after starts_at")
+
+
 AppClocks = Annotated[Clocks, Depends(part(Clocks))]

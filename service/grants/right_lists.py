@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.clock import check_span
 from service.db.context import Context
 from service.db.tables import Reader, Right
 from service.grants.csv_file import (
@@ -114,8 +115,7 @@ def _right(values: Mapping[str, str], zone: ZoneInfo) -> SentRight:
         raise ValueError(lacking)
     starts_at = instant(values.get("starts_at", ""), zone, ends=False)
     ends_at = instant(values.get("ends_at", ""), zone, ends=True)
-    if starts_at is not None and ends_at is not None and ends_at <= starts_at:
-        raise ValueError("ends_at isn't after starts_at")
+    check_span(starts_at, ends_at)
     return SentRight(values["reference"], values["plan"], starts_at, ends_at, email, **known_by)
 
 

@@ -6,7 +6,7 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
 
 from service.bodies import Body, ListOut, WholeNumber
-from service.clock import Instant
+from service.clock import Instant, check_span
 from service.db.tables import Right
 from service.grants.matching import nobody_finds
 from service.grants.right_lists import MOST_ENDED_PERCENT
@@ -49,12 +49,7 @@ class RightIn(Body):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if (
-            self.starts_at is not None
-            and self.ends_at is not None
-            and self.ends_at <= self.starts_at
-        ):
-            raise ValueError("ends_at must be after starts_at")
+        check_span(self.starts_at, self.ends_at)
         return self
 
     @model_validator(mode="after")

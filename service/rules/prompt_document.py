@@ -12,7 +12,7 @@ from pydantic import (
 )
 
 from service.bodies import Body, WholeNumber
-from service.clock import Instant
+from service.clock import Instant, check_span
 from service.identity.entry import Entry
 from service.rules.prompts import Audience, Place, Prompt, WallName
 from service.texts import storable
@@ -95,12 +95,7 @@ class PromptIn(Body):
 
     @model_validator(mode="after")
     def _begins_before_it_ends(self) -> Self:
-        if (
-            self.starts_at is not None
-            and self.ends_at is not None
-            and self.ends_at <= self.starts_at
-        ):
-            raise ValueError("ends_at must be after starts_at")
+        check_span(self.starts_at, self.ends_at)
         return self
 
     @model_validator(mode="after")
