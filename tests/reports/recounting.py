@@ -40,9 +40,7 @@ from tests.reports.ledger_histories import (
     BEGIN,
     DAYS,
 )
-from tests.reports.sampled import sampled
 
-SOME = sampled(4)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 LATER = BEGIN + 200 * DAY
 ZONES = ["Europe/Lisbon", "America/Santiago", "Pacific/Auckland"]

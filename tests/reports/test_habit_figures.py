@@ -11,6 +11,7 @@ from service.db.tables import AccessEntry, Article, HabitDay, HolderDay, ReaderD
 from service.reports.day_rollup import count_days, count_past_habits
 from service.reports.queries.habits import habits_on
 from service.reports.rollups import roll_day
+from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.reports.figures_asked import HOME, asked, lines_of, store, totals, values
 from tests.reports.lists_behind import lists_agree
@@ -103,6 +104,7 @@ async def test_many_days_are_counted_together_as_each_alone(database: Database) 
     assert {each.at_risk for each in alone} == {0, 1}
 
 
+@on_sqlite
 async def test_each_day_of_the_past_is_counted(database: Database) -> None:
     """Not the ends of weeks and months alone: a report by day reads none of the days of holders."""
     reader, offer, article = rows.reader(pseudonym="ctm_0"), rows.offer(), rows.article("a", "A")
@@ -124,6 +126,7 @@ async def test_each_day_of_the_past_is_counted(database: Database) -> None:
     assert not [each for each in sent if "holder_days" in each]
 
 
+@on_sqlite
 async def test_what_was_counted_before_days_of_holders_were_deleted_has_no_list(
     database: Database,
 ) -> None:

@@ -23,7 +23,10 @@ from tests.reports.ledger_histories import (
 )
 from tests.reports.lists_behind import lists_agree
 from tests.reports.movement_histories import histories
-from tests.reports.recounting import DAY, SOME, Days, copy_of, periods_from, played
+from tests.reports.recounting import DAY, Days, copy_of, periods_from, played
+from tests.reports.sampled import sampled
+
+SOME = sampled(3)
 
 
 def test_active_days(database_url: str) -> None:

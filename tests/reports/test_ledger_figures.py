@@ -56,7 +56,7 @@ from tests.reports.ledger_histories import (
 )
 from tests.reports.sampled import sampled
 
-SOME = sampled(4)
+SOME = sampled(2)
 DAY = timedelta(days=1)
 NOWS = [
     LATER,

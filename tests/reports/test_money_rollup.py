@@ -43,7 +43,7 @@ LATER = BEGIN + timedelta(days=130)
 ZONES = ("UTC", "Europe/Lisbon", "America/Santiago", "Pacific/Auckland")
 FIGURES = ("revenue", "refunds-and-disputes", "dunning")
 ADDED_UP = (BookedDay, RevenueDay, MoneyBackDay, DunningEpisode, Rollup)
-SOME = sampled(5)
+SOME = sampled(3)
 SALE = {
     "sold": "subscription", "offer": 0, "currency": "EUR", "method": "card", "country": "DE",
     "amount": 900, "fee": 50, "tax": 30, "hour": 240, "declines": [], "ends": "paid",

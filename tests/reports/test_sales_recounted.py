@@ -32,7 +32,6 @@ from tests.reports.ledger_histories import (
 from tests.reports.lists_behind import lists_agree
 from tests.reports.recounting import (
     HOUR,
-    SOME,
     Days,
     by_series,
     copy_of,
@@ -40,6 +39,9 @@ from tests.reports.recounting import (
     periods,
     played,
 )
+from tests.reports.sampled import sampled
+
+SOME = sampled(3)
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,11 @@ from tests.reports.ledger_histories import (
     BEGIN,
 )
 from tests.reports.lists_behind import lists_agree
-from tests.reports.recounting import DAY, HOUR, LATER, SOME, Days, by_series, hours, periods, played
+from tests.reports.recounting import DAY, HOUR, LATER, Days, by_series, hours, periods, played
 from tests.reports.rolled import context_in
+from tests.reports.sampled import sampled
+
+SOME = sampled(3)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
 from tests.reports.sampled import sampled
 
-SOME = sampled(4)
+SOME = sampled(3)
 BEGIN, DAYS = datetime(2026, 3, 20, tzinfo=UTC), 24
 LATER = BEGIN + timedelta(days=200)
 DAY = timedelta(days=1)
