@@ -180,23 +180,21 @@ def pruning_tasks(context: Context) -> tuple[Task, ...]:
     async def prune_keys() -> None:
         async with database.transaction() as session:
             await prune(session, now=clocks.wall())
-            await prune_revoked(session, now=clocks.wall())
+        await prune_revoked(database, now=clocks.wall())
 
     async def prune_limits() -> None:
-        async with database.transaction() as session:
-            await rate.prune(session, clocks.wall())
-            await sign_in_requests.prune(session, clocks.wall())
-            await address_changes.prune(session, clocks.wall())
-            await prune_operator_sessions(session, clocks.wall())
-            today = clocks.business().astimezone(context.settings.zone).date()
-            await prune_reader_uses(session, today)
+        await rate.prune(database, clocks.wall())
+        await sign_in_requests.prune(database, clocks.wall())
+        await address_changes.prune(database, clocks.wall())
+        await prune_operator_sessions(database, clocks.wall())
+        today = clocks.business().astimezone(context.settings.zone).date()
+        await prune_reader_uses(database, today)
 
     async def prune_mails() -> None:
-        async with database.transaction() as session:
-            await queue.prune(session, clocks.wall())
-            await webhooks.prune(session, clocks.wall())
-            await jobs.prune(session, clocks.wall())
-            await inbox.prune(session, clocks.wall())
+        await queue.prune(database, clocks.wall())
+        await webhooks.prune(database, clocks.wall())
+        await jobs.prune(database, clocks.wall())
+        await inbox.prune(database, clocks.wall())
 
     # A start is busy enough without them, and no page needs them to be right. One after the other: what each makes
     # for its first round, such as the text of a statement, holds up readers for some milliseconds.

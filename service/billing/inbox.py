@@ -12,6 +12,8 @@ from sqlalchemy import Select, and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.events import concerns_us
+from service.db.in_parts import in_parts
+from service.db.session import Database
 from service.db.tables import InboxEvent, Job
 from service.db.upsert import insert_for
 from service.jobs.queue import ROWS_STAY, enqueue, replay
@@ -116,11 +118,8 @@ async def replay_event(session: AsyncSession, event_id: str, now: datetime) -> b
     return await replay(session, kind=JOB, key=event_id, now=now)
 
 
-async def prune(session: AsyncSession, now: datetime) -> None:
+async def prune(database: Database, now: datetime) -> None:
     """Forget events that Stripe itself lists no more, save those that wait or were given up."""
     held = select(Job.key).where(Job.kind == JOB, Job.status != "done")
-    await session.execute(
-        delete(InboxEvent).where(
-            InboxEvent.received_at <= now - ROWS_STAY, InboxEvent.id.not_in(held)
-        )
-    )
+    is_old = InboxEvent.received_at <= now - ROWS_STAY
+    await in_parts(database, delete(InboxEvent), is_old, InboxEvent.id.not_in(held))

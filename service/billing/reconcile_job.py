@@ -65,8 +65,7 @@ class Reconciler:
             )  # fmt: skip
         except GatewayUnavailable as error:
             raise Postponed(str(error), STRIPE_IS_AWAY) from error
-        async with self.context.database.transaction() as session:
-            await prune_runs(session, self.context.clocks.business())
+        await prune_runs(self.context.database, self.context.clocks.business())
         return f"{report.compared} compared, {len(report.remaining)} differ"
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.movement_rows import is_in_mrr
+from service.db.in_parts import in_parts
 from service.db.session import Database
 from service.db.tables import Checkout, GiftSubscription, Pass, Reconciliation, Subscription
 from service.grants.store import find_grant
@@ -95,8 +96,6 @@ async def is_closed(session: AsyncSession, row: Subscription) -> bool:
     return grant.ends_at is not None and grant.ends_at <= row.ended_at
 
 
-async def prune_runs(session: AsyncSession, now: datetime) -> None:
+async def prune_runs(database: Database, now: datetime) -> None:
     """Delete what was found long ago. `now` is business time, as the runs' own."""
-    await session.execute(
-        delete(Reconciliation).where(Reconciliation.started_at <= now - ROWS_STAY)
-    )
+    await in_parts(database, delete(Reconciliation), Reconciliation.started_at <= now - ROWS_STAY)

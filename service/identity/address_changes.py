@@ -7,6 +7,8 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
+from service.db.in_parts import in_parts
+from service.db.session import Database
 from service.db.tables import AddressChange
 from service.identity.email import EmailAddress
 from service.identity.secrets import hash_secret, new_secret
@@ -62,6 +64,6 @@ async def forget(session: AsyncSession, reader_id: str) -> None:
     await session.execute(delete(AddressChange).where(AddressChange.reader_id == reader_id))
 
 
-async def prune(session: AsyncSession, now: datetime) -> None:
+async def prune(database: Database, now: datetime) -> None:
     """Delete what nobody confirmed in time: it names addresses."""
-    await session.execute(delete(AddressChange).where(AddressChange.expires_at <= now))
+    await in_parts(database, delete(AddressChange), AddressChange.expires_at <= now)

@@ -10,6 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
+from service.db.in_parts import in_parts
+from service.db.session import Database
 from service.db.tables import Operator, OperatorDevice, OperatorSession
 from service.db.upsert import insert_for
 from service.identity.passwords import ARGON2ID, AccountRefused, Passwords
@@ -148,9 +150,9 @@ def operator_named_in(secret: str) -> str | None:
     return operator_id if rest else None
 
 
-async def prune_operator_sessions(session: AsyncSession, now: datetime) -> None:
+async def prune_operator_sessions(database: Database, now: datetime) -> None:
     """Delete the sessions that are over."""
-    await session.execute(delete(OperatorSession).where(OperatorSession.expires_at <= now))
+    await in_parts(database, delete(OperatorSession), OperatorSession.expires_at <= now)
 
 
 async def end_operator_session(session: AsyncSession, secret: str) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.bulk import insert_rows
+from service.db.in_parts import in_parts
 from service.db.session import Database
 from service.db.tables import Reader, ReaderUse
 
@@ -76,6 +77,6 @@ async def _write(session: AsyncSession, uses: Collection[_Use]) -> None:
     )
 
 
-async def prune_reader_uses(session: AsyncSession, today: date) -> None:
+async def prune_reader_uses(database: Database, today: date) -> None:
     """Delete what is older than a month."""
-    await session.execute(delete(ReaderUse).where(ReaderUse.day < today - KEPT))
+    await in_parts(database, delete(ReaderUse), ReaderUse.day < today - KEPT)

@@ -13,6 +13,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
+from service.db.in_parts import in_parts
+from service.db.session import Database
 from service.db.tables import SignInRequest
 from service.identity.email import EmailAddress
 from service.identity.secrets import derived_key, hash_secret, new_secret
@@ -163,9 +165,9 @@ async def use(session: AsyncSession, request: SignInRequest, now: datetime) -> b
     return True
 
 
-async def prune(session: AsyncSession, now: datetime) -> None:
+async def prune(database: Database, now: datetime) -> None:
     """Delete requests a day after their end: they name addresses."""
-    await session.execute(delete(SignInRequest).where(SignInRequest.expires_at <= now - _KEPT_FOR))
+    await in_parts(database, delete(SignInRequest), SignInRequest.expires_at <= now - _KEPT_FOR)
 
 
 def _code_hash(request_id: str, code: str, settings: Settings) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, delete, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
+from service.db.in_parts import in_parts
 from service.db.session import Database
 from service.db.tables import Job
 from service.db.upsert import insert_for
@@ -232,11 +233,9 @@ async def replay_claimed(session: AsyncSession, *, kind: str, key: str, now: dat
     return changed.first() is not None
 
 
-async def prune(session: AsyncSession, now: datetime) -> None:
+async def prune(database: Database, now: datetime) -> None:
     """Delete what was done long ago; what was given up stays until somebody looks at it."""
-    await session.execute(
-        delete(Job).where(Job.status == "done", Job.finished_at <= now - ROWS_STAY)
-    )
+    await in_parts(database, delete(Job), Job.status == "done", Job.finished_at <= now - ROWS_STAY)
 
 
 async def _change(database: Database, job: ClaimedJob, **values: object) -> bool:

@@ -25,6 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import UtcDateTime
+from service.db.in_parts import in_parts
+from service.db.session import Database
 from service.db.tables import RateLimit
 from service.db.upsert import insert_for
 from service.problems import Problem
@@ -163,9 +165,9 @@ async def give_back(session: AsyncSession, limit: Limit, key: str) -> None:
     )
 
 
-async def prune(session: AsyncSession, now: datetime) -> None:
+async def prune(database: Database, now: datetime) -> None:
     """Delete the counters of windows that are over."""
-    await session.execute(delete(RateLimit).where(RateLimit.ends_at <= now))
+    await in_parts(database, delete(RateLimit), RateLimit.ends_at <= now)
 
 
 def too_many(limit: Limit, wait: timedelta) -> Problem:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.in_parts import in_parts
 from service.db.session import Database
 from service.db.tables import Mail
 
@@ -69,18 +69,14 @@ async def close(
         )
 
 
-async def prune(session: AsyncSession, now: datetime) -> None:
+async def prune(database: Database, now: datetime) -> None:
     """Close what nobody sent in time, empty what the mailbox has shown, delete old rows."""
-    await session.execute(
-        update(Mail)
-        .where(Mail.status == "waiting", Mail.send_until <= now)
-        .values(status="failed", result="expired", **_EMPTY)
-    )
+    expired = update(Mail).values(status="failed", result="expired", **_EMPTY)
+    await in_parts(database, expired, Mail.status == "waiting", Mail.send_until <= now)
     closed = Mail.status != "waiting"
     shown = closed & (Mail.created_at <= now - MAILBOX_KEEPS)
-    await session.execute(update(Mail).where(shown, Mail.html != "").values(**_EMPTY))
+    await in_parts(database, update(Mail).values(**_EMPTY), shown, Mail.html != "")
     said = closed & (Mail.kind == "erased") & (Mail.created_at <= now - FAREWELL_KEEPS)
-    await session.execute(
-        update(Mail).where(said, Mail.recipient != "").values(**_NOBODY, **_EMPTY)
-    )
-    await session.execute(delete(Mail).where(closed, Mail.created_at <= now - ROWS_STAY))
+    emptied = update(Mail).values(**_NOBODY, **_EMPTY)
+    await in_parts(database, emptied, said, Mail.recipient != "")
+    await in_parts(database, delete(Mail), closed, Mail.created_at <= now - ROWS_STAY)

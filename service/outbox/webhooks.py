@@ -13,6 +13,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
+from service.db.in_parts import in_parts
+from service.db.session import Database
 from service.db.tables import DomainEvent, Job, WebhookDelivery, WebhookEndpoint
 from service.jobs.queue import enqueue, replay
 
@@ -102,13 +104,10 @@ async def forget_jobs(session: AsyncSession, endpoint_id: str) -> None:
     )
 
 
-async def prune(session: AsyncSession, now: datetime) -> None:
+async def prune(database: Database, now: datetime) -> None:
     """Delete deliveries that arrived long ago; what has failed stays until somebody looks at it."""
-    await session.execute(
-        delete(WebhookDelivery)
-        .where(WebhookDelivery.status == "delivered", WebhookDelivery.created_at <= now - ROWS_STAY)
-        .execution_options(synchronize_session=False)
-    )
+    is_old = WebhookDelivery.created_at <= now - ROWS_STAY
+    await in_parts(database, delete(WebhookDelivery), WebhookDelivery.status == "delivered", is_old)
 
 
 def body_of(event: DomainEvent) -> bytes:

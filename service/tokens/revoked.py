@@ -11,6 +11,8 @@ from typing import Literal, cast
 from sqlalchemy import case, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.in_parts import in_parts
+from service.db.session import Database
 from service.db.tables.tokens import RevokedClaim
 from service.db.upsert import insert_for
 from service.tokens.claims import LONGEST_LEEWAY, LONGEST_LIFE, Claims
@@ -52,9 +54,9 @@ async def revoked_claims(session: AsyncSession, *, now: datetime) -> RevokedClai
     return {(cast("Claim", claim), value): before for claim, value, before in found}
 
 
-async def prune_revoked(session: AsyncSession, *, now: datetime) -> None:
+async def prune_revoked(database: Database, *, now: datetime) -> None:
     """Delete what no living token can claim any more."""
-    await session.execute(delete(RevokedClaim).where(RevokedClaim.forget_at <= now))
+    await in_parts(database, delete(RevokedClaim), RevokedClaim.forget_at <= now)
 
 
 def is_revoked(claims: Claims, revoked: RevokedClaims) -> bool:

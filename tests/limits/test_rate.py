@@ -94,8 +94,8 @@ async def test_forgetting_and_pruning(database: Database) -> None:
     async with database.transaction() as session:
         await forget(session, THREE, "a")
     assert await taken(database) is None
-    async with database.transaction() as session:
-        await prune(session, START + timedelta(hours=1))
+    await prune(database, START + timedelta(hours=1))
+    async with database.reading() as session:
         assert await used(session, THREE, "a", START) == 0
 
 

@@ -115,8 +115,7 @@ async def test_no_address_is_kept_and_nothing_is_after_a_month(
     assert len(set(names)) == len(names) == 3, "a network has another name each day"
     assert not any("192." in each for each in names)
     for days, left in ((31, 2), (32, 0)):
-        async with paywall.database.transaction() as session:
-            await prune_reader_uses(session, clocks.business().date() + timedelta(days=days))
+        await prune_reader_uses(paywall.database, clocks.business().date() + timedelta(days=days))
         async with paywall.database.reading() as session:
             assert await session.scalar(select(func.count()).select_from(ReaderUse)) == left
 

@@ -222,13 +222,11 @@ async def test_what_was_delivered_long_ago_goes_and_until_then_can_be_replayed(
         await office.send()
         delivery = await office.only_delivery()
         office.clocks.travel(timedelta(days=60))
-        async with office.database.transaction() as session:
-            await prune_jobs(session, office.clocks.wall())
+        await prune_jobs(office.database, office.clocks.wall())
         await office.replay(delivery.id)
         await office.send()
         assert len(receiver.received) == 2
-        async with office.database.transaction() as session:
-            await webhooks.prune(session, office.clocks.wall())
+        await webhooks.prune(office.database, office.clocks.wall())
     assert await office.deliveries() == []
 
 
