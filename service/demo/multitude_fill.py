@@ -12,7 +12,7 @@ from service.db.tables import AuditEntry
 from service.demo.multitude import VERSION, Multitude
 from service.identity.audit import record
 
-_SAID_EVERY = 1_000_000
+_SAID_EVERY = 200_000
 _FILLED = "demo.multitude"
 
 
@@ -23,7 +23,7 @@ class RowsChanged(Exception):
 async def fill(
     database: Database, of: Multitude, say: Callable[[str], None], *, goes_on: bool = False
 ) -> None:
-    """Store all of it, and tell the planner; `say` gets a line a table, and one for some millions of rows.
+    """Store all of it, and tell the planner; `say` gets a line a table, and one for each part of a large one.
 
     Into a database without it, or to go on with what an earlier call began.
     """

@@ -54,7 +54,7 @@ def run_demo(*, port: int, data: Path, scale: int) -> None:
         try:
             with sole_server(settings.database_url):
                 simulator = _local_stripe(settings, clocks, data)
-                password = asyncio.run(_prepare(settings, clocks, simulator, scale))
+                password = _prepared(settings, clocks, simulator, scale)
                 _greet(settings, data, password)
                 imprint = Imprint(paper.tagline, paper.about)
                 _serve(settings, clocks, simulator, listener, imprint)
@@ -69,6 +69,16 @@ def run_demo(*, port: int, data: Path, scale: int) -> None:
                 f"The data in {data} belongs to other secrets: put its {ENVIRONMENT_FILE} back, or "
                 "delete the folder to begin anew."
             ) from error
+
+
+def _prepared(
+    settings: Settings, clocks: Clocks, simulator: Simulator, scale: int
+) -> str | None:
+    try:
+        return asyncio.run(_prepare(settings, clocks, simulator, scale))
+    except KeyboardInterrupt:
+        _say("\nInterrupted. The same command goes on where it stopped.")
+        raise
 
 
 async def _prepare(
