@@ -44,7 +44,7 @@ soak: ## Play histories, kills and orders of events on and on (STEPS=10000; SEED
 	@$(environment) test
 	@$(python) -m tests.soak --steps "$(STEPS)" $(if $(SEED),--seed "$(SEED)")
 
-bench: ## Compare times within one run (PART=reads, origin, open-loop, scale, reports, others, decision, profile, footprint or times; SCALE=100 ROUNDS=3 SECONDS=4)
+bench: ## Compare times within one run (PART=reads, origin, open-loop, scale, reports, pages, others, decision, profile, footprint or times; SCALE=100 ROUNDS=3 SECONDS=4)
 	@$(environment) test
 	@$(python) -m tests.bench $(PART) $(if $(SCALE),--scale "$(SCALE)") $(if $(ROUNDS),--rounds "$(ROUNDS)") \
 		$(if $(SECONDS),--seconds "$(SECONDS)")

@@ -71,9 +71,7 @@ def run_demo(*, port: int, data: Path, scale: int) -> None:
             ) from error
 
 
-def _prepared(
-    settings: Settings, clocks: Clocks, simulator: Simulator, scale: int
-) -> str | None:
+def _prepared(settings: Settings, clocks: Clocks, simulator: Simulator, scale: int) -> str | None:
     try:
         return asyncio.run(_prepare(settings, clocks, simulator, scale))
     except KeyboardInterrupt:

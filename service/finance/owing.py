@@ -45,13 +45,13 @@ def is_owed() -> ColumnElement[bool]:
     )
 
 
-def is_owed_by(reader: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether a reader owes an invoice."""
+def owing_readers() -> Select[str]:
+    """Ids of the readers who owe an invoice, one of each invoice."""
     return (
-        select(InvoiceRow.id)
+        select(Subscription.reader_id)
+        .select_from(InvoiceRow)
         .join(Subscription, Subscription.id == InvoiceRow.subscription_id)
-        .where(Subscription.reader_id == reader, is_owed())
-        .exists()
+        .where(is_owed())
     )
 
 

@@ -97,7 +97,7 @@ async def list_counted(
         .outerjoin(Offer, Offer.id == sold)
     )  # fmt: skip
     by_name = Keyset(rows.c.key, newest_first=False)
-    order = by_name if listing.of_now else Keyset(rows.c.at, rows.c.key)
+    order = by_name if listing.instant(series) else Keyset(rows.c.at, rows.c.key)
     page = await order.rows(session, statement, cursor=cursor, limit=limit)
     return page.map(lambda found: Counted(*found[:10]))
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal
+from sqlalchemy import ColumnElement, and_, func, literal, or_
 
 from service.db.tables import CheckoutTouches, Touches
 from service.reports.asked import Dimensions
@@ -24,3 +24,13 @@ def source(touches: type[CheckoutTouches | Touches], name: str) -> ColumnElement
     """The first or the last."""
     host = getattr(touches, f"{name}_referrer_host")
     return func.coalesce(getattr(touches, f"{name}_source"), host, literal(UNKNOWN))
+
+
+def is_last(value: str) -> ColumnElement[bool]:
+    """Whether this led to a checkout last, as an index finds it."""
+    row = CheckoutTouches
+    if value == UNKNOWN:
+        return source(row, "last") == value
+    return or_(
+        row.last_source == value, and_(row.last_source.is_(None), row.last_referrer_host == value)
+    )

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.reports.asked import Asked
 
+AT_START, AT_END = "Who there was before the first day", "Who there is at the end of the last day"
 RowsQuery = Callable[[AsyncSession, Asked, Collection[str]], Awaitable[Select[Any]]]
 """What of the period and the filters these series count, in the columns of `counted_row`."""
 
@@ -21,8 +22,8 @@ class Listing:
     rows: RowsQuery
     series: tuple[str, ...]
     of_all: tuple[str, ...]
-    of_now: bool = False
-    """Whether it is who there was at one instant: then the order is no time's, so that the first are found fast."""
+    at_instant: Mapping[str, str] = field(default_factory=dict)
+    """Series of who there is at one instant, and at which: their order is no time's, so that the first are found fast."""
     when: str = "When"
     """What the instant of a row is."""
     more: Mapping[str, str] = field(default_factory=dict)
@@ -33,6 +34,11 @@ class Listing:
 
     told_apart: Mapping[str, str] = field(default_factory=dict)
     """By which filter a series is told apart, where the figure always does so."""
+
+    def instant(self, series: str) -> str:
+        """At which one the series has its rows, or without one all that are listed then; empty: over time."""
+        said = {self.at_instant.get(each, "") for each in ((series,) if series else self.of_all)}
+        return said.pop() if len(said) == 1 else ""
 
     @property
     def all_series(self) -> tuple[str, ...]:

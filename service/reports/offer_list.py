@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, String, column, func, select, true
+from sqlalchemy import ColumnElement, Select, String, TextClause, column, func, select, text, true
 from sqlalchemy import type_coerce as coerced
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -120,7 +120,9 @@ async def list_coupons(session: AsyncSession, asked: Asked) -> list[CouponUse]:
     """The 50 coupons that most have or began with, those of intro prices left out."""
     row, moved = Subscription, MovementRow
     live = row.status.in_(sorted(LIVE_STATUSES))
-    held = await _by_coupon(session, row.discounts, row.id, live)
+    # An index has those with any.
+    some = text("subscriptions.discounts <> '[]'")
+    held = await _by_coupon(session, row.discounts, row.id, live, some)
     began = moved.kind.in_(("new", "reactivation"))
     begun = await _by_coupon(
         session, moved.discounts, moved.subscription_id,
@@ -137,7 +139,10 @@ _Terms = tuple[str, str | None, int | None, str | None, str]
 
 
 async def _by_coupon(
-    session: AsyncSession, discounts: Any, counted: Any, *conditions: ColumnElement[bool]
+    session: AsyncSession,
+    discounts: Any,
+    counted: Any,
+    *conditions: ColumnElement[bool] | TextClause,
 ) -> Counter[_Terms]:
     """Distinct `counted` by a coupon's terms."""
     source, member = _UNNESTED[session.get_bind().dialect.name](discounts)

@@ -21,13 +21,14 @@ from service.db.tables import (
     Reader,
     Subscription,
 )
-from service.finance.owing import is_owed_by
+from service.finance.owing import owing_readers
 from service.offers.store import gift_offers
+from service.reports.few_readers import is_among, is_named, is_one_of
 from service.reports.figures import COLLECTED, IN_TRIAL, PAUSED
-from service.reports.led import source
+from service.reports.led import UNKNOWN, is_last
 from service.reports.queries.habits import LookedBack, is_asleep, looked_back
 from service.reports.standing import Standing
-from service.reports.subscriber_list import has_standing, names_reader
+from service.reports.subscriber_list import has_standing
 
 Kind = Literal[
     "subscriber",
@@ -106,6 +107,10 @@ async def list_readers(
     statement = select(Reader).where(
         Reader.merged_into.is_(None), Reader.erased_at.is_(None), *_conditions(chosen, now, zone)
     )
+    for whose in _candidates(chosen, _moments(now, zone)):
+        statement = statement.where(await is_among(session, whose))
+    if query := chosen.query.strip():
+        statement = statement.where(await is_named(session, query))
     page = await _NEWEST_FIRST.page(session, statement, cursor=cursor, limit=limit)
     kinds = await _kinds_of(session, [reader.id for reader in page.items], now, zone)
     return page.map(
@@ -122,32 +127,43 @@ async def list_readers(
 def _conditions(
     chosen: ReaderFilter, now: datetime, zone: ZoneInfo
 ) -> Iterator[ColumnElement[bool]]:
+    """What is seen of a reader by itself, or of most of them."""
+    if chosen.kind in {"sleeper", "registered"}:
+        yield _is(chosen.kind, _moments(now, zone))
+    elif chosen.kind == "lapsed":
+        yield ~_is("subscriber", _moments(now, zone))
+    if chosen.since is not None:
+        yield Reader.created_at >= chosen.since
+    if chosen.until is not None:
+        yield Reader.created_at < chosen.until
+
+
+def _candidates(chosen: ReaderFilter, at: "_Moments") -> Iterator[Select[Any]]:
+    """Ids of readers, the first thing selected: who is listed is among each of these."""
     bought = has_standing(chosen.standing) if chosen.standing is not None else []
     match chosen.kind:
-        case None:
-            pass
         case "subscriber" | "paying" | "in_trial" | "trial_ending" | "collection_paused":
-            bought.append(_state_of(chosen.kind, _moments(now, zone)))
+            bought.append(_state_of(chosen.kind, at))
+        case "owing" | "pass_buyer" | "comped" | "lapsed":
+            yield _whose(chosen.kind, at)
         case _:
-            yield _is(chosen.kind, _moments(now, zone))
-    if query := chosen.query.strip():
-        yield names_reader(query)
+            pass
     if chosen.plan:
         bought.append(Subscription.plan == chosen.plan)
     if chosen.offer_id:
         bought.append(Subscription.offer_id == chosen.offer_id)
     if bought:
-        yield _has_subscription(and_(*bought))
-    if chosen.since is not None:
-        yield Reader.created_at >= chosen.since
-    if chosen.until is not None:
-        yield Reader.created_at < chosen.until
+        yield _subscribed(and_(*bought))
     if led_by := chosen.source.strip():
-        led = select(Checkout.id).outerjoin(
-            CheckoutTouches, CheckoutTouches.checkout_id == Checkout.id
+        yield (
+            select(Checkout.reader_id)
+            .join(
+                CheckoutTouches,
+                CheckoutTouches.checkout_id == Checkout.id,
+                isouter=led_by == UNKNOWN,
+            )
+            .where(Checkout.status == "completed", is_last(led_by))
         )
-        bought_by = and_(Checkout.reader_id == Reader.id, Checkout.status == "completed")
-        yield led.where(bought_by, source(CheckoutTouches, "last") == led_by).exists()
 
 
 async def _kinds_of(
@@ -211,26 +227,30 @@ def _state_of(
 def _is(kind: Kind, at: _Moments) -> ColumnElement[bool]:
     match kind:
         case "subscriber" | "paying" | "in_trial" | "trial_ending" | "collection_paused":
-            return _has_subscription(_state_of(kind, at))
-        case "owing":
-            return is_owed_by(Reader.id.expression)
+            return is_one_of(_subscribed(_state_of(kind, at)))
         case "sleeper":
             return is_asleep(at.back)
         case "lapsed":
-            live = Subscription.status.in_(sorted(LIVE_STATUSES))
-            return and_(
-                _has_subscription(Subscription.status == "canceled"), ~_has_subscription(live)
-            )
-        case "pass_buyer":
-            own = and_(Pass.reader_id == Reader.id, Pass.offer_id.not_in(gift_offers()))
-            return select(Pass.id).where(own).exists()
-        case "comped":
-            runs = or_(Grant.ends_at.is_(None), Grant.ends_at > at.now)
-            comp = and_(Grant.reader_id == Reader.id, Grant.source == "comp", runs)
-            return select(Grant.id).where(comp).exists()
+            return and_(is_one_of(_whose(kind, at)), ~_is("subscriber", at))
         case "registered":
             return Reader.email_verified_at.is_not(None)
+        case _:
+            return is_one_of(_whose(kind, at))
 
 
-def _has_subscription(state: ColumnElement[bool]) -> ColumnElement[bool]:
-    return select(Subscription.id).where(Subscription.reader_id == Reader.id, state).exists()
+def _whose(kind: Literal["owing", "pass_buyer", "comped", "lapsed"], at: _Moments) -> Select[Any]:
+    """Ids of who is this kind; of lapsed subscribers, of who has one that ended."""
+    match kind:
+        case "owing":
+            return owing_readers()
+        case "pass_buyer":
+            return select(Pass.reader_id).where(Pass.offer_id.not_in(gift_offers()))
+        case "comped":
+            runs = or_(Grant.ends_at.is_(None), Grant.ends_at > at.now)
+            return select(Grant.reader_id).where(Grant.source == "comp", runs)
+        case "lapsed":
+            return _subscribed(Subscription.status == "canceled")
+
+
+def _subscribed(state: ColumnElement[bool]) -> Select[Any]:
+    return select(Subscription.reader_id).where(state)

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -14,6 +14,7 @@ from service.billing.lifecycle import LIVE_STATUSES
 from service.db.keyset import Keyset, Page
 from service.db.tables import Grant, Offer, Reader, Subscription
 from service.reports.bought import SubscriptionFacts
+from service.reports.few_readers import is_named
 from service.reports.standing import STATUSES, Standing, standing_of
 
 
@@ -38,6 +39,8 @@ async def list_subscribers(
     for a cursor that isn't ours.
     """
     statement = _facts().where(_is_the_readers_first()).where(*_conditions(chosen))
+    if query := chosen.query.strip():
+        statement = statement.where(await is_named(session, query))
     found = await _NEWEST_FIRST.rows(session, statement, cursor=cursor, limit=limit)
     return found.map(_facts_of)
 
@@ -143,8 +146,6 @@ def _conditions(chosen: SubscriberFilter) -> list[ColumnElement[bool]]:
         conditions.append(Subscription.plan == chosen.plan)
     if chosen.standing:
         conditions += has_standing(chosen.standing)
-    if query := chosen.query.strip():
-        conditions.append(names_reader(query))
     return conditions
 
 
@@ -158,16 +159,3 @@ def has_standing(standing: Standing) -> list[ColumnElement[bool]]:
     if standing == "ending":
         conditions.append(Subscription.cancel_at.is_not(None))
     return conditions
-
-
-def names_reader(query: str) -> ColumnElement[bool]:
-    """Whether the reader is meant by a part of an address, or by the whole id of anything of theirs."""
-    any_of_theirs = aliased(Subscription)
-    by_stripe_id = select(any_of_theirs.reader_id).where(
-        or_(any_of_theirs.id == query, any_of_theirs.customer_id == query)
-    )
-    return or_(
-        func.lower(Reader.email).contains(query.casefold(), autoescape=True),
-        Reader.id == query,
-        Reader.id.in_(by_stripe_id),
-    )

@@ -3,7 +3,7 @@
 PART=reads compares reading with the ceilings of the machine, PART=origin counts what page views ask of the
 service behind a cache and an edge, PART=open-loop raises a fixed rate until
 it isn't held, PART=scale reads beside many times as many rows, PART=profile tells where the time goes,
-PART=reports asks every report beside a million subscribers,
+PART=reports asks every report beside a million subscribers, PART=pages every page and list of the back office,
 PART=others measures every other route beside bare FastAPI,
 PART=decision measures the decision by itself, and unlocking with ten grants, ten rules and an experiment,
 PART=footprint measures memory and start-up, PART=times looks for differences that tell secrets.
@@ -32,7 +32,7 @@ from service.identity.operators import create_operator
 from service.identity.passwords import ARGON2ID
 from service.settings import Settings
 from tests.account.visitor import Visitor, client_of
-from tests.bench import decision, footprint, open_loop, origin, profiled, reports, scaled
+from tests.bench import decision, footprint, open_loop, origin, pages, profiled, reports, scaled
 from tests.bench.others import others
 from tests.bench.ratios import Doing, compare, interleaved, repeatable
 from tests.bench.reads import HEAD, Given, bench
@@ -246,6 +246,7 @@ if __name__ == "__main__":
         "profile",
         "footprint",
         "reports",
+        "pages",
         "others",
         "decision",
         "origin",
@@ -283,6 +284,8 @@ if __name__ == "__main__":
                     scaled.bench(make, asked.scale, given, say)
                 case "reports":
                     reports.bench(make, asked.scale, rounds, say)
+                case "pages":
+                    pages.bench(make, asked.scale, rounds, say)
                 case "profile":
                     profiled.bench(make, folder, given, say)
                 case "origin":

@@ -144,6 +144,16 @@ class Subscription(Base):
 
     __table_args__ = (
         Index("ix_subscriptions_listing", "started_at", "id"),
+        Index("ix_subscriptions_plan", "plan", "status", "reader_id"),
+        # The page of offers reads nothing else of all of them.
+        Index(
+            "ix_subscriptions_offer", "offer_id", "currency", "interval", "interval_count", "status",
+            "pauses_collection", "access_stop", "outside", "recurring_amount", "reader_id",
+        ),
+        Index(
+            "ix_subscriptions_discounted", "status", postgresql_where=text("discounts <> '[]'"),
+            sqlite_where=text("discounts <> '[]'"),
+        ),
         # Reports of trials read nothing else of them.
         Index(
             "ix_subscriptions_trial_ended", "trial_ended_at", "trial_became", "plan", "interval",
@@ -221,9 +231,9 @@ class MovementRow(Base):
     subscription_id: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     """1 for the subscription's first; each begins with what the one before it ended with."""
-    customer: Mapped[str] = mapped_column(index=True)
+    customer: Mapped[str]
     """A pseudonym, the same for all subscriptions of one reader."""
-    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
     kind: Mapped[str]
     cause: Mapped[str]
     currency: Mapped[str]
@@ -255,6 +265,10 @@ class MovementRow(Base):
     """Of an end: how often the subscription had been renewed by then; None: to be counted (billing/ends.py)."""
 
     __table_args__ = (
+        # Lists go on from one to the next that is of a kind, or for a cause, without reading those in between.
+        Index("ix_movements_newest", "at", "subscription_id", "number", "kind", "cause"),
+        # A reader's, in order. Thousands may have one instant, such as that of an import.
+        Index("ix_movements_of_reader", "customer", "at", "subscription_id", "number"),
         Index(
             "ix_movements_unrolled", "customer",
             postgresql_where=text("rolled_as IS NULL OR rolled_as <> customer"),

@@ -15,7 +15,7 @@ class Reader(Base):
     __tablename__ = "readers"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    email: Mapped[str | None] = mapped_column(index=True)
+    email: Mapped[str | None]
     """As typed in Checkout: a suggestion until `email_verified_at` is set."""
     email_key: Mapped[str | None] = mapped_column(index=True)
     """The address as addresses are compared (identity/email.py)."""
@@ -32,7 +32,11 @@ class Reader(Base):
     experiment_unit: Mapped[str | None]
     """By what experiments know them: the device of their first sign-in, whose variants they keep; None: their id."""
 
-    __table_args__ = (Index("ix_readers_newest", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_readers_newest", "created_at", "id"),
+        # Who searches for a part of an address reads all of it, and nothing else of readers.
+        Index("ix_readers_address", "email", "id"),
+    )
 
 
 class ReaderDevice(Base):

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, UtcDateTime
@@ -40,6 +40,10 @@ class CheckoutTouches(_FirstAndLast, Base):
     __tablename__ = "checkout_touches"
 
     checkout_id: Mapped[str] = mapped_column(ForeignKey(Checkout.id), primary_key=True)
+
+    __table_args__ = (
+        Index("ix_checkout_touches_last", "last_source", "last_referrer_host", "checkout_id"),
+    )
 
 
 class Consent(Base):

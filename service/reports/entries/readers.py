@@ -15,7 +15,7 @@ from service.reports.entries.parts import (
 )
 from service.reports.figure import Figure, Series
 from service.reports.led import SOURCES
-from service.reports.listed import Listing
+from service.reports.listed import AT_END, Listing
 from service.reports.metrics import Definition
 from service.reports.queries import (
     first_walls,
@@ -177,7 +177,8 @@ FIGURES: tuple[Figure, ...] = (
         "end", (), habits.active_days, "the access ledger by day, readers and movements", by_day=True,
         version=3,
         listing=Listing(
-            listed_habits.habit_rows, ("days", "asleep", "at_risk"), ("days",), of_now=True,
+            listed_habits.habit_rows, ("days", "asleep", "at_risk"), ("days",),
+            at_instant=dict.fromkeys(("days", "asleep", "at_risk", *listed_habits.BUCKETS), AT_END),
             when="First paid", more=listed_habits.BUCKET_WORDS, first_known=habits.first_known,
         ),
     ),

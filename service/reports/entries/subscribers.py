@@ -9,7 +9,7 @@ from service.reports.entries.parts import (
     several,
 )
 from service.reports.figure import Figure, Series
-from service.reports.listed import Listing
+from service.reports.listed import AT_END, AT_START, Listing
 from service.reports.metrics import ACTIVE_SUBSCRIBERS, Definition
 from service.reports.movement_sums import PRICE_CLASSES
 from service.reports.queries import (
@@ -26,7 +26,7 @@ FIGURES: tuple[Figure, ...] = (
         "active-subscribers", "Subscribers", ACTIVE_SUBSCRIBERS, one("readers"), "end", BY_PRICE_AND_SOURCE,
         subscribers.active_subscribers, MOVEMENTS,
         listing=Listing(
-            listed_readers.active_rows, ("all",), ("all",), of_now=True, when="First paid",
+            listed_readers.active_rows, ("all",), ("all",), at_instant={"all": AT_END}, when="First paid",
         ),
     ),
     Figure(
@@ -50,7 +50,8 @@ FIGURES: tuple[Figure, ...] = (
         "mixed", BY_PRICE_AND_SOURCE, subscribers.joined_and_left, MOVEMENTS,
         parts=parts(*JOINED, *LEFT),
         listing=Listing(
-            listed_readers.joined_and_left_rows, ("start", *JOINED, *LEFT, "end"), (*JOINED, *LEFT)
+            listed_readers.joined_and_left_rows, ("start", *JOINED, *LEFT, "end"), (*JOINED, *LEFT),
+            at_instant={"start": AT_START, "end": AT_END},
         ),
     ),
     Figure(

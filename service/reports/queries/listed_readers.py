@@ -8,11 +8,11 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     String,
-    Subquery,
     and_,
     case,
     func,
     literal,
+    or_,
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,14 +26,15 @@ from service.reports.asked import Asked
 from service.reports.led import SOURCES
 from service.reports.listed import counted_row, one_series
 from service.reports.movement_sums import DIMENSIONS, LATER, TENURES
+from service.reports.queries.edges import Edges, Row, first_paid
 from service.reports.queries.leaving import CAUSES
-from service.reports.queries.movement_rows import changes_of, dimensions_of, edges_of, sides_of
 from service.reports.queries.renewals import ENDED, MORE, OF_ENDED, RENEWALS
 from service.reports.tallies import INVOLUNTARY, JOINED, LEFT, VOLUNTARY
 
 START, END = "start", "end"
 MOVED = (*JOINED, *LEFT)
 _DAY = 24
+_LOST = {VOLUNTARY, INVOLUNTARY}
 
 
 async def active_rows(_: AsyncSession, asked: Asked, __: Collection[str]) -> Select[Any]:
@@ -48,33 +49,38 @@ async def joined_and_left_rows(
     for name, at in ((START, asked.since), (END, asked.until)):
         if name in series:
             return _active(asked, at, name)
-    edges = _edges_in(asked)
-    return _edge_rows(edges, edges.c.way.expression, edges.c.way.in_(series))
+    return _edge_rows(Edges(asked, series))
 
 
 async def churn_rows(_: AsyncSession, asked: Asked, series: Collection[str]) -> Select[Any]:
     """Who was lost: by choice, or because payments failed."""
-    ways = {VOLUNTARY, INVOLUNTARY} & set(series) or {VOLUNTARY, INVOLUNTARY}
-    edges = _edges_in(asked)
-    return _edge_rows(edges, edges.c.way.expression, edges.c.way.in_(sorted(ways)))
+    return _edge_rows(Edges(asked, _LOST & set(series) or _LOST))
 
 
 async def tenure_rows(_: AsyncSession, asked: Asked, series: Collection[str]) -> Select[Any]:
     """Who was lost, by how long they had stayed."""
-    edges = _edges_in(asked)
+    edges = Edges(asked, _LOST)
     stayed = _tenure(edges)
-    return _edge_rows(edges, stayed, _is_lost(edges), stayed.in_(series))
+    return _edge_rows(edges, stayed.in_(series), series=stayed)
 
 
 async def reason_rows(_: AsyncSession, asked: Asked, series: Collection[str]) -> Select[Any]:
     """Who was lost, by why."""
-    edges = _edges_in(asked.among((*DIMENSIONS, *SOURCES)))
-    known = edges.c.cause.in_(CAUSES)
-    cause = case((known, edges.c.cause), else_=literal(CAUSES[-1], String()))
-    conditions = [_is_lost(edges), cause.in_(series)]
+    other = CAUSES[-1]
+
+    def has_cause(row: Row) -> ColumnElement[bool]:
+        named = row.cause.in_(series)
+        # What begins has other causes.
+        unnamed = and_(row.cause.not_in(CAUSES), row.from_plan.is_not(None))
+        return or_(named, unnamed) if other in series else named
+
+    edges = Edges(asked.among((*DIMENSIONS, *SOURCES)), _LOST, has_cause)
+    known = edges.cause.in_(CAUSES)
+    cause = case((known, edges.cause), else_=literal(other, String()))
+    conditions: list[ColumnElement[bool]] = [cause.in_(series)]
     if tenure := asked.chosen.get("tenure"):
         conditions.append(_tenure(edges) == tenure)
-    return _edge_rows(edges, cause, *conditions)
+    return _edge_rows(edges, *conditions, series=cause)
 
 
 async def ended_rows(_: AsyncSession, asked: Asked, series: Collection[str]) -> Select[Any]:
@@ -95,59 +101,29 @@ def _active(asked: Asked, at: datetime, name: str) -> Select[Any]:
 
     Subscriptions lead to the reader: the one of each that is last by its id.
     """
-    sides = sides_of(asked).subquery("sides")
-    sign: ColumnElement[int] = sides.c.sign
-    if filters := asked.filters(dimensions_of(sides)):
-        sign = case((and_(*filters), sign), else_=0)
-    each = (
-        select(
-            sides.c.customer, sides.c.subscription_id, func.min(sides.c.at).label("first"),
-            case((func.sum(sign) > 0, sides.c.subscription_id)).label("held"),
-        )
-        .where(sides.c.at < at)
-        .group_by(sides.c.customer, sides.c.subscription_id)
-        .subquery("each_subscription")
-    )  # fmt: skip
-    held = func.max(each.c.held)
+    whose, first, held, is_active = first_paid(asked, at)
     columns = counted_row(
-        series=one_series(name), at=func.min(each.c.first), key=each.c.customer, subscription_id=held
+        series=one_series(name), at=first, key=whose.customer, subscription_id=held
     )  # fmt: skip
-    return select(*columns).group_by(each.c.customer).having(held.is_not(None))
+    return select(*columns).where(is_active)
 
 
-def _edges_in(asked: Asked) -> Subquery:
-    """When readers joined or left in the period, and since when they had been there: of those who moved in it."""
-    moved = select(MovementRow.customer).where(
-        MovementRow.at >= asked.since, MovementRow.at < asked.until
-    )
-    sides = sides_of(asked).subquery("sides")
-    nothing: Any = literal("", String())
-    edges = edges_of(changes_of(sides, nothing, nothing, asked, sides.c.customer.in_(moved)))
-    began = func.lag(edges.c.at).over(partition_by=edges.c.customer, order_by=edges.c.at)
-    each = select(edges, began.label("began")).subquery("each_edge")
-    return select(each).where(each.c.at >= asked.since).subquery("edges_in")
-
-
-def _edge_rows(
-    edges: Subquery, series: ColumnElement[Any], *of: ColumnElement[bool]
-) -> Select[Any]:
-    left = edges.c.way.in_(LEFT)
+def _edge_rows(edges: Edges, *of: ColumnElement[bool], series: Any = None) -> Select[Any]:
+    left = edges.way.in_(LEFT)
     columns = counted_row(
-        series=series, at=edges.c.at, key=edges.c.customer, subscription_id=edges.c.subscription_id,
-        detail=case((left, edges.c.cause), else_=literal("", String())),
+        series=edges.way if series is None else series, at=edges.row.at, key=edges.row.subscription_id,
+        subscription_id=edges.subscription_id,
+        detail=case((left, edges.cause), else_=literal("", String())),
     )  # fmt: skip
-    return select(*columns).where(*of)
+    return select(*columns).where(*edges.conditions, *of)
 
 
-def _is_lost(edges: Subquery) -> ColumnElement[bool]:
-    return edges.c.way.in_((VOLUNTARY, INVOLUNTARY))
-
-
-def _tenure(edges: Subquery) -> ColumnElement[str]:
+def _tenure(edges: Edges) -> ColumnElement[str]:
     """As `tenure_of` says it of an edge at which somebody left."""
+    began = edges.began
     found: ColumnElement[str] = case(
         *(
-            (edges.c.at <= _Later(edges.c.began, literal(days * _DAY)), literal(name, String()))
+            (edges.row.at <= _Later(began, literal(days * _DAY)), literal(name, String()))
             for name, days in TENURES.items()
         ),
         else_=literal(LATER, String()),
