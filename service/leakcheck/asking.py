@@ -50,7 +50,7 @@ _CONDITIONS: tuple[dict[str, str], ...] = (
 )  # fmt: skip
 _ENCODINGS: tuple[dict[str, str], ...] = (
     {"Accept-Encoding": "identity"}, {"Accept-Encoding": "gzip"}, {"Accept-Encoding": "br"},
-    {"Accept-Encoding": "deflate"}, {"Accept-Encoding": "gzip;q=0, *"},
+    {"Accept-Encoding": "deflate"}, {"Accept-Encoding": "gzip;q=0, zstd;q=0, *"},
     {"Accept-Encoding": ""}, {"Accept-Charset": "utf-16"}, {"Accept-Language": "de"},
 )  # fmt: skip
 _QUERIES = (

@@ -1,14 +1,8 @@
-"""Articles with words that occur nowhere else, and finding those words in an answer. Pure.
+"""Articles with words that occur nowhere else. Pure.
 
 A word is one run of small letters and digits, so no escaping of HTML, JSON or addresses changes it.
 """
 
-import base64
-import gzip
-import html
-import re
-import zlib
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -18,9 +12,7 @@ KINDS: tuple[Kind, ...] = ("subscribers", "registered", "metered", "draft", "sch
 SOURCE = "leakcheck"
 """The key in `source_ids` by which an article is known as one of ours."""
 SECTION = "leakcheck"
-_TAG = re.compile(r"<[^>]*>")
 _AHEAD = timedelta(days=400)
-_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -69,56 +61,3 @@ def _body(public: str, paid: str) -> str:
         f'<figure><img src="https://example.org/{paid}f.jpg" alt="{paid}g"><figcaption>{paid}h</figcaption></figure>'
         f"<table><tr><td>{paid}i</td></tr></table><pre>{paid}j</pre><p>In the end {paid}k.</p>"
     )
-
-
-def find(words: Iterable[str], body: bytes, headers: Mapping[str, str]) -> str | None:
-    """Where an answer has one of the words, such as "in the text", or None.
-
-    In plain sight, in a header, compressed, in another encoding of characters, in base64 or hexadecimal, or
-    with tags amid the word.
-    """
-    head = "\n".join(f"{name}: {value}" for name, value in headers.items()).lower()
-    data = _unpacked(body)
-    for word in words:
-        if word in head:
-            return "in a header"
-        place = _place(word, data)
-        if place is not None:
-            return place
-    return None
-
-
-def _place(word: str, data: bytes) -> str | None:
-    text = data.decode("utf-8", "replace").lower()
-    if word in text or word in html.unescape(text):
-        return "in the text"
-    if word.encode() in data.lower().replace(b"\x00", b""):
-        return "in another encoding"
-    if word in _TAG.sub("", text):
-        return "in the text, between tags"
-    if word.encode().hex() in text:
-        return "in hexadecimal"
-    original = data.decode("latin-1").replace("-", "+").replace("_", "/")
-    if any(each in original for each in _in_base64(word)):
-        return "in base64"
-    return None
-
-
-def _in_base64(word: str) -> list[str]:
-    """What the word looks like at each of the three places that it can have in groups of three bytes."""
-    found = []
-    for shift in range(3):
-        coded = base64.b64encode(b"\x00" * shift + word.encode()).decode()
-        # The groups at either end depend on the neighbours.
-        found.append(coded[4 if shift else 0 : -4])
-    return found
-
-
-def _unpacked(body: bytes) -> bytes:
-    """The body, decompressed where it is a file that is compressed, such as a sitemap."""
-    if body.startswith(_GZIP):
-        try:
-            return gzip.decompress(body)
-        except (OSError, EOFError, zlib.error):
-            return body
-    return body

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -22,7 +22,8 @@ from service.leakcheck.asking import (
     of_stopped,
 )
 from service.leakcheck.browser import new_reader, rendered
-from service.leakcheck.canary import SOURCE, Canary, canaries, find
+from service.leakcheck.canary import SOURCE, Canary, canaries
+from service.leakcheck.finding import find
 from service.leakcheck.publishing import CannotCheck, Publisher
 
 __all__ = ["CannotCheck", "Check", "Leak", "Result", "Row"]
@@ -35,6 +36,7 @@ _MUST_ANSWER = ("teaser", "access", "unlock", "list", "search", "API")
 _MAY_BE_MISSING = ("embed", "feed", "sitemap")
 _OF_ANY_ADDRESS = ("OPTIONS", "odd address")
 """Audiences whose answers don't show that the surface is there."""
+_READ_ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate", "br")
 _READERS = ("registered", "gift")
 _LINKS = re.compile(rb"""(?:href|src|data-url|content)=["']([^"'\s]+)["']""", re.IGNORECASE)
 _BUILD = re.compile(rb'"buildId":"([\w-]+)"')
@@ -76,7 +78,7 @@ class Result:
     rows: dict[tuple[str, str], Row] = field(default_factory=dict)
     leaks: list[Leak] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    """Requests without an answer, or with one that says nothing: 429 or 5xx."""
+    """Requests without an answer, or with one that says nothing: 429, 5xx, or compressed in an unknown way."""
     skipped: list[str] = field(default_factory=list)
     unanswered: list[str] = field(default_factory=list)
     """Sentences on surfaces that never gave anything to look at, so that nothing is known of them."""
@@ -240,6 +242,9 @@ class Check:
         is_failure = httpx.codes.is_server_error(status) and status != httpx.codes.NOT_IMPLEMENTED
         if is_failure or status == httpx.codes.TOO_MANY_REQUESTS:
             self.result.failed.append(f"{asked.method} {asked.url}: {status}")
+        unread = _unread_encodings(headers)
+        if body and unread:
+            self.result.failed.append(f"{asked.method} {asked.url}: can't read {unread}")
         if asked.surface in {"page", "list", "sitemap"} and asked.audience == "anonymous":
             self._note_links(asked, body)
 
@@ -321,6 +326,12 @@ class Check:
 def _is_answer(status: int) -> bool:
     """Whether there is something to look at: an answer, or a wall."""
     return httpx.codes.is_success(status) or status == httpx.codes.PAYMENT_REQUIRED
+
+
+def _unread_encodings(headers: Mapping[str, str]) -> str:
+    """Those of the answer's content encodings that weren't undone, so that nothing could be found in it."""
+    named = headers.get("content-encoding", "").split(",")
+    return ", ".join(each.strip() for each in named if each.strip().lower() not in _READ_ENCODINGS)
 
 
 def _no_cookies() -> CookieJar:

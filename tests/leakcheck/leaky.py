@@ -81,6 +81,8 @@ class LeakySite:
     opens_pages: bool = False
     away: str = ""
     """An ending of addresses that are answered by 404."""
+    encoded: str = ""
+    """What the API's answers say that they are compressed by."""
     articles: dict[str, dict[str, Any]] = field(default_factory=dict)
     read: dict[str, set[str]] = field(default_factory=dict)
     key: str = "Bearer pwk_site"
@@ -122,7 +124,11 @@ class LeakySite:
             )
             return JSONResponse(article if is_open else {}, 200 if is_open else 401)
         whole = self.has("teaser", slug) and request.headers.get("Accept") == "text/plain"
-        return JSONResponse({"title": article["title"], "body": article["body"] if whole else ""})
+        shown = {"title": article["title"], "body": article["body"] if whole else ""}
+        if self.encoded:
+            packed = gzip.compress(json.dumps(shown).encode())
+            return Response(packed, headers={"Content-Encoding": self.encoded})
+        return JSONResponse(shown)
 
     async def _admin(self, request: Request, slug: str) -> Response:
         if request.headers.get("Authorization") != self.key:

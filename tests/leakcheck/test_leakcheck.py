@@ -1,7 +1,6 @@
 """The leak check finds each kind of leak, finds none where none is, and leaves nothing behind."""
 
 import asyncio
-import base64
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from sqlalchemy import func, select
 from service.db.session import Database
 from service.db.tables import AccessEntry
 from service.leakcheck.asking import Site
-from service.leakcheck.canary import KINDS, canaries, find
+from service.leakcheck.canary import KINDS, canaries
 from service.leakcheck.check import CannotCheck, Check, Leak, Result
 from service.settings import Settings
 from tests.conftest import START, MovingClocks
@@ -156,26 +155,10 @@ async def test_a_key_that_may_not_publish_is_said() -> None:
         await check_of(LeakySite(key="another")).run()
 
 
-FOUND = [
-    (b"a needle0a b", "in the text"),
-    (b"NEEDLE0", "in the text"),
-    (b"nee&#100;le0", "in the text"),
-    (b"<b>nee</b>dle0", "in the text, between tags"),
-    ("needle0".encode("utf-16"), "in another encoding"),
-    (b"6e6565646c6530", "in hexadecimal"),
-]
-
-
-@pytest.mark.parametrize(("body", "place"), FOUND)
-def test_a_word_is_found(body: bytes, place: str) -> None:
-    assert find(["needle0"], body, {}) == place
-
-
-@pytest.mark.parametrize("before", ["", "a", "ab"])
-def test_a_word_is_found_in_base64_wherever_it_stands(before: str) -> None:
-    coded = base64.b64encode(f"{before}needle0word and more".encode())
-    assert find(["needle0word"], coded, {}) == "in base64"
-    assert find(["needle1word"], coded, {}) is None
+async def test_an_answer_that_cannot_be_unpacked_is_not_taken_for_a_tight_one() -> None:
+    result = await check_of(LeakySite(encoded="gzip, zstd")).run()
+    assert any("can't read zstd" in each for each in result.failed)
+    assert not result.shows_tightness
 
 
 def test_words_of_two_runs_and_kinds_differ() -> None:

@@ -1,0 +1,134 @@
+"""A word is found however it is written, and nowhere else."""
+
+import base64
+import codecs
+import gzip
+import json
+import zlib
+from urllib.parse import quote
+
+import brotli
+import pytest
+
+from service.leakcheck.canary import canaries
+from service.leakcheck.finding import find
+
+CANARY = next(each for each in canaries("leak0123456789ab") if each.kind == "subscribers")
+WORD = CANARY.paid
+PAID = f"<p>Then {WORD}, and the end of it all – größer.</p>"
+HALVES = (WORD[:9], WORD[9:])
+
+
+def between(sign: str) -> str:
+    return sign.join(WORD)
+
+
+def hexadecimal(before: str, sign: str) -> str:
+    return sign.join(f"{before}{byte:02X}" for byte in PAID.encode())
+
+
+FOUND = {
+    "as it is": (PAID, "in the text"),
+    "capitals": (PAID.upper(), "in the text"),
+    "UTF-16": (PAID.encode("utf-16"), "in another encoding"),
+    "UTF-16, big end first": (PAID.encode("utf-16-be"), "in another encoding"),
+    "UTF-32": (PAID.encode("utf-32"), "in another encoding"),
+    "Latin-1": (PAID.replace("–", "-").encode("latin-1"), "in the text"),
+    "decimal entities": ("".join(f"&#{ord(each)};" for each in WORD), "in escapes"),
+    "hexadecimal entities": ("".join(f"&#x{ord(each):X};" for each in WORD), "in escapes"),
+    "entities of entities": ("".join(f"&amp;#{ord(each)};" for each in WORD), "in escapes"),
+    "percent": ("".join(f"%{ord(each):02x}" for each in WORD), "in escapes"),
+    "percent twice": (quote("".join(f"%{ord(each):02x}" for each in WORD)), "in escapes"),
+    "JSON": ("".join(f"\\u{ord(each):04x}" for each in WORD), "in escapes"),
+    "JSON in JSON": (json.dumps("".join(f"\\u{ord(each):04X}" for each in WORD)), "in escapes"),
+    "JavaScript": ("".join(f"\\x{ord(each):02x}" for each in WORD), "in escapes"),
+    "JavaScript, with braces": ("".join(f"\\u{{{ord(each):04x}}}" for each in WORD), "in escapes"),
+    "one letter escaped": (f"&#{ord(WORD[0])};{WORD[1:]}", "in escapes"),
+    "split by tags": ("<b>{}</b><i title='a > b'>{}</i>".format(*HALVES), "between tags"),
+    "split by a comment": ("{}<!-- not > yet -->{}".format(*HALVES), "between tags"),
+    "split by a script": ("{}<script>let a = 1 < 2</script>{}".format(*HALVES), "between tags"),
+    "split by tags in JSON": (json.dumps("<b>{}</b>{}".format(*HALVES)), "between tags"),
+    "split by tags that are escaped": ("{}\\u003cb\\u003e{}".format(*HALVES), "between tags"),
+    "a tag for each letter": ("".join(f"<i>{each}</i>" for each in WORD), "between tags"),
+    "spaces": (between(" "), "between tags"),
+    "lines": (between("\r\n"), "between tags"),
+    "soft hyphens": (between("\u00ad"), "between tags"),
+    "soft hyphens as entities": (between("&shy;"), "between tags"),
+    "zero width": (between("\u200b"), "between tags"),
+    "joiners": (between("\u2060\ufeff\u200d"), "between tags"),
+    "bidi overrides": (f"\u202e{between(chr(0x2066))}\u202c", "between tags"),
+    "wide letters": ("".join(chr(ord(each) + 0xFEE0) for each in WORD), "between tags"),
+    "accents": (between("\u0301"), "between tags"),
+    "added up in a script": ('"{}" + "{}"'.format(*HALVES), "between tags"),
+    "in tags": ("<i a='{}' b='{}'>".format(*HALVES), None),
+    "as attributes that follow": ("<i {}\n{}>".format(*HALVES), "between other characters"),
+    "backwards": (PAID[::-1], "backwards"),
+    "backwards and split": (" ".join(WORD[::-1]), "backwards"),
+    "rot13": (codecs.encode(PAID, "rot13"), "in rot13"),
+    "hexadecimal": (PAID.encode().hex(), "in hexadecimal"),
+    "hexadecimal after a digit": ("a" + PAID.encode().hex(), "in hexadecimal"),
+    "hexadecimal with spaces": (hexadecimal("", " "), "in hexadecimal"),
+    "hexadecimal with colons": (hexadecimal("", ":"), "in hexadecimal"),
+    "an array of bytes": (hexadecimal("0x", ", "), "in hexadecimal"),
+    "quoted-printable": (hexadecimal("=", ""), "in hexadecimal"),
+    "numbers": (", ".join(str(byte) for byte in PAID.encode()), "in numbers"),
+    "numbers without spaces": (json.dumps(list(PAID.encode())), "in numbers"),
+    "gzip": (gzip.compress(PAID.encode()), "compressed"),
+    "gzip after something": (b"PK.." + gzip.compress(PAID.encode()), "compressed"),
+    "half of a gzip": (gzip.compress(PAID.encode() + bytes(range(256)) * 9)[:-20], "compressed"),
+    "zlib": (zlib.compress(PAID.encode()), "compressed"),
+    "brotli": (brotli.compress(f"{WORD[::2]}{PAID * 2}{WORD[1::2]}".encode()), "compressed"),
+    "gzip twice": (gzip.compress(gzip.compress(PAID.encode())), "compressed"),
+    "base64 of gzip": (base64.b64encode(gzip.compress(PAID.encode())), "in base64"),
+    "base64 of UTF-16": (base64.b64encode(PAID.encode("utf-16-le")), "in base64"),
+    "base64 of base64": (base64.b64encode(base64.b64encode(PAID.encode())), "in base64"),
+    "base64 of capitals": (base64.b64encode(PAID.upper().encode()), "in base64"),
+    "base64 in a mail": (base64.encodebytes(f"{'x' * 50}{PAID}".encode()), "in base64"),
+    "base64 in JSON lines": (json.dumps(base64.encodebytes(PAID.encode() * 3).decode()), "in base64"),
+    "base64 in an address": (quote(base64.b64encode(PAID.encode()), safe=""), "in base64"),
+    "base64 in a file that is compressed": (
+        gzip.compress(base64.b64encode(PAID.encode())), "compressed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "place"), FOUND.values(), ids=FOUND)
+def test_a_word_is_found(body: str | bytes, place: str | None) -> None:
+    data = body.encode() if isinstance(body, str) else body
+    assert find([WORD], data, {}) == place
+    another = WORD.replace("0123", "3210")
+    assert find([another], data, {}) is None
+
+
+@pytest.mark.parametrize("before", ["", "ü", "a", "ab", "abc"])
+@pytest.mark.parametrize("coded", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("around", ['"{}"', "data:{}", "body{}", "x{}x", "{}"])
+def test_base64_is_found_wherever_it_begins(before: str, coded: object, around: str) -> None:
+    text = coded(f"{before}{PAID}ÿÿ??>>".encode()).decode().rstrip("=")  # type: ignore[operator]
+    assert find([WORD], around.format(text).encode(), {}) == "in base64"
+
+
+@pytest.mark.parametrize("value", [WORD, WORD.upper(), base64.b64encode(PAID.encode()).decode()])
+def test_a_header_is_read_as_the_text_is(value: str) -> None:
+    assert find([WORD], b"", {"X-Body": value}) == "in a header"
+    assert find([WORD], b"", {value: "x"}) == "in a header"
+
+
+BROKEN = {
+    "not gzip": b"\x1f\x8b\x08 and then something else",
+    "not brotli": bytes(range(255, 0, -1)),
+    "escapes of nothing": b"\\uFFFFFF &#99999999; %u %zz \\x",
+    "a bomb": gzip.compress(bytes(1 << 23)),
+    "tags without end": b"<" * 100_000 + b"<a 'b" * 10_000,
+    "one long run": b"a" * 50_000,
+    "all kinds of bytes": bytes(range(256)) * 400,
+}
+
+
+@pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
+def test_what_is_broken_has_no_word(body: bytes) -> None:
+    assert find([WORD], body, {}) is None
+
+
+def test_what_is_public_is_no_alarm() -> None:
+    page = f"<html><title>{CANARY.public}</title><p>{CANARY.slug} {PAID.replace(WORD, CANARY.public)}</p>"
+    assert find(CANARY.secret, page.encode(), {"Link": f"<{CANARY.slug}>"}) is None
