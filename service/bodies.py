@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Generic, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 from pydantic_core import PydanticKnownError
+
+from service.texts import identifier, one_line, storable, without_signs
 
 TYPED: Final = "typed"
 """The validation context of a form: what was typed there is text, numbers too."""
@@ -26,6 +28,13 @@ def _is_number(value: Any, info: ValidationInfo) -> Any:
 
 WholeNumber = Annotated[int, BeforeValidator(_is_number)]
 """A whole number in a body: pydantic alone takes `true` for 1, and "3" and 3.0 for 3."""
+
+
+Identifier = Annotated[str, AfterValidator(identifier)]
+"""A name by which something is found again: a reference, an id, an address."""
+OneLine = Annotated[str, AfterValidator(storable), AfterValidator(one_line)]
+"""A title, a label, a person's name."""
+Paragraphs = Annotated[str, AfterValidator(storable), AfterValidator(without_signs)]
 
 
 class PageOf(Protocol[Shown_co]):

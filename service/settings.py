@@ -10,7 +10,7 @@ from email.utils import formataddr, parseaddr
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from fastapi import Depends
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.levels import Level, Span, WindowKind
 from service.running import part
+from service.zones import zone_named
 
 DEVELOPMENT_SECRET = "development-only-secret-key-do-not-use"  # noqa: S105 refused in production
 MINIMUM_SECRET_LENGTH = 32
@@ -359,11 +360,7 @@ class Settings(BaseSettings):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Lisbon") from error
-        return value
+        return zone_named(value).key
 
     @field_validator("currency")
     @classmethod

@@ -107,7 +107,7 @@ def test_time_zones_are_those_of_iana(read: Read, zone: str) -> None:
     assert read(PAYWALL_TIME_ZONE=zone).zone.key == zone
 
 
-@pytest.mark.parametrize("zone", ["Lisbon", "Europe/Nowhere", "../../etc/passwd", "/etc/localtime"])
+@pytest.mark.parametrize("zone", ["Lisbon", "Europe", "../../etc/passwd", "localtime", "Factory"])
 def test_other_time_zones_are_refused(read: Read, zone: str) -> None:
     assert "IANA" in read.refused(PAYWALL_TIME_ZONE=zone)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from service.billing.gift_subscriptions import GiftWanted
-from service.bodies import Body, WholeNumber
+from service.bodies import Body, Identifier, WholeNumber
 from service.clock import Instant
 from service.identity.email import checked_address
 from service.identity.touches import LONGEST_REFERRER, Campaign
@@ -13,15 +13,13 @@ from service.offers.pricing import MOST_SEATS
 from service.texts import storable
 
 Text = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=2000)]
-Short = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=100)]
+Short = Annotated[Identifier, Field(min_length=1, max_length=100)]
 
 
 class GiftIn(Body):
     """A gift of an offer of kind gift: its link is mailed on a day, or handed over by the buyer."""
 
-    email: Annotated[str, AfterValidator(storable), Field(min_length=3, max_length=254)] | None = (
-        None
-    )
+    email: Annotated[Identifier, Field(min_length=3, max_length=254)] | None = None
     """The receiver's; absent: nothing is mailed, and the buyer has the link."""
     send_at: Instant | None = None
     """When it is mailed, within two years; absent: once it is paid."""
@@ -40,9 +38,7 @@ class CheckoutIn(Body):
     """A path of the site or an address on a listed origin: where the reader goes after paying."""
     promotion_code: Short | None = None
     """Can't be added to an offer that has an intro price for this reader."""
-    article: (
-        Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=200)] | None
-    ) = None
+    article: Annotated[Identifier, Field(min_length=1, max_length=200)] | None = None
     """The slug of the article that a pass with `covers` article shall open; else it is ignored."""
     referrer: (
         Annotated[str, AfterValidator(storable), Field(max_length=LONGEST_REFERRER)] | None

@@ -3,17 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from service.billing.seat_terms import NumberOfSeats
 from service.billing.seats import end_of_seat, seat_address
-from service.bodies import Body, ListOut, WholeNumber
+from service.bodies import Body, Identifier, ListOut, WholeNumber
 from service.checkout.seats import OwnedSeats
 from service.db.tables import Grant, Seat, Subscription
 from service.grants.grants import GrantFacts
 from service.offers.pricing import MOST_SEATS
 from service.settings import Settings
-from service.texts import storable
 
 SeatState = Literal["invited", "joined", "closed", "removed"]
 """`closed`: it was taken, and there are fewer seats now."""
@@ -22,9 +21,7 @@ SeatState = Literal["invited", "joined", "closed", "removed"]
 class InviteIn(Body):
     """Whom a seat is for."""
 
-    email: Annotated[str, AfterValidator(storable), Field(min_length=3, max_length=254)] | None = (
-        None
-    )
+    email: Annotated[Identifier, Field(min_length=3, max_length=254)] | None = None
     """The invitation is mailed there; absent: the owner hands the seat's `url` over."""
 
 

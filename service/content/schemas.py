@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from service.bodies import Identifier, OneLine, Paragraphs
 from service.clock import Instant
 from service.content.direction import Direction
 from service.content.level import LevelSource
@@ -62,7 +63,7 @@ def _once_each(values: list[str]) -> list[str]:
 
 
 WrittenInstant = Annotated[Instant, BeforeValidator(_written_instant)]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Line = Annotated[OneLine, Field(min_length=1, max_length=200)]
 
 
 class _Strict(BaseModel):
@@ -76,7 +77,7 @@ class Author(_Strict):
 class Image(_Strict):
     url: Annotated[str, Field(max_length=2000), AfterValidator(_image_address)]
     """http(s), or a path of the publication that begins with one slash."""
-    alt: Annotated[str, Field(max_length=1000)] = ""
+    alt: Annotated[OneLine, Field(max_length=1000)] = ""
 
 
 class AccessIn(_Strict):
@@ -97,9 +98,11 @@ class AccessIn(_Strict):
 class ArticleIn(_Strict):
     """An article as a publisher sends it; what is left out is empty."""
 
-    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
-    standfirst: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] = ""
-    body: Annotated[str, AfterValidator(_short_enough)]
+    title: Annotated[OneLine, Field(min_length=1, max_length=300)]
+    standfirst: Annotated[Paragraphs, StringConstraints(strip_whitespace=True, max_length=2000)] = (
+        ""
+    )
+    body: Annotated[Paragraphs, AfterValidator(_short_enough)]
     body_format: Literal["html", "markdown"] = "html"
     authors: Annotated[list[Author], Field(max_length=20)] = []
     section: Line | None = None
@@ -121,8 +124,8 @@ class ArticleIn(_Strict):
     access: AccessIn = AccessIn()
     source_ids: Annotated[
         dict[
-            Annotated[str, Field(min_length=1, max_length=100)],
-            Annotated[str, Field(max_length=1000)],
+            Annotated[Identifier, Field(min_length=1, max_length=100)],
+            Annotated[OneLine, Field(max_length=1000)],
         ],
         Field(max_length=20),
     ] = {}

@@ -3,18 +3,17 @@
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Request
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
-from service.bodies import Body
+from service.bodies import Body, OneLine
 from service.db.context import AppContext
 from service.grants.right_claims import Claim, Claimed, claim_right
 from service.identity.callers import SignedInReader
 from service.limits.addresses import client_network
 from service.rules.in_force import AppInForce
-from service.texts import storable
 
 router = APIRouter(prefix="/v1/me/entitlements", tags=["account"])
-Typed = Annotated[str, AfterValidator(storable), Field(max_length=200)]
+Typed = Annotated[OneLine, Field(max_length=200)]
 
 
 class ClaimIn(Body):

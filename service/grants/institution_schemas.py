@@ -6,30 +6,26 @@ from typing import Annotated, Literal, Self
 from fastapi import Path
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from service.bodies import Body, ListOut
+from service.bodies import Body, Identifier, ListOut, OneLine
 from service.clock import Instant
 from service.db.tables import Institution
 from service.grants.domains import checked_domain
 from service.grants.institutions import InstitutionTerms
 from service.grants.networks import checked_network
-from service.texts import SLUG_LENGTH, storable
+from service.texts import SLUG_LENGTH
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 InstitutionSlug = Annotated[str, Path(max_length=SLUG_LENGTH, pattern=SLUG)]
 MOST = 200
 _LAST_DAYS = timedelta(days=29)
-Domain = Annotated[
-    str, Field(max_length=253), AfterValidator(storable), AfterValidator(checked_domain)
-]
-NetworkText = Annotated[
-    str, Field(max_length=60), AfterValidator(storable), AfterValidator(checked_network)
-]
+Domain = Annotated[Identifier, Field(max_length=253), AfterValidator(checked_domain)]
+NetworkText = Annotated[Identifier, Field(max_length=60), AfterValidator(checked_network)]
 
 
 class InstitutionIn(Body):
     """What is agreed with an institution. `networks` are CIDR, IPv4 or IPv6; `ends_at` null: no end."""
 
-    name: Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=200)]
+    name: Annotated[OneLine, Field(min_length=1, max_length=200)]
     plan: Annotated[str, Field(max_length=SLUG_LENGTH, pattern=SLUG)]
     domains: Annotated[tuple[Domain, ...], Field(max_length=MOST)] = ()
     networks: Annotated[tuple[NetworkText, ...], Field(max_length=MOST)] = ()

@@ -40,7 +40,7 @@ from service.grants.rights import (
 )
 from service.identity.audit import record
 from service.identity.email import email_key
-from service.texts import is_slug, storable
+from service.texts import identifier, is_slug
 
 Progress = Callable[[int, int], None]
 COLUMNS = (
@@ -102,8 +102,7 @@ def _right(values: Mapping[str, str], zone: ZoneInfo) -> SentRight:
     for name, value in values.items():
         if len(value) > LONGEST:
             raise ValueError(f"{name} is longer than {LONGEST} characters")
-        storable(value)
-    if not values["reference"]:
+    if not identifier(values["reference"]):
         raise ValueError("reference is empty")
     if not is_slug(values["plan"]):
         raise ValueError(f"plan {values['plan']!r} is no plan, such as digital")

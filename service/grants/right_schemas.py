@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
 
-from service.bodies import Body, ListOut, WholeNumber
+from service.bodies import Body, Identifier, ListOut, OneLine, WholeNumber
 from service.clock import Instant, check_span
 from service.db.tables import Right
 from service.grants.matching import nobody_finds
@@ -20,11 +20,9 @@ LONGEST_REFERENCE = 200
 State = Literal["live", "over"]
 Source = Annotated[str, Path(max_length=SLUG_LENGTH, pattern=SLUG)]
 """What sends rights, such as `print` or `app-store`."""
-Reference = Annotated[
-    str, AfterValidator(storable), Path(min_length=1, max_length=LONGEST_REFERENCE)
-]
+Reference = Annotated[Identifier, Path(min_length=1, max_length=LONGEST_REFERENCE)]
 """The source's own name of the right."""
-Text = Annotated[str, AfterValidator(storable), Field(max_length=200)]
+Text = Annotated[OneLine, Field(max_length=200)]
 
 
 def _address(value: str) -> str:
@@ -42,7 +40,7 @@ class RightIn(Body):
     starts_at: Instant | None = None
     ends_at: Instant | None = None
     """null: until it is deleted."""
-    email: Annotated[Text, AfterValidator(_address)] = ""
+    email: Annotated[Identifier, Field(max_length=200), AfterValidator(_address)] = ""
     account_number: Text = ""
     name: Text = ""
     postcode: Text = ""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from service.bodies import Body
+from service.bodies import Body, OneLine
 from service.clock import Instant
 from service.db.tables import Grant
 from service.grants.comps import LONGEST_NOTE
@@ -15,7 +15,7 @@ class CompIn(Body):
 
     reader_id: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_]+$")]
     ends_at: Instant | None = None
-    note: Annotated[str, Field(min_length=1, max_length=LONGEST_NOTE, pattern=r"^[^\x00]*$")]
+    note: Annotated[OneLine, Field(min_length=1, max_length=LONGEST_NOTE)]
     """Why, for colleagues who ask later."""
 
 

@@ -43,7 +43,8 @@ async def create_operator(
     """Make an operator. AccountRefused: unknown role, short password, no address, or a taken one."""
     if role not in ROLES:
         raise AccountRefused(f"choose one of the roles {', '.join(ROLES)}")
-    if _ADDRESS.fullmatch(email.strip()) is None or len(email) > LONGEST_EMAIL:
+    is_address = _ADDRESS.fullmatch(email.strip()) is not None and email.isprintable()
+    if not is_address or len(email) > LONGEST_EMAIL:
         raise AccountRefused(f"{email!r} is no e-mail address")
     operator = Operator(
         id=new_id("opr"),

@@ -21,6 +21,7 @@ from service.db.bulk import insert_rows
 from service.db.tables import CheckoutTouches, Touches
 from service.db.upsert import insert_for
 from service.settings import Settings
+from service.texts import one_line
 
 LONGEST_REFERRER = 4000
 """Characters that are looked at; only the host is kept."""
@@ -46,7 +47,10 @@ def _plain(text: str) -> str:
 
 
 CampaignValue = Annotated[
-    str, Field(min_length=1, max_length=LONGEST_VALUE), AfterValidator(_plain)
+    str,
+    Field(min_length=1, max_length=LONGEST_VALUE),
+    AfterValidator(_plain),
+    AfterValidator(one_line),
 ]
 
 
@@ -85,7 +89,12 @@ def touch_of(referrer: str | None, campaign: Campaign | None, settings: Settings
     if campaign is None and not referrer:
         return _DIRECT
     named = campaign or Campaign()
-    return Touch(_foreign_host(referrer, settings), named.source, named.medium, named.campaign)
+    return Touch(
+        _foreign_host(referrer, settings),
+        named.source or None,
+        named.medium or None,
+        named.campaign or None,
+    )
 
 
 def _foreign_host(referrer: str | None, settings: Settings) -> str | None:

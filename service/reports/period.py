@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Literal, TypeVar, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
+
+from service.zones import zone_named
 
 Interval = Literal["day", "week", "month", "quarter", "year"]
 Comparison = Literal["none", "before", "year"]
@@ -206,8 +208,8 @@ def _zone(text: str, otherwise: ZoneInfo) -> ZoneInfo:
     if not text:
         return otherwise
     try:
-        return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return zone_named(text)
+    except ValueError:
         raise NotAsked("zone", "Write an IANA time zone such as Europe/Lisbon.") from None
 
 

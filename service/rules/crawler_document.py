@@ -2,23 +2,14 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from service.bodies import Body
+from service.bodies import Body, Identifier, OneLine
 from service.rules.crawlers import CrawlerRules, License, Payment, Usage
-from service.texts import storable
 
 _MOST_NAMED = 500
-Section = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(storable),
-]
-Address = Annotated[
-    str,
-    StringConstraints(pattern=r"^https?://[^\s<>\"]+$", max_length=500),
-    AfterValidator(storable),
-]
+Section = Annotated[OneLine, Field(min_length=1, max_length=200)]
+Address = Annotated[Identifier, StringConstraints(pattern=r"^https?://[^\s<>\"]+$", max_length=500)]
 
 
 class LicenseIn(Body):
@@ -37,7 +28,7 @@ class LicenseIn(Body):
     """Where a licence is asked for."""
     standard: Address | Literal[""] = ""
     """A licence that many publishers share."""
-    contact: Annotated[str, StringConstraints(max_length=200), AfterValidator(storable)] = ""
+    contact: Annotated[Identifier, Field(max_length=200)] = ""
     """An e-mail address."""
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from service.bodies import Body, WholeNumber
+from service.bodies import Body, OneLine, Paragraphs, WholeNumber
 from service.identity.entry import ENTRY_WORDS, Entry
 from service.levels import Level, Span, WindowKind
 from service.rules.crawler_document import CrawlersIn
@@ -14,7 +14,7 @@ from service.rules.prompt_document import MOST_NAMED, MOST_PROMPTS, STORED, Name
 from service.rules.reader_document import DevicesIn, ElsewhereIn, GiftLinksIn
 from service.rules.rules import UNSCHEDULED, LevelRule, LevelRules, Rules, Schedule
 from service.settings import MOST_DAYS, Settings
-from service.texts import is_slug, storable
+from service.texts import is_slug
 
 _HOURS, _LONGEST_DAYS = 24, 36_500
 _LONGEST_HOURS = _LONGEST_DAYS * _HOURS
@@ -197,9 +197,9 @@ class NamedMeterIn(Body):
 class WallIn(Body):
     """What a wall says above its offers."""
 
-    title: Annotated[str, Field(max_length=200), AfterValidator(storable)]
+    title: Annotated[OneLine, Field(max_length=200)]
     """Empty at the wall that registering opens: what registering brings."""
-    text: Annotated[str, Field(max_length=1000), AfterValidator(storable)]
+    text: Annotated[Paragraphs, Field(max_length=1000)]
 
 
 class WallsIn(Body):
@@ -207,7 +207,7 @@ class WallsIn(Body):
 
     subscribe_wall: WallIn
     register_wall: WallIn
-    purpose: Annotated[str, Field(max_length=300), AfterValidator(storable)] = ""
+    purpose: Annotated[OneLine, Field(max_length=300)] = ""
     """What the money does, above the button of every offer."""
 
 

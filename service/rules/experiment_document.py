@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from service.bodies import Body, WholeNumber
+from service.bodies import Body, OneLine, Paragraphs, WholeNumber
 from service.clock import Instant
 from service.identity.entry import Entry
 from service.rules.experiments import ALL_SHARES, Experiment, Goal, Limits, Subject, Variant
@@ -19,7 +19,7 @@ from service.rules.prompt_document import (
     check_place,
 )
 from service.rules.prompts import Audience, Place, Prompt, WallName
-from service.texts import is_slug, storable
+from service.texts import is_slug
 
 _MOST_VARIANTS, _FEWEST_VARIANTS = 6, 2
 _FEWEST, _MOST = 40, 100_000_000
@@ -44,12 +44,8 @@ class LimitsIn(Body):
 class WordsIn(Body):
     """What a wall, a countdown or a notice says."""
 
-    title: Annotated[
-        str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-        AfterValidator(storable),
-    ]
-    text: Annotated[str, Field(max_length=1000), AfterValidator(storable)] = ""
+    title: Annotated[OneLine, Field(min_length=1, max_length=200)]
+    text: Annotated[Paragraphs, Field(max_length=1000)] = ""
     offers: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
     """Ids of the offers that it shows; empty: at a wall all, beside an article none."""
 
@@ -69,11 +65,7 @@ class ExperimentIn(Body):
 
     slug: Slug
     """Its name in reports and in the ledger."""
-    question: Annotated[
-        str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
-        AfterValidator(storable),
-    ]
+    question: Annotated[OneLine, Field(min_length=1, max_length=500)]
     """What it is to find out."""
     subject: Subject
     """limit: of the meter; prompt: the words of one."""

@@ -4,30 +4,22 @@ from collections.abc import Sequence
 from typing import Annotated, Final, Self, get_args
 
 from pydantic import (
-    AfterValidator,
     Field,
     StringConstraints,
     ValidationInfo,
     model_validator,
 )
 
-from service.bodies import Body, WholeNumber
+from service.bodies import Body, OneLine, Paragraphs, WholeNumber
 from service.clock import Instant, check_span
 from service.identity.entry import Entry
 from service.rules.prompts import Audience, Place, Prompt, WallName
-from service.texts import storable
 
 STORED: Final = {"stored": True}
 """The context of what is read from the database."""
 MOST_NAMED, MOST_PROMPTS = 500, 100
 
-Name = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(storable),
-]
-
-
+Name = Annotated[OneLine, Field(min_length=1, max_length=200)]
 EveryDays = Annotated[WholeNumber, Field(ge=1, le=365)]
 LanguageTag = Annotated[
     str,
@@ -65,13 +57,9 @@ class PromptIn(Body):
 
     name: Name
     """What the newsroom calls it, and reports with it."""
-    title: Annotated[
-        str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-        AfterValidator(storable),
-    ]
+    title: Annotated[OneLine, Field(min_length=1, max_length=200)]
     """In a countdown `{left}` and `{limit}` stand for the reader's free articles, in `text` too; elsewhere they are refused."""
-    text: Annotated[str, Field(max_length=1000), AfterValidator(storable)] = ""
+    text: Annotated[Paragraphs, Field(max_length=1000)] = ""
     place: Place = "wall"
     """countdown: beside an article that the meter opened; notice: beside any that is open."""
     audiences: Annotated[tuple[Audience, ...], Field(max_length=len(get_args(Audience)))] = ()

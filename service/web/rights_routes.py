@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
-from pydantic import AfterValidator
 
 from service.access.words import long_day
+from service.bodies import OneLine
 from service.db.context import AppContext
 from service.grants.right_claims import Claim, claim_right
 from service.identity.callers import CurrentReader, SignedInReader
@@ -14,12 +14,11 @@ from service.identity.declarations import PUBLIC
 from service.limits.addresses import client_network
 from service.problems import Problem
 from service.rules.in_force import AppInForce
-from service.texts import storable
 from service.web.pages import GET, PageRoute, page
 from service.web.sign_in import HOME
 
 router = APIRouter(prefix="/account/elsewhere", route_class=PageRoute, include_in_schema=False)
-Typed = Annotated[str, AfterValidator(storable), Form(max_length=200)]
+Typed = Annotated[OneLine, Form(max_length=200)]
 _REFUSALS = {"right-not-found", "address-unconfirmed", "too-many-requests"}
 
 

@@ -47,7 +47,7 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ({"interval": "Month"}, "interval"),
     ({"first": "2025-01-01", "last": "2026-03-01", "interval": "day"}, "interval"),
     ({"zone": "Mars/Olympus"}, "zone"),
-    ({"zone": "Europe"}, "zone"),
+    ({"zone": "localtime"}, "zone"),
     ({"zone": "../etc/passwd"}, "zone"),
     ({"zone": "\x00"}, "zone"),
     ({"compare": "yesteryear"}, "compare"),

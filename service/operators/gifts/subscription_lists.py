@@ -9,11 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.gift_periods import GiftSubscriptionState
 from service.billing.gift_subscriptions import NEWEST, Bought, bought_gifts
-from service.bodies import Body, ListOut
+from service.bodies import Body, Identifier, ListOut
 from service.db.keyset import Page
 from service.db.tables import GiftSubscription, Pass
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
-from service.reports.schemas import Storable
 
 
 class GiftSubscriptionQuery(ListQuery):
@@ -32,7 +31,7 @@ AnyGiftSubscriptions = Annotated[GiftSubscriptionQuery, Query()]
 class SendIn(Body):
     """Where a gift is mailed now."""
 
-    email: Annotated[str, Storable, Field(min_length=3, max_length=254)] | None = None
+    email: Annotated[Identifier, Field(min_length=3, max_length=254)] | None = None
     """Absent: to the address that its buyer named."""
 
 

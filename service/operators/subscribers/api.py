@@ -9,7 +9,7 @@ from service.account.address import change_by_operator
 from service.billing.inbox import INBOX_TASK
 from service.billing.refunds import RefundAsked, refund_latest
 from service.billing.resync import Looked, resync_reader
-from service.bodies import Body, WholeNumber
+from service.bodies import Body, Identifier, WholeNumber
 from service.db.context import AppContext
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
@@ -17,7 +17,6 @@ from service.jobs.runner import AppWakes
 from service.outbox.mails import MAIL_TASK
 from service.payments.asking import AppGateway
 from service.payments.gateway import StripeRefund
-from service.reports.schemas import Storable
 
 router = APIRouter(prefix="/subscribers", tags=["operators"])
 
@@ -34,7 +33,7 @@ class RefundIn(Body):
     subscription too.
     """
 
-    subscription: Annotated[str, Storable, Field(min_length=1, max_length=255)]
+    subscription: Annotated[Identifier, Field(min_length=1, max_length=255)]
     amount: Annotated[WholeNumber, Field(ge=1, le=MOST_MINOR_UNITS)] | None = None
     access: Literal["keep", "end_access", "cancel"]
     key: Annotated[str, Field(min_length=8, max_length=100, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -99,7 +98,7 @@ async def resync(
 class AddressIn(Body):
     """The reader's address from now on: make sure that it is theirs."""
 
-    email: Annotated[str, Storable, Field(min_length=3, max_length=254)]
+    email: Annotated[Identifier, Field(min_length=3, max_length=254)]
 
 
 @router.post("/{reader_id}/address", status_code=204, summary="Change a reader's address")

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import Response
 
 from service.account.notes import LONGEST_NOTE, add_note, delete_note
+from service.bodies import OneLine
 from service.content.rendering import AppRendering
 from service.db.context import AppContext, Context
 from service.grants.comps import LONGEST_NOTE as LONGEST_COMP_NOTE
@@ -85,7 +86,7 @@ async def send_comp(
     reader_id: ReaderId,
     context: AppContext,
     until: Annotated[str, Form(max_length=40)] = "",
-    note: Annotated[str, Form(max_length=LONGEST_COMP_NOTE), Storable] = "",
+    note: Annotated[OneLine, Form(max_length=LONGEST_COMP_NOTE)] = "",
 ) -> Response:
     """Give access up to a day, included, or until it is revoked; or show the page again with why not."""
     now, settings = context.clocks.business(), context.settings
@@ -94,7 +95,7 @@ async def send_comp(
         ends_at = midnight(last + timedelta(days=1), settings.zone) if last is not None else None
         async with context.database.transaction() as session:
             await give_comp(
-                session, reader_id=reader_id, ends_at=ends_at, note=note.strip(),
+                session, reader_id=reader_id, ends_at=ends_at, note=note,
                 actor=visit.operator.label, now=now,
             )  # fmt: skip
     except Problem as problem:

@@ -4,9 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from service.bodies import Body, ListOut
+from service.bodies import Body, Identifier, ListOut
 from service.operators.unbound.lists import Unbound
-from service.reports.schemas import Storable
 
 CUSTOMER = r"^cus_[A-Za-z0-9_]+$"
 """An id of Stripe's, before it stands in a path there."""
@@ -40,7 +39,7 @@ class BindIn(Body):
     """`reader`: an id, or an address that the reader has confirmed."""
 
     customer: Annotated[str, Field(max_length=255, pattern=CUSTOMER)]
-    reader: Annotated[str, Storable, Field(min_length=3, max_length=255)]
+    reader: Annotated[Identifier, Field(min_length=3, max_length=255)]
 
 
 class Bound(BaseModel):
