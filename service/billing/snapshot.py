@@ -20,7 +20,6 @@ from service.payments.gateway import (
     StripeInvoice,
     StripeInvoiceLine,
     StripeSubscription,
-    StripeUpcoming,
 )
 
 _MAY_OWE = frozenset({"active", "past_due", "unpaid"})
@@ -32,7 +31,7 @@ class Snapshot:
     """A subscription as fetched, and the version that was stored before it was fetched.
 
     `next_amount` is what Stripe charges next, in minor units; None: nothing, or nobody can say. `pending` is what
-    it will bill or give back then for changes within this period.
+    it will bill or give back for changes within this period, also where the subscription is to end.
     """
 
     subscription: StripeSubscription
@@ -43,14 +42,15 @@ class Snapshot:
 
 
 async def take_snapshot(database: Database, gateway: Gateway, subscription_id: str) -> Snapshot:
-    """Four calls as a rule; more where money went back or is disputed, or a card must be confirmed."""
+    """Five calls as a rule; more where money went back or is disputed, or a card must be confirmed."""
     async with database.reading() as session:
         version = await _stored_version(session, subscription_id)
     subscription = await gateway.retrieve_subscription(subscription_id)
-    invoices, charges, upcoming = await asyncio.gather(
+    invoices, charges, pending, next_amount = await asyncio.gather(
         gateway.invoices_of_subscription(subscription_id),
         gateway.charges_of(subscription.customer_id),
-        _upcoming(gateway, subscription),
+        gateway.pending_prorations_of(subscription.customer_id, subscription_id),
+        _next_amount(gateway, subscription),
         # Where one fails, the other is waited for: it would go on by itself.
         return_exceptions=True,
     )
@@ -58,19 +58,18 @@ async def take_snapshot(database: Database, gateway: Gateway, subscription_id: s
         raise invoices
     if isinstance(charges, BaseException):
         raise charges
-    if isinstance(upcoming, BaseException):
-        raise upcoming
+    if isinstance(pending, BaseException):
+        raise pending
+    if isinstance(next_amount, BaseException):
+        raise next_amount
     money = await _money(gateway, subscription, invoices, charges)
-    if upcoming is None:
-        return Snapshot(subscription, money, version)
-    pending = tuple(each for each in upcoming.lines if each.is_proration)
-    return Snapshot(subscription, money, version, upcoming.amount, pending)
+    return Snapshot(subscription, money, version, next_amount, pending)
 
 
-async def _upcoming(gateway: Gateway, subscription: StripeSubscription) -> StripeUpcoming | None:
+async def _next_amount(gateway: Gateway, subscription: StripeSubscription) -> int | None:
     if next_charge_at(subscription) is None:
         return None
-    return await gateway.upcoming_of(subscription.id)
+    return await gateway.next_amount_of(subscription.id)
 
 
 async def _money(

@@ -157,11 +157,11 @@ def _changes(schedule: Schedule, begins: datetime | None) -> list[tuple[datetime
     """When the schedule sets which level, earliest first; None: the one that holds without it."""
     if begins is None:
         return []
-    changes: list[tuple[datetime, Level | None]] = []
+    changes: dict[datetime, Level | None] = {}  # of two at one instant the last one here
     if schedule.free_hours is not None:
-        changes += [(begins, "free"), (begins + timedelta(hours=schedule.free_hours), None)]
+        changes |= {begins: "free", begins + timedelta(hours=schedule.free_hours): None}
     if schedule.subscribers_after_days is not None:
-        changes.append((begins + timedelta(days=schedule.subscribers_after_days), "subscribers"))
+        changes[begins + timedelta(days=schedule.subscribers_after_days)] = "subscribers"
     if schedule.free_after_days is not None:
-        changes.append((begins + timedelta(days=schedule.free_after_days), "free"))
-    return sorted(changes, key=lambda change: change[0])
+        changes[begins + timedelta(days=schedule.free_after_days)] = "free"
+    return sorted(changes.items(), key=lambda change: change[0])

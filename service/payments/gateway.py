@@ -232,14 +232,6 @@ class StripeInvoiceLine:
 
 
 @dataclass(frozen=True)
-class StripeUpcoming:
-    """What the next invoice asks for, and its lines as far as they are known now."""
-
-    amount: int
-    lines: tuple[StripeInvoiceLine, ...] = ()
-
-
-@dataclass(frozen=True)
 class StripeInvoice:
     """`subscription_id` is None for invoices outside a subscription.
 
@@ -411,9 +403,18 @@ class Gateway(SetUpGateway, BooksGateway, Protocol):
     async def invoices_of_subscription(self, subscription_id: str) -> tuple[StripeInvoice, ...]:
         """All invoices of the subscription with their payments, the newest first."""
 
-    async def upcoming_of(self, subscription_id: str) -> StripeUpcoming | None:
-        """The next invoice by Stripe's preview, discounts, balance and tax included; None: there is
+    async def next_amount_of(self, subscription_id: str) -> int | None:
+        """What the next invoice asks for by Stripe's preview, discounts, balance and tax included; None: there is
         no next one, or Stripe can't say.
+        """
+
+    async def pending_prorations_of(
+        self, customer_id: str, subscription_id: str
+    ) -> tuple[StripeInvoiceLine, ...]:
+        """What is billed or given back for changes of the subscription and is on no invoice yet, the newest last.
+
+        A subscription that is to end has no next invoice to preview, and yet these are collected at its end
+        (https://docs.stripe.com/api/subscriptions/cancel).
         """
 
     async def needs_action(self, payment_intent_id: str) -> bool:

@@ -22,9 +22,9 @@ from service.payments.gateway import (
     StripeDispute,
     StripeEvent,
     StripeInvoice,
+    StripeInvoiceLine,
     StripeRefund,
     StripeSubscription,
-    StripeUpcoming,
 )
 from service.payments.stripe_books import StripeBooks
 from service.payments.stripe_set_up import StripeSetUp
@@ -268,7 +268,7 @@ class StripeGateway(StripeSetUp, StripeBooks):
                 break
         return tuple(stripe_objects.invoice_of(document) for document in found)
 
-    async def upcoming_of(self, subscription_id: str) -> StripeUpcoming | None:
+    async def next_amount_of(self, subscription_id: str) -> int | None:
         asked: Any = {"subscription": subscription_id}
         try:
             preview = await self._ask(self._client.v1.invoices.create_preview_async(asked))
@@ -276,7 +276,14 @@ class StripeGateway(StripeSetUp, StripeBooks):
             if error.code != "invoice_upcoming_none":
                 log.warning("stripe.no_preview", subscription=subscription_id, reason=error.reason)
             return None
-        return stripe_objects.upcoming_of(preview)
+        return int(preview["amount_due"])
+
+    async def pending_prorations_of(
+        self, customer_id: str, subscription_id: str
+    ) -> tuple[StripeInvoiceLine, ...]:
+        asked: Any = {"customer": customer_id, "pending": True}
+        found = await self._all(self._client.v1.invoice_items.list_async, asked)
+        return tuple(stripe_objects.pending_of(subscription_id, reversed(found)))
 
     async def needs_action(self, payment_intent_id: str) -> bool:
         found = await self._ask(self._client.v1.payment_intents.retrieve_async(payment_intent_id))

@@ -4,7 +4,7 @@ Unknown fields are tolerated; a reference may be an id or, when expanded, the wh
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -24,7 +24,6 @@ from service.payments.gateway import (
     StripeRefund,
     StripeSubscription,
     StripeSubscriptionItem,
-    StripeUpcoming,
 )
 from service.payments.set_up import (
     StripeAccount,
@@ -274,11 +273,6 @@ def invoice_of(document: JSON) -> StripeInvoice:
     )
 
 
-def upcoming_of(document: JSON) -> StripeUpcoming:
-    """Of a preview of an invoice."""
-    return StripeUpcoming(int(document["amount_due"]), tuple(_lines_of(document)))
-
-
 def _lines_of(invoice: JSON) -> Iterator[StripeInvoiceLine]:
     for line in (invoice.get("lines") or {}).get("data") or ():
         parent = line.get("parent") or {}
@@ -286,16 +280,36 @@ def _lines_of(invoice: JSON) -> Iterator[StripeInvoiceLine]:
         item = parent.get("invoice_item_details") or {}
         if not details and item.get("proration") and item.get("subscription"):
             details = item  # older prorations are invoice items of the subscription's
-        price = ((line.get("pricing") or {}).get("price_details") or {}).get("price")
-        if details and price:
-            yield StripeInvoiceLine(
-                price_id=reference(price) or "",
-                amount=line["amount"],
-                quantity=line.get("quantity") or 1,
-                starts_at=instant(line["period"]["start"]),
-                ends_at=instant(line["period"]["end"]),
-                is_proration=bool(details["proration"]),
-            )
+        if details and (price := _price_of(line)):
+            yield _line_of(line, price, is_proration=bool(details["proration"]))
+
+
+def pending_of(subscription_id: str, items: Iterable[JSON]) -> Iterator[StripeInvoiceLine]:
+    """Of invoice items, the lines that those will be that prorate this subscription."""
+    for item in items:
+        details = (item.get("parent") or {}).get("subscription_details") or {}
+        price = _price_of(item)
+        if (
+            item["proration"]
+            and price
+            and reference(details.get("subscription")) == subscription_id
+        ):
+            yield _line_of(item, price, is_proration=True)
+
+
+def _price_of(line: JSON) -> str | None:
+    return reference(((line.get("pricing") or {}).get("price_details") or {}).get("price"))
+
+
+def _line_of(line: JSON, price_id: str, *, is_proration: bool) -> StripeInvoiceLine:
+    return StripeInvoiceLine(
+        price_id=price_id,
+        amount=line["amount"],
+        quantity=line.get("quantity") or 1,
+        starts_at=instant(line["period"]["start"]),
+        ends_at=instant(line["period"]["end"]),
+        is_proration=is_proration,
+    )
 
 
 def _counting_discounts(invoice: JSON) -> tuple[StripeDiscount, ...]:

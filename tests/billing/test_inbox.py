@@ -16,7 +16,7 @@ from service.db.session import Database
 from service.db.tables import InboxEvent, Job
 from service.jobs.queue import LONGEST_RESULT, ROWS_STAY
 from service.jobs.worker import FIVE_TRIES
-from service.payments.gateway import Gateway, GatewayUnavailable, StripeEvent, StripeUpcoming
+from service.payments.gateway import Gateway, GatewayUnavailable, StripeEvent
 from service.settings import Settings
 from tests.billing.stripe_values import event, subscription
 from tests.conftest import MovingClocks
@@ -46,8 +46,11 @@ class Scripted:
     async def charges_of(self, _: str) -> tuple[()]:
         return ()
 
-    async def upcoming_of(self, _: str) -> StripeUpcoming:
-        return StripeUpcoming(900)
+    async def next_amount_of(self, _: str) -> int:
+        return 900
+
+    async def pending_prorations_of(self, *_: str) -> tuple[()]:
+        return ()
 
     async def booked(self, _kind: str, _object_id: str) -> None:
         return None

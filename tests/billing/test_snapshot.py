@@ -6,7 +6,7 @@ import pytest
 
 from service.billing.snapshot import take_snapshot
 from service.db.session import Database
-from service.payments.gateway import Gateway, StripeUpcoming
+from service.payments.gateway import Gateway
 from tests.billing.stripe_values import bill, subscription
 from tests.databases import on_sqlite
 
@@ -26,8 +26,11 @@ class FailedInBetween:
     async def charges_of(self, _: str) -> tuple[()]:
         return ()
 
-    async def upcoming_of(self, _: str) -> StripeUpcoming:
-        return StripeUpcoming(900)
+    async def next_amount_of(self, _: str) -> int:
+        return 900
+
+    async def pending_prorations_of(self, *_: str) -> tuple[()]:
+        return ()
 
     async def needs_action(self, payment_intent_id: str) -> bool:
         return payment_intent_id == "pi_1"

@@ -241,3 +241,20 @@ async def test_lines_that_a_list_of_invoices_leaves_out_are_read(
     await team.set_next(2)
     row = await team.desk.row(team.subscription)
     assert (row.seats, row.next_seats) == (3, 2)
+
+
+@on_sqlite
+@pytest.mark.parametrize("is_to_end", [False, True])
+async def test_seats_that_are_billed_later_are_had_until_the_end(
+    team: Team, *, is_to_end: bool
+) -> None:
+    """Of more changes than Stripe shows with an invoice, and of a subscription without a next one."""
+    for number in (4, 3) * 5 + (5,):
+        team.change_at_stripe(number)
+        team.desk.travel(minutes=1)
+    team.desk.stripe.subscriptions.update(team.subscription, {"cancel_at_period_end": is_to_end})
+    await team.sync()
+    await team.set_next(2)
+    row = await team.sync()
+    assert (team.quantity(), row.seats) == (2, 5)
+    assert row.next_seats == (None if is_to_end else 2)

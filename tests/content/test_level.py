@@ -87,6 +87,7 @@ def test_a_tag_goes_before_the_section_and_the_article_before_both(
         (Schedule(free_hours=3, subscribers_after_days=7, free_after_days=30), 8 * DAY, "subscribers", "schedule", 30 * DAY),
         (Schedule(free_hours=3, subscribers_after_days=7, free_after_days=30), 31 * DAY, "free", "schedule", None),
         (Schedule(free_hours=24, subscribers_after_days=1), DAY, "subscribers", "schedule", None),
+        (Schedule(free_hours=24, free_after_days=1), HOUR, "free", "schedule", None),
         (Schedule(subscribers_after_days=30, free_after_days=7), 8 * DAY, "free", "schedule", 30 * DAY),
     ],
 )  # fmt: skip
