@@ -8,9 +8,11 @@ _NOBODYS = tuple(
     ip_network(each)
     for each in (
         "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
-        "0.0.0.0/8", "224.0.0.0/3", "fc00::/7", "fe80::/10", "ff00::/8", "::/127",
+        "0.0.0.0/8", "224.0.0.0/3", "fc00::/7", "fe80::/10", "ff00::/8", "::/96",
+        "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32",
     )
 )  # fmt: skip
+"""The last four lead to any IPv4 address: a translator's prefixes (RFC 6052, RFC 8215) and Teredo (RFC 4380)."""
 
 
 def public_network(text: str, *, widest: Mapping[int, int], too_wide: str) -> str:
