@@ -21,6 +21,7 @@ from service.billing.reconcile_job import RECONCILE_TASK, Reconciler
 from service.billing.watch import WebhookWatch
 from service.clock import Clocks
 from service.content.cache import ArticleCache
+from service.content.recut_job import RECUT_TASK, Recutter
 from service.crawlers.verifiers import KnownCrawlers
 from service.db.business_clock import follow
 from service.db.context import Context, context_in
@@ -118,6 +119,7 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
         Task("keys", lambda: key_ring.refresh(database)),
         Task("openings", running.get(Openings).refresh),
         Task("revocations", lambda: revocations.refresh(database, clocks)),
+        Task(RECUT_TASK, Recutter(context).round, pause=_MINUTE),
         _by_minute("channels", lambda: running.get(ChannelWatch).warn(running)),
         _by_minute("open payments", lambda: remind_of_open_payments(context)),
         _by_minute("gift subscriptions", lambda: gift_round(context)),

@@ -13,7 +13,6 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import AppClocks
-from service.db.context import Context
 from service.grants.gift_links import has_opened_one
 from service.identity.callers import Caller
 from service.identity.devices import pseudonym
@@ -22,13 +21,15 @@ from service.limits.rate import Limit, used
 from service.metering import store
 from service.metering.store import known_device_holder
 from service.metering.window import MeterState
-from service.settings import AppSettings, Settings
+from service.rules.in_force import AppInForce
+from service.settings import Settings
 
 
 async def network_of_caller(
-    request: Request, settings: AppSettings, clocks: AppClocks
+    request: Request, in_force: AppInForce, clocks: AppClocks
 ) -> str | None:
     """Today's name of the caller's network; None where nothing is capped: listed frontends."""
+    settings = in_force.settings
     if settings.cookieless_unlocks_per_day == 0 or is_listed_frontend(request, settings):
         return None
     return client_network(request, settings, clocks)
@@ -41,28 +42,29 @@ CallerNetwork = Annotated[str | None, Depends(network_of_caller)]
 
 async def is_closed(
     session: AsyncSession,
-    context: Context,
+    admission: Admission,
     caller: Caller,
     meter: MeterState | None,
-    network: str | None,
+    now: datetime,
 ) -> bool:
-    """Whether the anonymous meter is closed to this caller, since their network used up its share."""
+    """Whether the anonymous meter is closed to this caller, since their network used up its share. `now` is
+    wall time.
+    """
     if meter is not None and meter.read_set:
         return False
     # Nothing in this window: perhaps in an earlier one, by another meter, or by a gift link.
     device = pseudonym(caller.device_id) if caller.device_id is not None else None
-    counted = admission(context, caller, network)
-    return await refuses(session, counted, device, context.clocks.wall())
+    return await refuses(session, admission, device, now)
 
 
-def admission(context: Context, caller: Caller, network: str | None) -> Admission:
-    """What a device that begins counts against.
+def admission(settings: Settings, caller: Caller, network: str | None) -> Admission:
+    """What a device that begins counts against, by the settings in force.
 
     The meter counts it with the read, in one transaction: both are there, or neither.
     """
     if network is None or caller.reader_id is not None:
         return None
-    return _limit(context.settings), network
+    return _limit(settings), network
 
 
 async def refuses(

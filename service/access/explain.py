@@ -64,7 +64,7 @@ NO_RULES_YET = "Nobody had saved rules by then: levels and limits are taken from
 METER_OF_TODAY = "The rules of then left the meter to the settings: its limits are today's."
 AHEAD = "The instant lies ahead: it is explained by what is known now."
 NOT_THERE_YET = "The article wasn't in the system yet."
-CUT_AGAIN = "The article was another revision then. Where its preview ended is worked out by today's settings."
+CUT_AGAIN = "The article was another revision then. Where its preview ended is worked out by the rules of then."
 UNREADABLE = "The article's revision of then can't be read any more: today's stands for it."
 UNDATED = (
     "They came along at a sign-in, were read with another address of the mailbox, or the ledger of that time is "

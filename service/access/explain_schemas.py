@@ -53,6 +53,8 @@ class RecordedOut(BaseModel):
     consumed: bool
     reason: str
     wall: str | None
+    prompt: str | None
+    """What was said at the wall or beside the article."""
 
     @classmethod
     def of(cls, row: AccessEntry | None) -> Self | None:

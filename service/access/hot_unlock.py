@@ -274,8 +274,9 @@ class HotUnlock:
         settings, clocks, request = self._context.settings, self._context.clocks, Request(scope)
         address = partial(client_address, request, settings)
         network = None
-        if settings.cookieless_unlocks_per_day:
-            network = await network_of_caller(request, settings, clocks)
+        in_force = self._rules.in_force
+        if in_force.settings.cookieless_unlocks_per_day:
+            network = await network_of_caller(request, in_force, clocks)
         if b"cookie" not in headers and b"authorization" not in headers:
             device = self._devices.read(headers.get(_DEVICE, b"").decode("latin-1"))
             takes = said_in(headers.items(), settings)

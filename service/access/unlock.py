@@ -81,13 +81,13 @@ class Unlocking:
         read, view, case = await self._gathering.from_database(
             session, read, device, entry_of(touch)
         )
+        admission = cookieless.admission(view.settings, read.caller, read.network)
         gift = NO_GIFT
         if not opens(case.outcome):
-            admission = cookieless.admission(self._context, read.caller, read.network)
             gift = await self._gifts.look(session, read.gift, device, read.article.id, admission)
             case = case.with_gift(gift)
         if consumes(case.outcome) and await cookieless.is_closed(
-            session, self._context, read.caller, case.window, read.network
+            session, admission, read.caller, case.window, self._context.clocks.wall()
         ):
             case = case.with_network_closed()
         arrival = arrival_of(read.article, case.evidence, touch, case.now)
@@ -114,7 +114,7 @@ class Unlocking:
             count_answer(case.outcome.reason)
             return Opened(case.outcome.reason, False, case.window, device, device_id)
         if not opens(case.outcome):
-            admission = cookieless.admission(self._context, read.caller, read.network)
+            admission = cookieless.admission(view.settings, read.caller, read.network)
             gift = await self._gifts.take(read.gift, device, read.article.id, admission)
             case, touch = case.with_gift(gift), gift.touched(touch)
         arrival = arrival_of(read.article, case.evidence, touch, case.now)
@@ -135,7 +135,7 @@ class Unlocking:
         read = asked.read
         holder = meter_of(read.caller) or known_device_holder(asked.device)
         meter = named_meter(holder, window.meter)
-        network = cookieless.admission(self._context, read.caller, read.network)
+        network = cookieless.admission(asked.view.settings, read.caller, read.network)
         return await self._metering.count(
             meter, row, asked.touch, window.window, window.limit, network,
             asked.beside.names if asked.beside is not None else (),

@@ -1,10 +1,9 @@
 """The import of subscribers as a job: the back office asks for it, and shows how far it is."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,7 +14,8 @@ from service.billing.import_subscribers import Import, NotThisAccount, import_su
 from service.db.base import new_id
 from service.db.context import Context
 from service.db.tables import Job
-from service.jobs.queue import ClaimedJob, enqueue, note
+from service.jobs.noting import noting
+from service.jobs.queue import ClaimedJob, enqueue
 from service.jobs.runner import TaskName
 from service.jobs.worker import GivenUp, Kind, Postponed, work
 from service.offers.pricing import InvalidPrice
@@ -24,7 +24,6 @@ from service.payments.gateway import Gateway, GatewayUnavailable
 KIND = "stripe-import"
 IMPORT_TASK = TaskName("stripe import")
 STRIPE_IS_AWAY = timedelta(minutes=5)
-NOTED_EVERY = timedelta(seconds=2)
 _CHOOSE_AGAIN = "Nothing was imported. Choose another offer for this price, or “Don’t import them”, and try again."
 
 
@@ -84,35 +83,15 @@ class Importer:
                 self.context, self.gateway, adoptions, wanted["dry_run"], wanted["started_by"],
                 progress=at.take,
             )  # fmt: skip
-            async with self._noting(job, at):
-                brought = await import_subscribers(run)
+            async with noting(self.context.database, job, at.found):
+                brought = at.brought = await import_subscribers(run)
         except NotThisAccount as error:
             raise GivenUp(str(error)) from error
         except InvalidPrice as error:
             raise GivenUp(f"{error}. {_CHOOSE_AGAIN}") from error
         except GatewayUnavailable as error:
             raise Postponed(str(error), STRIPE_IS_AWAY) from error
-        await self._note(job, brought)
         return f"{brought.imported} subscriptions of {brought.customers} customers"
-
-    @asynccontextmanager
-    async def _noting(self, job: ClaimedJob, at: "_At") -> AsyncIterator[None]:
-        """Keep with the job how far it is, for as long as the work inside takes."""
-
-        async def note_again() -> None:
-            while True:
-                await asyncio.sleep(NOTED_EVERY.total_seconds())
-                await self._note(job, at.brought)
-
-        noting = asyncio.create_task(note_again())
-        try:
-            yield
-        finally:
-            noting.cancel()
-            await asyncio.gather(noting, return_exceptions=True)
-
-    async def _note(self, job: ClaimedJob, brought: Brought) -> None:
-        await note(self.context.database, job, {**job.payload, "found": brought.document()})
 
 
 class _At:
@@ -123,3 +102,6 @@ class _At:
 
     def take(self, brought: Brought) -> None:
         self.brought = brought
+
+    def found(self) -> Mapping[str, Any]:
+        return {"found": self.brought.document()}

@@ -84,7 +84,9 @@ def _print(found: ExplanationOut, settings: Settings) -> None:
     if found.recorded is not None:
         row = found.recorded
         answer = "opened" if row.granted else f"wall ({row.wall})"
-        print(f"\nLast recorded: {row.at.isoformat(timespec='seconds')}, {answer}, {row.reason}.")
+        said = f", saying {row.prompt}" if row.prompt is not None else ""
+        at = row.at.isoformat(timespec="seconds")
+        print(f"\nLast recorded: {at}, {answer}, {row.reason}{said}.")
     if found.unknown:
         print("\nNot known:")
         for sentence in found.unknown:

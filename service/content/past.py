@@ -23,7 +23,7 @@ from service.rules.in_force import InForce
 class PastArticle:
     """`article` is as it was, but for its texts, which are those of today; None: it wasn't there yet.
 
-    `cut_again`: whether there was anything to close is worked out by today's rules for previews.
+    `cut_again`: whether there was anything to close is worked out by today's code and the rules of then.
     `unreadable`: the revision can't be read any more, and today's article stands for it.
     """
 

@@ -69,8 +69,8 @@ def oddities(article: Article, share: PublicShare, in_force: InForce, now: datet
 _REASONS: dict[CutBy, str] = {
     "mark": "the author's mark is there.",
     "wall": "the wall in the text comes there.",
-    "automatic": "the preview was cut by other settings or an older release. Run "
-    "`paywall articles previews --recut`, or publish the article again.",
+    "automatic": "the preview was cut by other rules or an older release. Cut all articles anew on the page of the "
+    "rules or by `paywall articles previews --recut`, or publish the article again.",
 }
 _EMPTY: dict[CutBy, str] = {
     "mark": "the author's mark comes before the text.",

@@ -10,6 +10,7 @@ from service.identity.entry import ENTRY_WORDS, Entry
 from service.levels import Level, Span, WindowKind
 from service.rules.crawler_document import CrawlersIn
 from service.rules.meters import EntryLimits, MeterRule, Meters
+from service.rules.open_document import CookielessIn, PreviewsIn
 from service.rules.prompt_document import MOST_NAMED, MOST_PROMPTS, STORED, Name, PromptIn
 from service.rules.reader_document import DevicesIn, ElsewhereIn, GiftLinksIn
 from service.rules.rules import UNSCHEDULED, LevelRule, LevelRules, Rules, Schedule
@@ -212,7 +213,7 @@ class WallsIn(Body):
 
 
 class RulesIn(Body):
-    """All rules of the publication. `meter`, `walls`, `gift_links`, `devices` and `elsewhere` null: as the settings say."""
+    """All rules of the publication. Parts that are null, but for `crawlers`, are as the settings say."""
 
     levels: LevelsIn
     meter: MeterIn | None = None
@@ -226,6 +227,8 @@ class RulesIn(Body):
     gift_links: GiftLinksIn | None = None
     devices: DevicesIn | None = None
     elsewhere: ElsewhereIn | None = None
+    previews: PreviewsIn | None = None
+    cookieless: CookielessIn | None = None
 
     @model_validator(mode="after")
     def _prompts_once(self) -> Self:
@@ -281,7 +284,9 @@ class RulesIn(Body):
                 "register_wall_text": self.walls.register_wall.text,
                 "wall_purpose": self.walls.purpose,
             }
-        for part in (self.gift_links, self.devices, self.elsewhere):
+        for part in (
+            self.gift_links, self.devices, self.elsewhere, self.previews, self.cookieless
+        ):  # fmt: skip
             if part is not None:
                 said |= part.said()
         return said
@@ -314,6 +319,8 @@ def of_settings(settings: Settings) -> RulesIn:
         gift_links=GiftLinksIn.of(settings),
         devices=DevicesIn.of(settings),
         elsewhere=ElsewhereIn.of(settings),
+        previews=PreviewsIn.of(settings),
+        cookieless=CookielessIn.of(settings),
     )
 
 

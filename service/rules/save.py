@@ -143,6 +143,8 @@ def _lines(rules: RulesIn) -> Iterator[tuple[str, str]]:
         ("gift links", rules.gift_links),
         ("devices", rules.devices),
         ("elsewhere", rules.elsewhere),
+        ("previews", rules.previews),
+        ("cookieless", rules.cookieless),
     ):
         if said is not None:
             yield from (

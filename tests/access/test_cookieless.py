@@ -387,3 +387,34 @@ async def test_a_device_that_a_gift_link_opened_is_counted_once(capped: Capped) 
         assert await outcome(paywall, HOME) == "meter", "the second device, not the third"
         assert await outcome(paywall, HOME) == "network_exhausted"
         assert await outcome(paywall, HOME, **await device(ELSEWHERE)) == "meter"
+
+
+@on_sqlite
+async def test_an_editors_number_holds_at_once_in_place_of_the_settings(capped: Capped) -> None:
+    async with capped(1) as paywall:
+
+        async def set_to(per_day: int) -> None:
+            rules = (await paywall.client.get("/v1/admin/rules", headers=paywall.staff)).json()
+            said = rules["rules"] | {"cookieless": {"per_day": per_day}}
+            answer = await paywall.client.put("/v1/admin/rules", json=said, headers=paywall.staff)
+            assert answer.status_code == 200, answer.text
+
+        async def looks() -> str:
+            async with paywall.new_client() as stranger:
+                seen = await stranger.get(
+                    "/v1/articles/b/access", headers={"X-Forwarded-For": HOME}
+                )
+            return str(seen.json()["reason"])
+
+        await outcome(paywall, HOME)
+        for per_day, expected in (
+            (1, "network_exhausted"),
+            (2, "meter"),
+            (1, "network_exhausted"),
+            (0, "meter"),
+        ):
+            await set_to(per_day)
+            assert await looks() == expected, per_day
+        assert [await outcome(paywall, HOME, slug) for slug in "abc"] == ["meter"] * 3
+        await set_to(1)
+        assert await outcome(paywall, HOME, "d") == "network_exhausted"

@@ -306,6 +306,10 @@ async def test_the_countdown_and_notices_come_with_the_article(paywall: Paywall)
     assert await title("one") == "1 of 3 left"  # again, from memory
     paywall.clocks.travel(timedelta(minutes=2))
     assert await title("three") == "0 of 3 left"  # how many are left the database alone knows
+    row = (await paywall.ledger())[-1]
+    params = {"reader": row.device_id, "article": "three"}
+    explained = await paywall.client.get("/v1/admin/explain", params=params, headers=paywall.staff)
+    assert explained.json()["recorded"]["prompt"] == "count"
     assert "notice" not in (await paywall.client.get("/v1/articles/one/access")).json()
     # On a page: once in its days on a device.
     await put(paywall, {"name": "pt", "place": "notice", "title": "Olá", "every_days": 7})

@@ -10,6 +10,9 @@ from urllib.parse import unquote_plus
 
 import httpx2
 
+from service.content.cache import ArticleCache
+from service.content.recut_job import Recutter
+from service.db.context import context_in
 from service.offers.on_sale import OnSale
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
@@ -312,6 +315,41 @@ async def test_each_prompt_leads_to_an_article_that_shows_it(
     assert page.count("None of the newest articles shows it.") == 2
     # What readers' walls are kept in is theirs alone.
     assert not (await paywall.app.running.get(OnSale).assortment()).derived
+
+
+async def test_all_articles_are_cut_anew_from_the_page_and_over_the_api(
+    signed_in: SignedIn, paywall: Paywall
+) -> None:
+    """The page says what a change of the previews holds for, and shows how far the run is."""
+    await paywall.publish("ferry", body="".join(f"<p>Block {n} of it.</p>" for n in range(9)))
+    editor = await signed_in("editor")
+    form = fields((await editor.get("/admin/rules")).text)
+    assert (form["previews.blocks"], form["cookieless.per_day"]) == (["3"], ["500"])
+    refused = await editor.post("/admin/rules", data=form | {"previews.blocks": ["51"]})
+    assert "Blocks of text in a preview:" in unescape(refused.text)
+    saved = await editor.post(
+        "/admin/rules", data=form | {"previews.blocks": ["1"], "cookieless.per_day": ["0"]}
+    )
+    assert saved.status_code == 303
+    shown = (await paywall.client.get("/articles/ferry")).text
+    assert "Block 2 of it" in shown
+    api = "/v1/admin/rules/recut"
+    assert (await paywall.client.get(api, headers=paywall.staff)).status_code == 404
+    sent = await editor.post("/admin/rules/recut", data={"csrf": form["csrf"]})
+    assert sent.headers["location"] == "/admin/rules#recut"
+    assert "It begins soon." in (await editor.get("/admin/rules")).text
+    again = await paywall.client.post(api, headers=paywall.staff)
+    assert (again.status_code, again.json()["status"]) == (202, "waiting")
+    await Recutter(context_in(paywall.app.running)).round()
+    run = (await paywall.client.get(api, headers=paywall.staff)).json()
+    assert (run["id"], run["status"], run["result"]) == (again.json()["id"], "done", "1 changed")
+    assert (
+        f"{run['total']} articles are done, 1 changed." in (await editor.get("/admin/rules")).text
+    )
+    await paywall.app.running.get(ArticleCache).refresh(paywall.database)
+    shown = (await paywall.client.get("/articles/ferry")).text
+    assert "Block 0 of it" in shown
+    assert "Block 1 of it" not in shown
 
 
 async def test_what_cannot_be_is_told_and_stays_in_the_form(signed_in: SignedIn) -> None:

@@ -21,6 +21,7 @@ from service.rules.document import (
     WallIn,
     WallsIn,
 )
+from service.rules.open_document import CookielessIn, PreviewsIn
 from service.rules.prompt_document import PromptIn
 from service.rules.prompts import Audience
 from service.rules.reader_document import DevicesIn, ElsewhereIn, GiftLinksIn
@@ -99,6 +100,11 @@ RULES_SENT = st.builds(
     devices=st.none() | st.builds(DevicesIn, per_reader=st.integers(1, 3)),
     elsewhere=st.none()
     | st.builds(ElsewhereIn, by_account=st.booleans(), provisional_days=st.integers(0, 3)),
+    previews=st.none()
+    | st.builds(
+        PreviewsIn, blocks=st.integers(1, 3), words=st.integers(1, 3), withheld_percent=st.integers(10, 12)
+    ),
+    cookieless=st.none() | st.builds(CookielessIn, per_day=st.integers(0, 3)),
     prompts=st.lists(PROMPT | BESIDE, unique_by=lambda each: each.name, max_size=2).map(tuple),
 )  # fmt: skip
 

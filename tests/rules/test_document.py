@@ -12,6 +12,7 @@ from service.settings import Settings
 GIVEN: dict[str, Any] = {"per_month": 10, "days": 30, "readers": 50}
 ONE_DEVICE: dict[str, Any] = {"per_reader": 1}
 CLAIMED: dict[str, Any] = {"by_account": True, "provisional_days": 7}
+CUT = {"blocks": 3, "words": 200, "withheld_percent": 40}
 SPORT = {"name": "Sport", "level": "subscribers", "plans": ["digital"]}
 
 
@@ -110,6 +111,15 @@ def test_each_part_stands_in_the_settings_place() -> None:
                 ("devices", ONE_DEVICE, "per_reader", 101),
                 ("elsewhere", CLAIMED, "provisional_days", 32),
                 ("elsewhere", CLAIMED, "by_account", None),
+                ("previews", CUT, "blocks", 0),
+                ("previews", CUT, "blocks", True),
+                ("previews", CUT, "words", 5001),
+                ("previews", CUT, "withheld_percent", 9),
+                ("previews", CUT, "withheld_percent", 96),
+                ("previews", CUT, "lines", 3),
+                ("cookieless", {"per_day": 1}, "per_day", -1),
+                ("cookieless", {"per_day": 1}, "per_day", 1_000_001),
+                ("cookieless", {"per_day": 1}, "per_day", None),
             ]
         ),
         (document(tags=[SPORT, {**SPORT, "name": " Sport"}]), "levels"),

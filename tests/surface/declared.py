@@ -152,6 +152,7 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/experiments
         GET /v1/admin/experiments/{slug}
         GET /v1/admin/rules
+        GET /v1/admin/rules/recut
         GET /v1/admin/rules/versions
         GET /v1/admin/rules/versions/{version}
         GET /admin/articles
@@ -170,6 +171,8 @@ _ROUTES: Mapping[MayCall, str] = {
         PUT /v1/admin/crawlers/{name}
         PUT /v1/admin/crawlers/{name}/addresses
         POST /admin/rules
+        POST /admin/rules/recut
+        POST /v1/admin/rules/recut
         PUT /v1/admin/rules
         POST /admin/experiments
         POST /admin/experiments/{slug}/start

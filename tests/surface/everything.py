@@ -106,7 +106,7 @@ class Everything:
             filled(
                 Institution, slug=article.slug, plan="digital", domains=["example.org"], networks=["192.0.2.0/24"]
             ),
-            filled(Job, kind="recut", status="failed", payload={}),
+            filled(Job, kind="recut", status="failed", payload={"started_by": "-", "done": 0, "total": None}),
             filled(InboxEvent, told_by="webhook"), filled(AuditEntry),
             filled(ApiKey, scopes=["articles:write"]), filled(Operator, role="viewer"),
             filled(Reconciliation, differences=[]), rules,

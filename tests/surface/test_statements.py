@@ -95,8 +95,8 @@ MOST: Mapping[str, int] = {
     "/admin/reports": 1,
     "/admin/reports/{slug}": 28,  # of active days: two for each step that isn't counted yet
     "/admin/reports/{slug}/rows": 7,
-    "/admin/rules": 5,
-    "/admin/rules/versions/{version}": 6,
+    "/admin/rules": 6,
+    "/admin/rules/versions/{version}": 7,
     "/admin/settings": 1,
     "/admin/stripe-figures": 4,
     "/admin/stripe-figures/{entry_id}": 3,
@@ -161,6 +161,7 @@ MOST: Mapping[str, int] = {
     "/v1/admin/reports/{slug}": 27,
     "/v1/admin/reports/{slug}/rows": 4,  # of active days: since when days of holders are kept
     "/v1/admin/reports/{slug}/rows.csv": 7,
+    "/v1/admin/rules/recut": 2,
     "/v1/admin/rules": 2,
     "/v1/admin/rules/versions": 2,
     "/v1/admin/rules/versions/{version}": 2,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Response
 
+from service.content.recut_job import last_recut
 from service.db.session import ReportSession
 from service.html.list_query import AnyPage
 from service.identity.callers import Actor, requires
@@ -15,6 +16,7 @@ from service.operators.rules.changes import (
     rules_of_version,
     shown,
 )
+from service.operators.rules.recuts import AppRecuts, RecutOut, shown_recut
 from service.operators.rules.schemas import RulesHistory, RulesMade, RulesOut, VersionNumber
 from service.problems import Problem
 from service.rules.document import RulesIn
@@ -67,6 +69,21 @@ async def read_version(
 ) -> RulesOut:
     """The rules as they were then. Needs the permission articles:read."""
     return await shown(session, await rules_of_version(session, version), settings)
+
+
+@router.post("/recut", summary="Cut all articles anew", status_code=202)
+async def begin_recut(actor: Changes, recuts: AppRecuts) -> RecutOut:
+    """Make all previews anew by the rules in force, as a job; where one runs already, that one.
+
+    Authors' marks and walls in the texts stay. No article becomes a new version. Needs the permission articles:write.
+    """
+    return await recuts.ask(actor)
+
+
+@router.get("/recut", summary="Read how far the last recut is")
+async def read_recut(_: Reads, session: ReportSession) -> RecutOut:
+    """The last run that cut all articles anew. 404 where there was none. Needs the permission articles:read."""
+    return shown_recut(await last_recut(session))
 
 
 def _etag(rules: RulesOut) -> str:

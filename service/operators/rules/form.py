@@ -77,6 +77,10 @@ _FIELDS = {
     "devices.per_reader": "devices at once",
     "elsewhere.by_account": "subscriptions elsewhere",
     "elsewhere.provisional_days": "days before a list has the number",
+    "previews.blocks": "blocks of text in a preview",
+    "previews.words": "words in a preview",
+    "previews.withheld_percent": "percent of the words that stay back",
+    "cookieless.per_day": "articles a day for readers without cookies",
 }
 
 
@@ -116,7 +120,7 @@ class Entries:
 def entries_of(rules: RulesIn, settings: Settings) -> Entries:
     """What shows these rules, and the settings' where they say nothing of a part."""
     usual = of_settings(settings)
-    parts = ("meter", "walls", "gift_links", "devices", "elsewhere")
+    parts = ("meter", "walls", "gift_links", "devices", "elsewhere", "previews", "cookieless")
     whole = {part: getattr(rules, part) or getattr(usual, part) for part in parts}
     words = words_of(rules.model_copy(update=whole))
     return Entries(rows_of(rules), words, prompts_of(rules, settings.zone), meters_of(rules))

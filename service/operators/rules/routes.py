@@ -7,6 +7,7 @@ from fastapi.responses import Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.content.recut_job import last_recut
 from service.db.context import context_in
 from service.db.session import AppDatabase, ReportSession
 from service.db.tables import Offer
@@ -39,6 +40,7 @@ from service.operators.rules.form import (
 from service.operators.rules.meters_form import MeterRow, sent_meters
 from service.operators.rules.preview_links import preview_links
 from service.operators.rules.prompt_rows import PromptRow, sent_prompts
+from service.operators.rules.recuts import AppRecuts, RecutOut
 from service.operators.rules.schemas import RulesOut, VersionNumber
 from service.problems import Problem
 from service.rules.in_force import RuleBook
@@ -109,6 +111,13 @@ async def send_rules(
     return see_other(RULES)
 
 
+@router.post("/recut")
+async def send_recut(visit: Changes, recuts: AppRecuts) -> Response:
+    """Cut all articles anew by the rules in force."""
+    await recuts.ask(visit.operator)
+    return see_other(f"{RULES}#recut")
+
+
 async def _rules_page(
     request: Request,
     session: AsyncSession,
@@ -120,7 +129,8 @@ async def _rules_page(
     refusal: Problem | None = None,
 ) -> Response:
     """After `rules-changed` the form is sent upon what is in force by then, which its words say."""
-    versions = await list_versions(session, asked)
+    versions, last = await list_versions(session, asked), await last_recut(session)
+    actors = [each.actor for each in versions.items]
     return page(
         request,
         "rules.html",
@@ -136,11 +146,12 @@ async def _rules_page(
         came_by=ENTRY_WORDS,
         previews=[] if refusal or then else await _previews(request, session, current),
         sold=await _sold(session, entries.prompts),
+        recut=RecutOut.of(last) if last is not None else None,
         then=then,
         warnings=(then or current).warnings,
         levels=LEVELS,
         versions=versions,
-        names=await names_of(session, [each.actor for each in versions.items]),
+        names=await names_of(session, [*actors, *([last.payload["started_by"]] if last else [])]),
         asked=asked,
         refusal=refusal,
     )

@@ -33,5 +33,5 @@ async def show_sharing(
     return page(
         request, "sharing.html", found=found, asked=asked,
         most_devices=in_force.settings.devices_per_reader,
-        counts_networks=context.settings.cookieless_unlocks_per_day > 0,
+        counts_networks=in_force.settings.cookieless_unlocks_per_day > 0,
     )  # fmt: skip

@@ -7,6 +7,7 @@ JOB_WORDS: Mapping[str, str] = MappingProxyType({
     "gift-arrange": "Arrange a gift subscription",
     "gift-send": "Send a gift subscription",
     "mail": "Send a mail",
+    "recut": "Cut all articles anew",
     "nightly-reconcile": "Nightly comparison with Stripe",
     "reconcile": "Comparison with Stripe that was asked for",
     "stripe-cancel": "Cancel a subscription at Stripe",

@@ -1,0 +1,81 @@
+"""Cutting all articles anew as a job: the back office asks for it, and shows how far it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.base import new_id
+from service.db.context import Context
+from service.db.tables import Job
+from service.jobs.noting import noting
+from service.jobs.queue import ClaimedJob, enqueue
+from service.jobs.runner import TaskName
+from service.jobs.worker import Kind, work
+from service.rules.in_force import rules_in_force
+
+KIND = "recut"
+RECUT_TASK = TaskName("recut")
+
+
+async def last_recut(session: AsyncSession) -> Job | None:
+    """Its payload has who `started_by` asked, and how many articles are `done` of a `total`, None at first."""
+    newest = select(Job).where(Job.kind == KIND).order_by(Job.created_at.desc(), Job.id.desc())
+    return (await session.scalars(newest.limit(1))).one_or_none()
+
+
+async def ask_recut(session: AsyncSession, *, started_by: str, now: datetime) -> str | None:
+    """Have all articles cut anew soon; the id of the run, None where one waits or runs already.
+
+    Wake RECUT_TASK afterwards. `now` is wall time.
+    """
+    last = await last_recut(session)
+    if last is not None and last.status == "waiting":
+        return None
+    run_id = new_id("cut")
+    payload = {"started_by": started_by, "done": 0, "total": None}
+    await enqueue(session, kind=KIND, key=run_id, now=now, payload=payload)
+    return run_id
+
+
+@dataclass(frozen=True)
+class Recutter:
+    """Does the runs that are asked for, by the rules in force; any number of processes may do so.
+
+    A run that was killed begins anew: what it had cut is as it should be then.
+    """
+
+    context: Context
+
+    async def round(self) -> int:
+        """How many runs were done."""
+        return await work(self.context.database, {KIND: Kind(self.run)}, self.context.clocks)
+
+    async def run(self, job: ClaimedJob) -> str:
+        # Every process may do this, and hardly any ever does: the parsers are imported where it is done.
+        from service.content.recut import recut  # noqa: PLC0415
+
+        database, at = self.context.database, _At()
+        in_force = await rules_in_force(self.context.settings, database)
+        async with noting(database, job, at.found):
+            changed = await recut(
+                database, in_force, actor=job.payload["started_by"],
+                now=self.context.clocks.business(), progress=at.take,
+            )  # fmt: skip
+        return f"{changed} changed"
+
+
+class _At:
+    """How far a run is."""
+
+    def __init__(self) -> None:
+        self.done = self.total = 0
+
+    def take(self, done: int, total: int) -> None:
+        self.done, self.total = done, total
+
+    def found(self) -> Mapping[str, Any]:
+        return {"done": self.done, "total": self.total}

@@ -1,0 +1,57 @@
+"""Cutting all articles anew as a job: by the rules in force, one run at a time, with its progress."""
+
+from datetime import timedelta
+
+from service.content.recut_job import Recutter, ask_recut, last_recut
+from service.db.context import Context
+from service.db.session import Database
+from service.db.tables import Job
+from service.rules.document import RulesIn, of_settings
+from service.rules.open_document import PreviewsIn
+from service.rules.store import add_version
+from service.settings import Settings
+from tests.conftest import START, MovingClocks
+from tests.content.test_recut import STORY, previews, publish
+from tests.databases import on_sqlite
+
+
+async def ask(context: Context) -> str | None:
+    async with context.database.transaction() as session:
+        return await ask_recut(session, started_by="opr_1", now=context.clocks.wall())
+
+
+async def last(database: Database) -> Job:
+    async with database.reading() as session:
+        found = await last_recut(session)
+    assert found is not None
+    return found
+
+
+async def save(database: Database, rules: RulesIn, after: int) -> None:
+    async with database.transaction() as session:
+        await add_version(session, rules.model_dump(mode="json"), after=after, actor="-", now=START)
+
+
+@on_sqlite
+async def test_all_articles_are_cut_by_the_rules_in_force(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    context = Context(settings, clocks, database)
+    await publish(database, settings, story=STORY)
+    before = await previews(database, settings)
+    stricter = PreviewsIn(blocks=1, words=200, withheld_percent=10)
+    await save(database, of_settings(settings).model_copy(update={"previews": stricter}), after=0)
+    assert await previews(database, settings) == before, "only what is stored from now on"
+    assert await ask(context) is not None
+    assert await ask(context) is None, "one at a time"
+    waiting = await last(database)
+    assert (waiting.status, waiting.payload["total"]) == ("waiting", None)
+    assert await Recutter(context).round() == 1
+    done = await last(database)
+    assert (done.status, done.result) == ("done", "1 changed")
+    assert done.payload == {"started_by": "opr_1", "done": 1, "total": 1}
+    assert await previews(database, settings) == [("story", 30, "automatic")]
+    clocks.travel(timedelta(seconds=1))
+    assert await ask(context) is not None
+    assert await Recutter(context).round() == 1
+    assert (await last(database)).result == "0 changed"
