@@ -1,6 +1,6 @@
 """The decision by every limit that the rules can choose, over both ways in which evidence is made."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -96,15 +96,9 @@ EXPECTED: dict[str, Outcome] = {
 }
 
 
-@pytest.mark.parametrize("evidence_of", [of_rows, of_token])
 @pytest.mark.parametrize(("reader", "entry", "metered", "used", "said"), cases())
 def test_each_limit_opens_as_many(
-    evidence_of: Callable[[Who], Evidence],
-    reader: MeteredReader,
-    entry: str,
-    metered: Metered,
-    used: int,
-    said: str,
+    reader: MeteredReader, entry: str, metered: Metered, used: int, said: str
 ) -> None:
     """`used` below zero: this article among as many."""
     came_by = ENTRIES[entry]
@@ -113,15 +107,14 @@ def test_each_limit_opens_as_many(
     if isinstance(asked, MeterState):
         others = frozenset(f"other {number}" for number in range(abs(used)))
         seen = asked._replace(counted=others | ({"x"} if said == "re-read" else set()))
-    verified = reader != "anonymous"
-    evidence = replace(
-        evidence_of(Who(verified=verified, sign_in_offered=True)),
-        room_after_registering=room_after_registering(metered, IN_FORCE, came_by, seen),
-    )
-    outcome = decide(article("metered"), evidence, seen, NOW)
-    assert outcome == EXPECTED[said]
-    if isinstance(asked, MeterState):
-        assert str(asked.by) in outcome.trail[-1].saw
+    who = Who(verified=reader != "anonymous", sign_in_offered=True)
+    room = room_after_registering(metered, IN_FORCE, came_by, seen)
+    for read in (of_rows, of_token):
+        evidence = replace(read(who), room_after_registering=room)
+        outcome = decide(article("metered"), evidence, seen, NOW)
+        assert outcome == EXPECTED[said], read.__name__
+        if isinstance(asked, MeterState):
+            assert str(asked.by) in outcome.trail[-1].saw
 
 
 def readable(outcome: Outcome) -> int:
