@@ -108,7 +108,9 @@ class Courier:
         return accepted
 
     def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(timeout=self._rules.timeout, verify=self._trust)
+        # A receiver may close an idle connection just as it is used again: that try would fail.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        return httpx.AsyncClient(timeout=self._rules.timeout, verify=self._trust, limits=limits)
 
     async def _run(self) -> None:
         async with self._client() as client:

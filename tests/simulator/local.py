@@ -48,6 +48,7 @@ class Receiver:
     def __init__(self, document: StripeDocument | None) -> None:
         self.events: list[JSON] = []
         self.arrivals: Counter[str] = Counter()
+        self.connections: set[tuple[str, int]] = set()
         self.faults: list[str] = []
         self.answer: Callable[[JSON, int], int] = lambda _event, _before: 200
         self.tolerance: int | None = None
@@ -55,6 +56,7 @@ class Receiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
+        self.connections.add(scope["client"])
         payload = (await request.body()).decode()
         try:
             stripe.WebhookSignature.verify_header(

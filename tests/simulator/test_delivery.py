@@ -77,6 +77,13 @@ def test_webhooks_go_out_by_themselves(local: LocalStripe) -> None:
     wait_until(lambda: local.receiver.types == ["customer.created"], "the event comes")
 
 
+def test_no_connection_is_used_again_that_the_receiver_may_be_closing(local: LocalStripe) -> None:
+    for many in (1, 2):
+        local.v1.customers.create({})
+        wait_until(lambda: len(local.receiver.events) == many, "the event comes")  # noqa: B023 at once
+    assert len(local.receiver.connections) == 2
+
+
 def test_endpoints_get_the_events_they_asked_for(
     host: Host, found_document: StripeDocument | None
 ) -> None:
