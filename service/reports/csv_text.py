@@ -23,7 +23,9 @@ HEADER = (
 
 
 def neutral(value: Value) -> Value:
-    """The cell as it is written."""
+    """The cell as it is written: a text that is no formula, and in words what is true or not."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, str) and value.startswith(_DANGEROUS):
         return MARK + value
     return value
@@ -71,7 +73,7 @@ def _row(
     complete = step.is_whole and step.until <= report.asked.now
     return (
         figure.slug, figure.version, line.series, line.split, line.currency, compared,
-        step.first.isoformat(), step.last.isoformat(), "yes" if complete else "no",
+        step.first.isoformat(), step.last.isoformat(), complete,
         shown(cell.value, unit), unit, cell.why, shown(cell.part, "count"),
         shown(cell.whole, "count"), cell.low, cell.high, "yes" if is_converted else "", cell.among,
         report.name_of(line),

@@ -111,10 +111,10 @@ async def test_csv_has_a_row_for_each_value_and_one_for_the_period(
 )  # fmt: skip
 def test_a_cell_is_no_formula_and_is_read_back(text: str) -> None:
     assert not str(neutral(text)).startswith(tuple("=+-@\t\r"))
-    (line,) = csv_lines([[text, -900, 0.5, None]])
+    (line,) = csv_lines([[text, -900, 0.5, None, True, False]])
     (row,) = csv.reader(StringIO(line, newline=""))
     assert row[0].removeprefix(MARK) == text
-    assert row[1:] == ["-900", "0.5", ""]
+    assert row[1:] == ["-900", "0.5", "", "yes", "no"]
 
 
 @pytest.mark.parametrize(
