@@ -84,11 +84,11 @@ def sentence_of(error: Mapping[str, Any]) -> str:
     """What one of Pydantic's errors says to somebody who sent the value: what happened, and what to do next."""
     if error["type"] in _OURS:
         return _of_ours(error)
-    bounds = error.get("ctx", {})
-    happened, remedy = SENTENCES.get(error["type"]) or SENTENCES.get(_kind(error["type"]), _ELSE)
-    if error["type"] == "string_pattern_mismatch" and bounds["pattern"] in _WRITTEN:
+    bounds, type_ = error.get("ctx", {}), _type_of(error)
+    happened, remedy = SENTENCES.get(type_) or SENTENCES.get(_kind(type_), _ELSE)
+    if type_ == "string_pattern_mismatch" and bounds["pattern"] in _WRITTEN:
         return f"{happened}. It {_WRITTEN[bounds['pattern']]}."
-    if error["type"] == "string_too_short" and bounds["min_length"] == 1:
+    if type_ == "string_too_short" and bounds["min_length"] == 1:
         return "It is empty. Write something."
     return f"{happened}. {remedy}.".format_map(bounds)
 
@@ -106,6 +106,13 @@ def _of_ours(error: Mapping[str, Any]) -> str:
     return str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 
+def _type_of(error: Mapping[str, Any]) -> str:
+    """Behind a check of ours Pydantic counts a text as if it were a list."""
+    type_: str = error["type"]
+    is_text = type_ in {"too_short", "too_long"} and isinstance(error.get("input"), str)
+    return f"string_{type_}" if is_text else type_
+
+
 def _kind(type_: str) -> str:
     return next((kind for begins, kind in _KINDS if type_.startswith(begins)), "")
 
@@ -113,7 +120,7 @@ def _kind(type_: str) -> str:
 def own_words(error: Mapping[str, Any]) -> str:
     """A clause for what a form is often refused for; empty for the rest."""
     bounds = error.get("ctx", {})
-    match error["type"]:
+    match _type_of(error):
         case "string_pattern_mismatch":
             return _WRITTEN.get(bounds["pattern"], "isn't written like this")
         case "too_short" if bounds["min_length"] == 1:

@@ -45,6 +45,19 @@ def test_our_own_checks_speak_for_themselves() -> None:
     assert sentence_of(error) == said_of(error) == "small letters only"
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ({"type": "too_long", "ctx": {"max_length": 2}, "input": "abc"}, "has at most 2 characters"),
+        ({"type": "too_long", "ctx": {"max_length": 2}, "input": ["a"] * 3}, "takes at most 2"),
+        ({"type": "too_short", "ctx": {"min_length": 1}, "input": ""}, "is empty"),
+        ({"type": "value_error", "msg": "Value error, Expected UploadFile, received: <class 'str'>"}, "isn't a file"),
+    ],
+)  # fmt: skip
+def test_a_text_has_characters_and_a_list_entries(error: dict[str, Any], said: str) -> None:
+    assert said_of(error) == said
+
+
 def test_what_is_empty_is_told_so() -> None:
     error = {"type": "string_too_short", "msg": "", "ctx": {"min_length": 1}}
     assert sentence_of(error) == "It is empty. Write something."
