@@ -9,7 +9,7 @@ JOB_WORDS: Mapping[str, str] = MappingProxyType({
     "mail": "Send a mail",
     "recut": "Cut all articles anew",
     "nightly-reconcile": "Nightly comparison with Stripe",
-    "reconcile": "Comparison with Stripe that was asked for",
+    "reconcile": "Requested comparison",
     "stripe-cancel": "Cancel a subscription at Stripe",
     "stripe-contact": "Change a customer’s address at Stripe",
     "stripe-event": "Apply a Stripe event",
