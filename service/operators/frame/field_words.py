@@ -26,7 +26,7 @@ _ANYWHERE: Mapping[str, str] = {
     "search": "Search engines", "series": "Which", "split": "Told apart by", "sort": "Order",
     "standard": "Address of a licence that publishers share", "subscribers_after_days": "Subscribers alone after, days",
     "target": "What was changed", "text": "New note", "training": "Crawlers for training models", "until": "Last day",
-    "url": "URL", "who": "Reader", "zone": "Time zone", "actor": "Who", "audience": "Reader at the wall",
+    "url": "URL", "who": "Reader", "zone": "Time zone", "actor": "Who",
 }  # fmt: skip
 """By the field's name. Of others the name itself is what the page calls them."""
 _ON_PAGES: Mapping[str, Mapping[str, str]] = {
