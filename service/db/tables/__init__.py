@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import MetaData
 
 from service.db.base import Base as Base
+from service.db.base import with_conditions
 
 if TYPE_CHECKING:
     from service.db.tables.billing import *  # noqa: F403
@@ -122,4 +123,4 @@ def all_tables() -> MetaData:
     """The tables of every module, for what looks through all of them."""
     for module in _TABLES:
         import_module(f"{__name__}.{module}")
-    return Base.metadata
+    return with_conditions(Base.metadata)

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Text, false, text
+from sqlalchemy import ForeignKey, Index, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.db.base import Amount, Base, Json, UtcDateTime
+from service.db.base import Amount, Base, Json, UtcDateTime, partial_index
 from service.db.tables.identity import Reader
 from service.db.tables.offers import Offer
 
@@ -150,33 +150,29 @@ class Subscription(Base):
             "ix_subscriptions_offer", "offer_id", "currency", "interval", "interval_count", "status",
             "pauses_collection", "access_stop", "outside", "recurring_amount", "reader_id",
         ),
-        Index(
-            "ix_subscriptions_discounted", "status", postgresql_where=text("discounts <> '[]'"),
-            sqlite_where=text("discounts <> '[]'"),
+        partial_index(
+            "ix_subscriptions_discounted", "status", where="discounts <> '[]'",
         ),
         # Reports of trials read nothing else of them.
-        Index(
+        partial_index(
             "ix_subscriptions_trial_ended", "trial_ended_at", "trial_became", "plan", "interval",
             "currency", "id",
-            postgresql_where=text("trial_ended_at IS NOT NULL"),
-            sqlite_where=text("trial_ended_at IS NOT NULL"),
+            where="trial_ended_at IS NOT NULL",
         ),
         # A few at most: what changed in the last minute.
-        Index(
+        partial_index(
             "ix_subscriptions_trial_unknown", "id",
-            postgresql_where=text("trial_end IS NOT NULL AND trial_became IS NULL"),
-            sqlite_where=text("trial_end IS NOT NULL AND trial_became IS NULL"),
+            where="trial_end IS NOT NULL AND trial_became IS NULL",
         ),
         # A few at most, as those above.
-        Index(
+        partial_index(
             "ix_subscriptions_scheduled_unnoted", "id",
-            postgresql_where=text("scheduled_noted IS NULL"),
-            sqlite_where=text("scheduled_noted IS NULL"),
+            where="scheduled_noted IS NULL",
         ),
         Index("ix_subscriptions_cancelled", "cancelled_at", "id"),
-        Index(
+        partial_index(
             "ix_subscriptions_outside", "outside", "reader_id",
-            postgresql_where=text("outside <> ''"), sqlite_where=text("outside <> ''"),
+            where="outside <> ''",
         ),
     )  # fmt: skip
 
@@ -212,9 +208,9 @@ class PromotionUse(Base):
 
     __table_args__ = (
         # A few at most: what changed in the last minute.
-        Index(
+        partial_index(
             "ix_promotion_uses_unknown", "discount_id",
-            postgresql_where=text("paid IS NULL"), sqlite_where=text("paid IS NULL"),
+            where="paid IS NULL",
         ),
     )  # fmt: skip
 
@@ -269,26 +265,23 @@ class MovementRow(Base):
         Index("ix_movements_newest", "at", "subscription_id", "number", "kind", "cause"),
         # A reader's, in order. Thousands may have one instant, such as that of an import.
         Index("ix_movements_of_reader", "customer", "at", "subscription_id", "number"),
-        Index(
+        partial_index(
             "ix_movements_unrolled", "customer",
-            postgresql_where=text("rolled_as IS NULL OR rolled_as <> customer"),
-            sqlite_where=text("rolled_as IS NULL OR rolled_as <> customer"),
+            where="rolled_as IS NULL OR rolled_as <> customer",
         ),
-        Index(
+        partial_index(
             "ix_movements_unsourced", "customer",
-            postgresql_where=text("sourced_as IS NULL OR sourced_as <> customer OR source_due"),
-            sqlite_where=text("sourced_as IS NULL OR sourced_as <> customer OR source_due"),
+            where="sourced_as IS NULL OR sourced_as <> customer OR source_due",
         ),
         # Reports of renewals read nothing else of an end.
-        Index(
+        partial_index(
             "ix_movements_ended", "at", "cause", "from_plan", "from_interval", "currency", "renewals",
             "subscription_id",
-            postgresql_where=text("to_plan IS NULL"), sqlite_where=text("to_plan IS NULL"),
+            where="to_plan IS NULL",
         ),
         # A few at most: what ended lately, and what was renewed late.
-        Index(
+        partial_index(
             "ix_movements_uncounted", "subscription_id", "number",
-            postgresql_where=text("to_plan IS NULL AND renewals IS NULL"),
-            sqlite_where=text("to_plan IS NULL AND renewals IS NULL"),
+            where="to_plan IS NULL AND renewals IS NULL",
         ),
     )  # fmt: skip

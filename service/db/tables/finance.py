@@ -6,10 +6,10 @@ soon exceeds 32. `asked_at` is when Stripe was asked for what the row says: noth
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, text
+from sqlalchemy import BigInteger, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.db.base import Base, UtcDateTime
+from service.db.base import Base, UtcDateTime, partial_index
 
 
 class InvoiceRow(Base):
@@ -77,9 +77,9 @@ class ChargeRow(Base):
 
     # Few fail, and open payments are counted from those.
     __table_args__ = (
-        Index(
+        partial_index(
             "ix_charges_failed", "invoice_id", "created_at",
-            postgresql_where=text("status = 'failed'"), sqlite_where=text("status = 'failed'"),
+            where="status = 'failed'",
         ),
     )  # fmt: skip
 

@@ -2,10 +2,10 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.db.base import Base, Json, UtcDateTime
+from service.db.base import Base, Json, UtcDateTime, partial_index
 
 
 class Grant(Base):
@@ -74,12 +74,11 @@ class GiftLink(Base):
         Index("ix_gift_links_newest", "created_at", "id"),
         Index("ix_gift_links_ends", "ends_at"),
         Index("ix_gift_links_ended", "ended_at"),
-        Index(
+        partial_index(
             "ix_gift_links_live",
             "article_id",
             "ends_at",
-            postgresql_where=text("ended_at IS NULL AND readers > 0"),
-            sqlite_where=text("ended_at IS NULL AND readers > 0"),
+            where="ended_at IS NULL AND readers > 0",
         ),
     )
 

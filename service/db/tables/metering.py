@@ -2,10 +2,10 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Index, text
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.db.base import Base, Json, UtcDateTime
+from service.db.base import Base, Json, UtcDateTime, partial_index
 
 
 class MeterWindow(Base):
@@ -73,11 +73,10 @@ class AccessEntry(Base):
     """What an experiment that the row belongs to gave the holder, as `experiment/variant`."""
 
     __table_args__ = (
-        Index(
+        partial_index(
             "uq_access_ledger_once", "day", "holder", "article_id",
-            unique=True, postgresql_where=text("once"), sqlite_where=text("once"),
+            unique=True, where="once",
         ),
         Index("ix_access_ledger_reader", "reader_id", "at"),
         Index("ix_access_ledger_device", "device_id", "at"),
-        {"postgresql_partition_by": "RANGE (day)"},
     )  # fmt: skip

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.db.base import Base, Json, UtcDateTime
+from service.db.base import Base, Json, UtcDateTime, partial_index
 from service.db.tables.identity import Reader
 
 
@@ -42,7 +42,7 @@ class Mail(Base):
     __table_args__ = (Index("ix_mails_status", "status", "send_until"),)
 
 
-_SCHEDULED = text("type IN ('subscription.cancel_scheduled', 'subscription.resumed')")
+_SCHEDULED = "type IN ('subscription.cancel_scheduled', 'subscription.resumed')"
 
 
 class DomainEvent(Base):
@@ -68,9 +68,9 @@ class DomainEvent(Base):
         Index("ix_domain_events_subject", "subject_id", "occurred_at"),
         Index("ix_domain_events_type", "type", "occurred_at"),
         # What was scheduled to end at a past instant, for the figures.
-        Index(
+        partial_index(
             "ix_domain_events_scheduled", "subject_id", "occurred_at", "id",
-            postgresql_where=_SCHEDULED, sqlite_where=_SCHEDULED,
+            where=_SCHEDULED,
         ),
     )  # fmt: skip
 
@@ -113,8 +113,8 @@ class WebhookDelivery(Base):
     __table_args__ = (
         Index("ix_webhook_deliveries_event", "event_id", "endpoint_id", unique=True),
         Index("ix_webhook_deliveries_endpoint", "endpoint_id", "created_at"),
-        Index(
+        partial_index(
             "ix_webhook_deliveries_failed", "endpoint_id",
-            postgresql_where=text("status = 'failed'"), sqlite_where=text("status = 'failed'"),
+            where="status = 'failed'",
         ),
     )  # fmt: skip

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.db.base import Amount, Base, UtcDateTime
+from service.db.base import Amount, Base, UtcDateTime, partial_index
 from service.db.tables.billing import Checkout, Subscription
 from service.db.tables.identity import Reader
 from service.db.tables.offers import Offer
@@ -106,9 +106,8 @@ class GiftSubscription(Base):
 
     __table_args__ = (
         Index("ix_gift_subscriptions_newest", "created_at", "id"),
-        Index(
+        partial_index(
             "ix_gift_subscriptions_to_send", "send_at",
-            postgresql_where=text("sent_at IS NULL AND receiver_email IS NOT NULL"),
-            sqlite_where=text("sent_at IS NULL AND receiver_email IS NOT NULL"),
+            where="sent_at IS NULL AND receiver_email IS NOT NULL",
         ),
     )  # fmt: skip

@@ -2,10 +2,10 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Index, text
+from sqlalchemy import BigInteger, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.db.base import Base, UtcDateTime
+from service.db.base import Base, UtcDateTime, partial_index
 
 
 class RolledDay(Base):
@@ -69,10 +69,9 @@ class HolderDay(Base):
     __table_args__ = (
         Index("ix_holder_days_holder_day", "holder", "day"),
         *(
-            Index(
+            partial_index(
                 f"ix_holder_days_{wall}", "holder", "day",
-                postgresql_where=text(f"{wall}_wall_at IS NOT NULL"),
-                sqlite_where=text(f"{wall}_wall_at IS NOT NULL"),
+                where=f"{wall}_wall_at IS NOT NULL",
             )
             for wall in ("subscribe", "register")
         ),
