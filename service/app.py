@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, partial
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 from fastapi.telemetry import TelemetryConfig
@@ -62,8 +62,7 @@ from service.outbox.webhook_client import Poster
 from service.outbox.webhook_sender import WebhookSender
 from service.outbox.webhook_signing import SEALED_FOR
 from service.outbox.webhook_targets import Resolve, Targets, resolve_host
-from service.payments.asking import LateGateway, Payments
-from service.payments.gateway import Gateway
+from service.payments.reach import LateGateway, Payments
 from service.problems import install_handlers, with_problems
 from service.reports.channel_facts import ChannelWatch
 from service.reports.kept_gauges import KeptGauges
@@ -76,6 +75,9 @@ from service.tokens.verifier import TokenVerifier
 from service.web.frame import Frame
 from service.web.unknown_address import answer_unknown_address
 from service.web.walls_seen import WallsSeen
+
+if TYPE_CHECKING:
+    from service.payments.gateway import Gateway
 
 TASKS_END_SECONDS, SENDING_ENDS_SECONDS = 3.0, 2.0
 _OTHERS_FIRST_SECONDS = 1.0
@@ -127,7 +129,7 @@ class Service(RunningApp):
 def create_app(
     settings: Settings,
     *,
-    gateway: Gateway | LateGateway | None,
+    gateway: "Gateway | LateGateway | None",
     clocks: Clocks,
     frame: Frame | None = None,
     mailer: Mailer | None = None,

@@ -16,6 +16,7 @@ from service.billing.gift_rounds import gift_round
 from service.billing.import_job import IMPORT_TASK, Importer
 from service.billing.inbox import INBOX_TASK
 from service.billing.late_renewals import sync_late_renewals
+from service.billing.missed import look_for_missed
 from service.billing.pass_ledger import emit_ended_passes
 from service.billing.reconcile_job import RECONCILE_TASK, Reconciler
 from service.billing.watch import WebhookWatch
@@ -44,8 +45,8 @@ from service.outbox.configured import Mailing
 from service.outbox.mails import MAIL_TASK
 from service.outbox.sender import send_due_mails
 from service.outbox.webhook_sender import WebhookSender
-from service.payments.asking import Payments
 from service.payments.gateway import Gateway, GatewayUnavailable
+from service.payments.reach import Payments
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.channel_facts import ChannelWatch
 from service.reports.day_rollup import count_days, count_past_habits, prune_holder_days
@@ -149,7 +150,7 @@ def _stripe_tasks(running: Running, context: Context, gateway: Gateway | None) -
         Task(RECONCILE_TASK, Reconciler(context, gateway).round, pause=_MINUTE),
         Task(IMPORT_TASK, Importer(context, gateway).round, pause=_MINUTE),
         Task("offers", mirror, pause=_MINUTE),
-        Task("webhooks' watch", lambda: watch.look(context, gateway), pause=_QUARTER),
+        Task("webhooks' watch", lambda: look_for_missed(watch, context, gateway), pause=_QUARTER),
         _by_minute("renewals", lambda: sync_late_renewals(context, gateway)),
     )
 

@@ -19,8 +19,8 @@ from service.db import migrate
 from service.identity.declarations import declared_routes
 from service.jobs.runner import Background
 from service.late import LatePart, LateRoutes
-from service.payments.asking import LateGateway
 from service.payments.gateway import Gateway
+from service.payments.reach import LateGateway
 from tests.conftest import MovingClocks, settings_of
 from tests.patience import PATIENCE
 

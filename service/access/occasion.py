@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from service.billing.lifecycle import OWING
 from service.billing.outlook import lacks_card
+from service.billing.statuses import OWING
 from service.billing.subscriptions import BoughtSubscription
 from service.identity.entry import Entry
 from service.rules.prompts import Audience, audience_of

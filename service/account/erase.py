@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.reader_data import HOLDINGS, Holding
 from service.account.subject import Subject, subject_of
-from service.billing import lifecycle
+from service.billing import statuses
 from service.billing.fulfil import close_session, fulfil
 from service.billing.gift_subscriptions import end_gifts_of
 from service.billing.ledger import state_of
@@ -35,8 +35,9 @@ from service.jobs.runner import Wakes
 from service.outbox.domain_events import emit
 from service.outbox.mails import MAIL_TASK, put_mail
 from service.outbox.queue import FAREWELL_KEEPS
-from service.payments.asking import Payments, asking_stripe
+from service.payments.asking import asking_stripe
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
+from service.payments.reach import Payments
 from service.problems import Problem
 from service.tokens.revoked import revoke_claim
 
@@ -159,7 +160,7 @@ async def _delete_customer(context: Context, gateway: Gateway, customer_id: str)
             await session.scalars(
                 select(Subscription.id).where(
                     Subscription.customer_id == customer_id,
-                    Subscription.status.in_(lifecycle.LIVE_STATUSES),
+                    Subscription.status.in_(statuses.LIVE_STATUSES),
                     Subscription.cancelled_at.is_(None),
                 )
             )
@@ -171,7 +172,7 @@ async def _delete_customer(context: Context, gateway: Gateway, customer_id: str)
             await session.scalars(
                 select(Subscription.id).where(
                     Subscription.customer_id == customer_id,
-                    Subscription.status.in_(lifecycle.LIVE_STATUSES),
+                    Subscription.status.in_(statuses.LIVE_STATUSES),
                 )
             )
         )
@@ -193,7 +194,7 @@ async def _note_why(database: Database, subscription_ids: list[str]) -> None:
             update(Subscription)
             .where(
                 Subscription.id.in_(subscription_ids),
-                Subscription.status == lifecycle.TERMINAL_STATUS,
+                Subscription.status == statuses.TERMINAL_STATUS,
             )
             .values(cancel_reason=ERASED)
         )
@@ -260,13 +261,13 @@ async def _end_subscriptions(session: AsyncSession, context: Context, subject: S
     """What Stripe hasn't ended, as where nothing is sold any more, ends here for the books, with its seats."""
     now = context.clocks.business()
     running = select(Subscription).where(
-        Subscription.reader_id.in_(subject.ids), Subscription.status != lifecycle.TERMINAL_STATUS
+        Subscription.reader_id.in_(subject.ids), Subscription.status != statuses.TERMINAL_STATUS
     )
     if await session.scalar(select(running.exists())) is not True:
         return
     for row in list(await session.scalars(running)):
         before = state_of(row, None)
-        row.status, row.ended_at, row.past_due_since = lifecycle.TERMINAL_STATUS, now, None
+        row.status, row.ended_at, row.past_due_since = statuses.TERMINAL_STATUS, now, None
         # What somebody fetched before this isn't stored any more. `synced_at` stays Stripe's.
         row.version += 1
         await session.flush()

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.merge import merge
 from service.billing.customers import imported_readers
-from service.billing.lifecycle import LIVE_STATUSES
+from service.billing.statuses import LIVE_STATUSES
 from service.billing.waiting_purchases import BOUGHT
 from service.db.context import Context
 from service.db.tables import Checkout, Consent, Offer, Reader, Subscription

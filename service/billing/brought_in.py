@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
 
-from service.billing.lifecycle import LIVE_STATUSES
 from service.billing.outside import OUTSIDE_ADVICE, OUTSIDE_WORDS
 from service.billing.state import StoredState
+from service.billing.statuses import LIVE_STATUSES
 from service.offers.pricing import amount_text
 from service.payments.set_up import StripePrice
 

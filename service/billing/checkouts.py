@@ -6,7 +6,7 @@ from functools import cache
 from sqlalchemy import Select, and_, bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.lifecycle import LIVE_STATUSES
+from service.billing.statuses import LIVE_STATUSES
 from service.db.base import new_id
 from service.db.tables import Checkout, Offer, Pass, Subscription
 

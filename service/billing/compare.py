@@ -17,11 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.customers import reader_of_customer
 from service.billing.discounts import in_words, read
-from service.billing.lifecycle import TERMINAL_STATUS
 from service.billing.movement_rows import is_in_mrr
 from service.billing.outside import OUTSIDE_ADVICE, OUTSIDE_WORDS, Outside
 from service.billing.passes import store_pass, take_pass
 from service.billing.snapshot import take_snapshot
+from service.billing.statuses import TERMINAL_STATUS
 from service.billing.sync import customer_key, store_snapshot, until_current
 from service.db.context import Context
 from service.db.session import Database

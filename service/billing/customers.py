@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.lifecycle import LIVE_STATUSES
+from service.billing.statuses import LIVE_STATUSES
 from service.db.tables import Customer, Reader, Subscription
 from service.db.upsert import insert_for
 

@@ -8,8 +8,8 @@ import structlog
 
 from service.billing.customers import customers_of_reader
 from service.billing.follow_ups import CANCEL, CONTACT, REFUND, SYNC, ask_refund
-from service.billing.lifecycle import LIVE_STATUSES
 from service.billing.money import ACCESS, REASON, StopKind
+from service.billing.statuses import LIVE_STATUSES
 from service.billing.subscriptions import live_siblings
 from service.billing.sync import Stored, Synced, sync_subscription
 from service.db.context import Context

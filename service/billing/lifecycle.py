@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from service.billing.money import Money, RefundPolicy, Stop, StopKind, present_debt
+from service.billing.statuses import OWING
 from service.payments.gateway import StripeInvoice, StripeSubscription
 
 GrantReason = (
@@ -35,12 +36,6 @@ GrantReason = (
 )
 _OPEN: frozenset[GrantReason] = frozenset({"period", "scheduled_end", "grace", "unknown"})
 
-LIVE_STATUSES = frozenset({"trialing", "active", "past_due", "unpaid", "paused"})
-"""Not over: a second subscription beside one of these would be a mistake."""
-NEVER_STARTED = frozenset({"incomplete", "incomplete_expired"})
-"""The first payment wasn't completed, or not yet."""
-TERMINAL_STATUS = "canceled"
-OWING = frozenset({"past_due", "unpaid"})
 _UNPAID = OWING | {"incomplete"}
 _CHARGED = frozenset({"trialing", "active", "past_due"})
 

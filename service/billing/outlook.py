@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from service.billing.lifecycle import OWING
+from service.billing.statuses import OWING
 
 
 class Situation(Protocol):

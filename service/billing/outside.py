@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from service.billing.lifecycle import LIVE_STATUSES, NEVER_STARTED, TERMINAL_STATUS
 from service.billing.recurring import INTERVALS
+from service.billing.statuses import LIVE_STATUSES, NEVER_STARTED, TERMINAL_STATUS
 from service.payments.gateway import StripeSubscription, StripeSubscriptionItem
 
 Outside = Literal["", "price", "amount", "status", "discount"]

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from service.billing.discounts import amounts_of
-from service.billing.lifecycle import NEVER_STARTED, TERMINAL_STATUS
 from service.billing.money import Money
 from service.billing.movements import Cause, Movement, Step, movements_of_step
 from service.billing.recurring import INTERVALS, Revenue
 from service.billing.state import EndReason
+from service.billing.statuses import NEVER_STARTED, TERMINAL_STATUS
 from service.payments.gateway import (
     StripeDiscount,
     StripeInvoice,

@@ -21,7 +21,6 @@ from service.billing.customers import reader_of_customer
 from service.billing.events import HANDLED, Refetch, booking_of, refetch_of
 from service.billing.foreign import Foreign
 from service.billing.inbox import store_event, unheard, why_behind
-from service.billing.lifecycle import LIVE_STATUSES
 from service.billing.passes import sync_pass
 from service.billing.patience import PAUSES, Patience
 from service.billing.reconciliations import (
@@ -35,6 +34,7 @@ from service.billing.reconciliations import (
     store_run,
 )
 from service.billing.sold import sold_item
+from service.billing.statuses import LIVE_STATUSES
 from service.billing.unbound import keep_unbound, unbound_item
 from service.db.base import new_id
 from service.db.context import Context

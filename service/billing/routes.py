@@ -11,8 +11,8 @@ from service.billing.watch import UNSIGNED, WebhookWatch
 from service.db.context import AppContext
 from service.identity.declarations import PUBLIC
 from service.jobs.runner import AppWakes
-from service.payments.asking import AppPayments
 from service.payments.gateway import SignatureRefused
+from service.payments.reach import AppPayments
 from service.problems import Problem
 from service.running import part
 

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service.billing import notices
-from service.billing.lifecycle import LIVE_STATUSES
 from service.billing.notices import mail_reader
 from service.billing.seat_grants import arrange_seats
 from service.billing.seat_terms import (
@@ -25,6 +24,7 @@ from service.billing.seat_terms import (
     others_of,
     seats_at,
 )
+from service.billing.statuses import LIVE_STATUSES
 from service.db.base import new_id
 from service.db.context import Context
 from service.db.keyset import Keyset

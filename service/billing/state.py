@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Literal
 
 from service.billing.discounts import Amounts
-from service.billing.lifecycle import NEVER_STARTED
 from service.billing.money import Money
 from service.billing.outside import Outside
 from service.billing.recurring import Revenue, is_paid
+from service.billing.statuses import NEVER_STARTED
 from service.payments.gateway import StripeDiscount
 
 EndReason = Literal[

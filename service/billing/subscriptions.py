@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.lifecycle import NEVER_STARTED, TERMINAL_STATUS
+from service.billing.statuses import NEVER_STARTED, TERMINAL_STATUS
 from service.db.tables import Grant, Offer, Subscription
 
 _OVER = sorted(NEVER_STARTED | {TERMINAL_STATUS})

@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing import discounts, lifecycle
+from service.billing import discounts, lifecycle, statuses
 from service.billing.customers import reader_of_customer
 from service.billing.duplicates import Duplicate, duplicate_of
 from service.billing.follow_ups import ask_cancel, settle_duplicates
@@ -140,7 +140,7 @@ async def store_snapshot(
     row = await session.get(Subscription, subscription.id)
     if (row.version if row is not None else None) != snapshot.version:
         raise Outdated(subscription.id)
-    if row is not None and row.status == lifecycle.TERMINAL_STATUS:
+    if row is not None and row.status == statuses.TERMINAL_STATUS:
         # Nothing revives it; money may still go back. And the release before this one may have ended
         # it without a movement.
         over = state_of(row, subscription)
@@ -171,9 +171,9 @@ async def store_snapshot(
     # The row was written above, so nobody takes or ends a seat meanwhile.
     await arrange_seats(
         session, context, row, lowered=row.next_seats_at != fewer_at,
-        ended=row.status == lifecycle.TERMINAL_STATUS,
+        ended=row.status == statuses.TERMINAL_STATUS,
     )  # fmt: skip
-    if stop is not None and stop.cancels and row.status in lifecycle.LIVE_STATUSES:
+    if stop is not None and stop.cancels and row.status in statuses.LIVE_STATUSES:
         await ask_cancel(session, row.id, stop.kind, context.clocks)
     await session.flush()
     await settle_duplicates(session, row.reader_id, context.clocks)
@@ -245,12 +245,12 @@ def note_stop(row: Subscription, stop: Stop | None) -> None:
     """Let the row say what stops its access."""
     if stop is not None:
         row.access_stop, row.access_stopped_at = stop.kind, max(stop.at, row.started_at)
-    elif row.status != lifecycle.TERMINAL_STATUS or row.access_stop not in _STAYS_SAID:
+    elif row.status != statuses.TERMINAL_STATUS or row.access_stop not in _STAYS_SAID:
         row.access_stop, row.access_stopped_at = "", None
 
 
 async def _duplicate(session: AsyncSession, row: Subscription) -> Duplicate | None:
-    if row.status not in lifecycle.LIVE_STATUSES or row.outside == "price":
+    if row.status not in statuses.LIVE_STATUSES or row.outside == "price":
         return None
     return duplicate_of(row, await holding_subscriptions(session, row.reader_id))
 
@@ -367,7 +367,7 @@ async def _put_grant(
 
 
 async def _outcome(session: AsyncSession, row: Subscription) -> SyncOutcome:
-    if row.status not in lifecycle.LIVE_STATUSES:
+    if row.status not in statuses.LIVE_STATUSES:
         return "synced"
     held = await holding_subscriptions(session, row.reader_id)
     if all(other.id == row.id for other in held):

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from service.billing.lifecycle import LIVE_STATUSES, TERMINAL_STATUS
 from service.billing.money import REASON, Money
 from service.billing.state import StoredState, iso
+from service.billing.statuses import LIVE_STATUSES, TERMINAL_STATUS
 from service.outbox.event_types import EventType
 from service.payments.gateway import StripeInvoice
 

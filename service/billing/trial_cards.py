@@ -7,9 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.follow_ups import ask_sync
-from service.billing.lifecycle import NEVER_STARTED
 from service.billing.money import in_intro, intro_charge
 from service.billing.snapshot import Snapshot
+from service.billing.statuses import NEVER_STARTED
 from service.clock import Clocks
 from service.db.tables import TrialCard
 from service.db.upsert import insert_for

@@ -9,8 +9,8 @@ import structlog
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.lifecycle import LIVE_STATUSES
 from service.billing.sold import Sold, sold_item
+from service.billing.statuses import LIVE_STATUSES
 from service.db.keyset import Keyset
 from service.db.tables import UnboundSubscription
 from service.payments.gateway import StripeSubscription

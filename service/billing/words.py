@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from service.billing.lifecycle import NEVER_STARTED, TERMINAL_STATUS
 from service.billing.outlook import Situation, lacks_card, outlook_of
+from service.billing.statuses import NEVER_STARTED, TERMINAL_STATUS
 
 Tone = Literal["good", "warn", "bad", "quiet"]
 _OVER = NEVER_STARTED | {TERMINAL_STATUS}

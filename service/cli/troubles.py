@@ -12,7 +12,6 @@ from pathlib import Path
 from dotenv import dotenv_values
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from service.payments.gateway import GatewayKeyRefused, GatewayRefused, GatewayUnavailable
 from service.problems import Problem
 from service.settings import Settings
 
@@ -24,6 +23,12 @@ _OF_COMPOSE = ("PAYWALL_DATABASE_PASSWORD", "PAYWALL_PORT", "PAYWALL_WORKERS")
 
 def sentence(error: Exception) -> str | None:
     """What to say about an error that people can meet; None: it is a mistake of ours."""
+    from service.payments.gateway import (  # noqa: PLC0415 a start goes well, mostly, and needs none of it
+        GatewayKeyRefused,
+        GatewayRefused,
+        GatewayUnavailable,
+    )
+
     match error:
         case GatewayKeyRefused():
             return str(error)

@@ -1,9 +1,7 @@
 """Asking Stripe on behalf of somebody who waits: in time, and with answers they can act on."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from threading import Lock
 from typing import Annotated
 
 import structlog
@@ -17,50 +15,14 @@ from service.payments.gateway import (
     GatewayRefused,
     GatewayUnavailable,
 )
+from service.payments.reach import Payments
 from service.problems import Problem
-from service.running import part, running_of
+from service.running import running_of
 from service.settings import Settings
 
 RETRY_AFTER_SECONDS = "5"
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class LateGateway:
-    """A gateway that is made, with the library that it takes, when it is first needed."""
-
-    make: Callable[[], Gateway]
-
-
-class Payments:
-    """How the application reaches Stripe."""
-
-    def __init__(self, gateway: Gateway | LateGateway | None) -> None:
-        """None: nothing is sold."""
-        self._gateway = gateway
-        self._making = Lock()
-
-    @property
-    def gateway(self) -> Gateway | None:
-        """None: nothing is sold. To make a late one takes a tenth of a second."""
-        with self._making:
-            if isinstance(self._gateway, LateGateway):
-                self._gateway = self._gateway.make()
-            return self._gateway
-
-    @property
-    def sells(self) -> bool:
-        return self._gateway is not None
-
-    @property
-    def made(self) -> Gateway | None:
-        """The gateway if it has been needed yet."""
-        gateway = self._gateway
-        return None if isinstance(gateway, LateGateway) else gateway
-
-
-AppPayments = Annotated[Payments, Depends(part(Payments))]
 
 
 async def gateway_of(connection: HTTPConnection) -> Gateway:

@@ -7,7 +7,7 @@ and of a process's memory.
 from functools import partial
 from typing import TYPE_CHECKING
 
-from service.payments.asking import LateGateway
+from service.payments.reach import LateGateway
 from service.settings import Settings
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ import structlog
 from fastapi import Depends
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
-from sqlalchemy import func, or_, select
+from sqlalchemy import Integer, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.watch import WebhookWatch
 from service.clock import Clocks
+from service.db.base import UtcDateTime
 from service.db.session import Database
-from service.db.tables import InboxEvent, Job, Mail
 from service.outbox.queue import JOB as MAIL_JOB
-from service.payments.asking import Payments
+from service.payments.reach import Payments
 from service.problems import Problem
 from service.reports.channels import Channel, Facts, Refused, channels
 from service.running import Running, part
@@ -25,6 +25,21 @@ from service.tokens.keys import KeyRingHolder
 
 _FRESH = timedelta(seconds=10)
 """A balancer asks more often than the database should be."""
+
+# By names: whether an instance is ready is asked before anything else, and these tables take a tenth of a start to map.
+_TIMES = ("webhook_at", "mail_at", "mail_since", "job_at", "job_since")
+_STORED = (
+    text("""
+SELECT (SELECT max(received_at) FROM stripe_inbox WHERE told_by = 'webhook') AS webhook_at,
+       (SELECT max(sent_at) FROM mails) AS mail_at,
+       (SELECT min(created_at) FROM jobs
+         WHERE status = 'waiting' AND kind = :mail AND (due_at <= :now OR attempts > 0)) AS mail_since,
+       (SELECT max(finished_at) FROM jobs WHERE status = 'done') AS job_at,
+       (SELECT min(due_at) FROM jobs WHERE status = 'waiting' AND due_at <= :now) AS job_since,
+       (SELECT count(*) FROM jobs WHERE status = 'failed' AND kind <> :mail) AS jobs_given_up""")
+    .bindparams(bindparam("now", type_=UtcDateTime))
+    .columns(jobs_given_up=Integer, **dict.fromkeys(_TIMES, UtcDateTime))
+)
 
 log = structlog.get_logger()
 
@@ -86,19 +101,8 @@ class ChannelWatch:
 
 async def stored_facts(session: AsyncSession, now: datetime) -> dict[str, Any]:
     """The members of `Facts` that the database knows."""
-    waits = Job.status == "waiting"
-    tried = or_(Job.due_at <= now, Job.attempts > 0)
-    asked = {
-        "webhook_at": select(func.max(InboxEvent.received_at)).where(
-            InboxEvent.told_by == "webhook"
-        ),
-        "mail_at": select(func.max(Mail.sent_at)),
-        "mail_since": select(func.min(Job.created_at)).where(waits, tried, Job.kind == MAIL_JOB),
-        "job_at": select(func.max(Job.finished_at)).where(Job.status == "done"),
-        "job_since": select(func.min(Job.due_at)).where(waits, Job.due_at <= now),
-        "jobs_given_up": select(func.count()).where(Job.status == "failed", Job.kind != MAIL_JOB),
-    }
-    return {name: await session.scalar(statement) for name, statement in asked.items()}
+    found = await session.execute(_STORED, {"now": now, "mail": MAIL_JOB})
+    return dict(found.mappings().one())
 
 
 def gauges(found: tuple[Channel, ...], now: datetime) -> Sequence[Metric]:

@@ -10,7 +10,7 @@ from sqlalchemy import type_coerce as coerced
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.lifecycle import LIVE_STATUSES
+from service.billing.statuses import LIVE_STATUSES
 from service.db.keyset import Keyset, Page
 from service.db.tables import Checkout, MovementRow, Offer, Subscription
 from service.offers.mirror import INTRO_COUPON

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.lifecycle import LIVE_STATUSES
+from service.billing.statuses import LIVE_STATUSES
 from service.db.base import UtcDateTime
 from service.db.keyset import Keyset, Page
 from service.db.tables import (

@@ -13,7 +13,7 @@ from service.identity.callers import RecentReader
 from service.identity.declarations import PUBLIC
 from service.identity.sessions import begin_anew
 from service.jobs.runner import AppWakes
-from service.payments.asking import AppPayments
+from service.payments.reach import AppPayments
 from service.problems import Problem
 from service.web.account import erasure_view
 from service.web.pages import GET, PageRoute, page

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.billing.lifecycle import (
-    LIVE_STATUSES,
     GrantState,
     Terms,
     grant_of,
@@ -19,6 +18,7 @@ from service.billing.lifecycle import (
     scheduled_end,
 )
 from service.billing.money import Money
+from service.billing.statuses import LIVE_STATUSES
 from service.payments.gateway import StripeInvoice
 from service.payments.stripe_objects import subscription_of
 from tests.billing.stripe_values import (

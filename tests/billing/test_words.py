@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from service.billing.language import WrittenIn
-from service.billing.lifecycle import NEVER_STARTED
 from service.billing.outlook import outlook_of
+from service.billing.statuses import NEVER_STARTED
 from service.billing.words import Told, Words, on_its_way, owing_line, words_of
 from tests.outbox.test_translations import said
 

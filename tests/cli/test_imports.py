@@ -15,7 +15,7 @@ OF_READERS = {
     "service.reader_routes", "service.account.sign_in", "service.checkout.start", "service.background",
     "service.billing.sync", "service.outbox.smtp", "service.web.pages", "aiosmtplib", "jinja2", "babel",
     "service.db.tables.rollups", "service.db.tables.finance", "service.db.tables.staff",
-    "service.db.tables.purchases", "service.db.tables.rights",
+    "service.db.tables.purchases", "service.db.tables.rights", "service.db.tables.inbox", "service.payments.gateway",
 }  # fmt: skip
 """Beside articles."""
 OF_PUBLISHERS = {"service.content.cut", "markdown_it", "lxml", "nh3"}
@@ -35,6 +35,7 @@ OF_PUBLISHERS = {"service.content.cut", "markdown_it", "lxml", "nh3"}
                 "stripe",
                 "httpx",
                 "asyncpg",
+                "sqlalchemy.dialects.postgresql",
             },
         ),
     ],

@@ -26,7 +26,7 @@ from service.offers.on_sale import OnSale
 from service.operators.routes import router
 from service.operators.settings.in_force import SettingsInForce
 from service.outbox.webhook_targets import Targets
-from service.payments.asking import Payments
+from service.payments.reach import Payments
 from service.problems import install_handlers
 from service.reports.channel_facts import ChannelWatch
 from service.rules.in_force import RuleBook

@@ -23,7 +23,7 @@ from service.db.tables import AuditEntry, Customer, Job, Reconciliation
 from service.jobs.queue import enqueue
 from service.jobs.runner import Wakes
 from service.operators.system.job_words import JOB_WORDS
-from service.payments.asking import Payments
+from service.payments.reach import Payments
 from service.running import RunningApp
 from tests.billing.stripe_values import event
 from tests.conftest import MovingClocks

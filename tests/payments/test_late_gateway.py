@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import SecretStr
 
-from service.payments.asking import Payments
 from service.payments.configured import gateway_of_settings, late_gateway_of_settings
+from service.payments.reach import Payments
 from service.payments.stripe_gateway import StripeGateway
 from service.settings import Settings
 

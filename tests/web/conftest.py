@@ -37,7 +37,7 @@ from service.limits.addresses import NetworkKey
 from service.metering.ledger import Ledger
 from service.metering.meter import Metering
 from service.offers.on_sale import OnSale
-from service.payments.asking import Payments
+from service.payments.reach import Payments
 from service.problems import install_handlers
 from service.rules.in_force import InForce, RuleBook
 from service.running import Running, RunningApp

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import httpx2
 import pytest
 
-from service.payments.asking import Payments
+from service.payments.reach import Payments
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite

@@ -20,7 +20,7 @@ from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.system.system import AppSystem
-from service.payments.asking import AppPayments
+from service.payments.reach import AppPayments
 from service.reports.schemas import Storable
 
 router = APIRouter(prefix="/stripe-import", route_class=PageRoute, include_in_schema=False)

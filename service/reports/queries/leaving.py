@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import ColumnElement, and_, case, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.lifecycle import NEVER_STARTED
 from service.billing.recurring import GIVEN_BACK
+from service.billing.statuses import NEVER_STARTED
 from service.db.tables import Subscription
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, none, share

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Subquery, case, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.lifecycle import LIVE_STATUSES
+from service.billing.statuses import LIVE_STATUSES
 from service.db.tables import InvoiceRow, MovementRow, Pass, PromotionUse, Subscription
 from service.finance.promotions import UNKNOWN
 from service.reports.asked import Asked, Dimensions
