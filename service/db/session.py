@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from weakref import WeakValueDictionary
 
 import structlog
@@ -43,6 +43,8 @@ _T = TypeVar("_T")
 
 LONGEST_STATEMENT_SECONDS = 15.0
 """PostgreSQL: a server that fell silent would otherwise hold a request for ever."""
+LONGEST_LOOK_SECONDS = 3.0
+"""For questions about the state of things, which a balancer or a monitor asks: it waits hardly longer for an answer."""
 LONGEST_BATCH_SECONDS = 5.0
 """PostgreSQL: readers wait for their count, and are better told to come again."""
 Slow = Literal["reports", "search"]
@@ -92,6 +94,8 @@ class Database:
         self._room = {kind: asyncio.Semaphore(SLOW_AT_ONCE) for kind in get_args(Slow)}
         self._longest_wait = min(patience, POOL_WAIT_SECONDS)
         self._longest_batch = min(patience, LONGEST_BATCH_SECONDS)
+        self._longest_look = min(patience, LONGEST_LOOK_SECONDS)
+        self._looking: set[asyncio.Task[Any]] = set()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -120,6 +124,33 @@ class Database:
         await in_task()
         async with translated(), AsyncSession(self._reading, expire_on_commit=False) as session:
             yield session
+
+    async def at_once(self, ask: Callable[[AsyncSession], Awaitable[_T]]) -> _T:
+        """What `ask` finds within a few seconds, or Problem `database-unavailable`.
+
+        A server that fell silent holds up even the end of a question, which is therefore left to itself.
+        """
+
+        async def asked() -> _T:
+            async with self.reading() as session:
+                return await ask(session)
+
+        looking = asyncio.create_task(asked())
+        self._looking.add(looking)
+        looking.add_done_callback(self._looked)
+        try:
+            await asyncio.wait({looking}, timeout=self._longest_look)
+            if looking.done():
+                return looking.result()
+        finally:
+            looking.cancel()
+        log.warning("database.silent", seconds=self._longest_look)
+        raise database_unavailable()
+
+    def _looked(self, task: asyncio.Task[Any]) -> None:
+        self._looking.discard(task)
+        if not task.cancelled():
+            task.exception()  # it was raised to who asked, or came too late for that
 
     async def in_one_go(self, work: Callable[[Connection], _T]) -> _T:
         """What `work` answers, which is done in one transaction, committed at its end.

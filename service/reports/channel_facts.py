@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
@@ -76,8 +77,7 @@ class ChannelWatch:
         stored: dict[str, Any] = {}
         database = ""
         try:
-            async with running.get(Database).reading() as session:
-                stored = await stored_facts(session, now)
+            stored = await running.get(Database).at_once(partial(stored_facts, now=now))
             self._database_at = now
         except Problem as problem:
             database = problem.type.title
