@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import httpx2
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.access.unlock_tokens import UnlockTokens
 from service.content.cache import ArticleCache
 from service.content.store import content_version
-from service.db.session import Database
+from service.db.session import LONGEST_LOOK_SECONDS, Database
 from service.db.tables import AccessEntry
 from service.identity.cookies import cookie_name
 from service.identity.secrets import new_secret
@@ -146,6 +147,29 @@ async def test_a_server_that_falls_silent_holds_nobody_for_ever(database_url: st
             while not await answers():
                 pass
         await database.dispose()
+
+
+@on_postgresql
+async def test_who_watches_isnt_held_up_by_a_silent_server(severable: Severable) -> None:
+    client = severable.paywall.client
+    assert (await severable.ready())[0] == 200
+    assert "paywall_jobs_held" in (await client.get("/metrics")).text
+    severable.paywall.clocks.travel(timedelta(minutes=2))  # nothing is fresh any more
+    severable.line.become("silent")
+    async with asyncio.timeout(
+        LONGEST_LOOK_SECONDS + 5
+    ):  # a statement may take 15, and there are many
+        ready, figures, alive = await asyncio.gather(
+            *map(client.get, ("/readyz", "/metrics", "/healthz"))
+        )
+    assert (ready.status_code, alive.status_code) == (503, 200)
+    assert ready.json()["channels"]["database"]["state"] != "ok"
+    assert figures.status_code == 200
+    assert 'paywall_channel_good{channel="database"} 0.0' in figures.text
+    severable.line.become("open")
+    async with asyncio.timeout(PATIENCE):
+        while (await severable.ready())[0] != 200:
+            pass
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "nowhere.invalid"])
