@@ -24,12 +24,15 @@ class DryRun(Exception):
 
 @dataclass
 class Differences:
-    """Names by what happened to them, or would; `unchanged` is their number."""
+    """Names by what happened to them, or would; `unchanged` is their number. `warnings` are sentences about what is
+    perhaps mistyped, and was taken.
+    """
 
     created: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     unchanged: int = 0
+    warnings: list[str] = field(default_factory=list)
 
 
 def lines_of(data: bytes, advice: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -105,7 +108,9 @@ def end_of_run(*, dry_run: bool) -> None:
 def told(
     differences: Differences, *, most: int, words: Mapping[str, str] | None = None
 ) -> Iterator[str]:
-    """A line for each difference, at most `most` of a kind. `words` say what it changes, by its name."""
+    """A line for each difference, at most `most` of a kind, and for each warning. `words` say what it changes, by its
+    name.
+    """
     said = words or {}
     for mark, references in (
         ("+", differences.created), ("~", differences.changed), ("-", differences.ended)
@@ -116,3 +121,4 @@ def told(
         )
         if len(references) > most:
             yield f"{mark} … and {len(references) - most} more"
+    yield from differences.warnings[:most]

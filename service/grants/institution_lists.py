@@ -29,6 +29,7 @@ from service.grants.institutions import (
     terms_of,
 )
 from service.grants.trust import until_known
+from service.rules.known import plan_warnings
 from service.texts import is_slug, storable
 from service.wrong_values import said_of
 
@@ -118,6 +119,7 @@ async def _store(
     differences: Differences,
     actor: str,
 ) -> None:
+    differences.warnings += await plan_warnings(session, {row.terms.plan for row in rows})
     there = await take_institutions(session, {row.slug: row.terms for row in rows})
     for row in rows:
         known = there.get(row.slug)

@@ -69,7 +69,7 @@ async def import_file(
     found = await store_institutions(context, rows, actor=actor.label, dry_run=body.dry_run)
     return InstitutionsImported(
         created=found.created, changed=found.changed, unchanged=found.unchanged,
-        dry_run=body.dry_run,
+        warnings=found.warnings, dry_run=body.dry_run,
     )  # fmt: skip
 
 

@@ -67,11 +67,12 @@ class InstitutionFile(Body):
 
 
 class InstitutionsImported(BaseModel):
-    """What happened, or would: slugs; `unchanged` is their number."""
+    """What happened, or would: slugs; `unchanged` is their number. `warnings` are about plans that no offer has."""
 
     created: list[str]
     changed: list[str]
     unchanged: int
+    warnings: list[str]
     dry_run: bool
 
 

@@ -40,6 +40,7 @@ from service.grants.rights import (
 )
 from service.identity.audit import record
 from service.identity.email import email_key
+from service.rules.known import plan_warnings
 from service.texts import identifier, is_slug
 
 Progress = Callable[[int, int], None]
@@ -197,9 +198,10 @@ async def _planned(
         _check_whole(len(ending), len(running), most_ended_percent)
         readers = await known_readers(session, rows, key, now)
         rights = Rights(session, key, context.clocks, readers)
+        warnings = await plan_warnings(session, {row.plan for row in rows})
     before = {reference: _state(row) for reference, row in known.items()}
     gone = [row.reference for row in missing if row.ended_at is None]
-    plan = _Plan(RightDifferences(ended=ending), [], gone, before)
+    plan = _Plan(RightDifferences(ended=ending, warnings=warnings), [], gone, before)
     for row in rows:
         there = known.get(row.reference)
         if there is not None and not rights.changes(there, row):

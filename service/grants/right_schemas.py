@@ -122,12 +122,15 @@ class RightChangeOut(BaseModel):
 
 
 class RightsImported(BaseModel):
-    """What happened, or would: references; `unchanged` is their number. `details` has the first 100 of each kind."""
+    """What happened, or would: references; `unchanged` is their number. `warnings` are about plans that no offer
+    has; `details` has the first 100 of each kind.
+    """
 
     created: list[str]
     changed: list[str]
     ended: list[str]
     unchanged: int
+    warnings: list[str]
     details: list[RightChangeOut]
     dry_run: bool
 

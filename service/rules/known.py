@@ -55,7 +55,7 @@ async def warnings_of(session: AsyncSession, rules: RulesIn) -> list[str]:
     if rules.crawlers is not None:
         sections.update(rules.crawlers.licensed_sections)
     return [
-        *(f"No offer has the plan {each} yet." for each in await unsold_plans(session, plans)),
+        *await plan_warnings(session, plans),
         *(
             f"No article is in the section {each} yet."
             for each in await empty_sections(session, sections)
@@ -63,13 +63,18 @@ async def warnings_of(session: AsyncSession, rules: RulesIn) -> list[str]:
     ]
 
 
+async def plan_warnings(session: AsyncSession, plans: Iterable[str]) -> list[str]:
+    """A sentence about each of the plans that no offer has."""
+    return [f"No offer has the plan {each} yet." for each in await unsold_plans(session, plans)]
+
+
 async def unsold_plans(session: AsyncSession, plans: Iterable[str]) -> list[str]:
     """Those of the plans that no offer has, on sale or not."""
     wanted = set(plans)
     if not wanted:
         return []
-    found = await session.scalars(select(Offer.plan).where(Offer.plan.in_(wanted)).distinct())
-    return sorted(wanted - set(found))
+    # All plans, since a list that was sent may name more than a statement takes.
+    return sorted(wanted - set(await session.scalars(select(Offer.plan).distinct())))
 
 
 async def empty_sections(session: AsyncSession, sections: Iterable[str]) -> list[str]:

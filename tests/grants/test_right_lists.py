@@ -18,6 +18,7 @@ from service.grants.store import live_grants_of
 from service.identity.readers import create_reader
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.reports import rows
 from tests.statements import statements
 
 LISBON = ZoneInfo("Europe/Lisbon")
@@ -100,7 +101,8 @@ async def test_a_household_has_two_rights_by_one_account_number(context: Context
         "C,puzzles,,c@example.org,4711,",
     ]
     assert (await store(context, lines)).created == ["A", "B", "C"]
-    assert await store(context, lines) == RightDifferences(unchanged=3)
+    told = [f"No offer has the plan {each} yet." for each in ("puzzles", "weekend")]
+    assert await store(context, lines) == RightDifferences(unchanged=3, warnings=told)
 
 
 ALIKE = [
@@ -129,7 +131,10 @@ def test_a_hash_needs_both_parts_and_the_key() -> None:
 
 
 @pytest.fixture
-def context(settings: Settings, clocks: MovingClocks, database: Database) -> Context:
+async def context(settings: Settings, clocks: MovingClocks, database: Database) -> Context:
+    """With an offer of the plan digital."""
+    async with database.transaction() as session:
+        session.add(rows.offer(plan="digital"))
     return Context(settings, clocks, database)
 
 
