@@ -175,7 +175,7 @@ CATALOGUE: Mapping[str, ProblemType] = {
     ),
     "experiment-relies-on-them": ProblemType(
         409,
-        "A running experiment relies on these rules",
+        "A running experiment relies on it",
         "Stop the experiment first, or wait for its end.",
     ),
     "right-not-found": ProblemType(

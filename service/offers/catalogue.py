@@ -8,6 +8,7 @@ from service.identity.meanwhile import check_unchanged
 from service.offers.pricing import InvalidPrice, Price, SoldTo, price_text
 from service.offers.store import checked_name, create_offer
 from service.problems import Problem, invalid_field
+from service.rules.experiment_offers import check_no_experiment_shows
 
 LAST_PLACE = 1_000_000
 
@@ -52,7 +53,8 @@ async def change_offer(
     """Rename it, show it elsewhere, end it or sell it again; who has it keeps it.
 
     What is so already writes nothing. Problems: `offer-not-found`; `offer-changed` where it isn't the
-    one named by `if_match`, `changed-meanwhile` where it isn't as it was `seen`; `invalid-request` for a name.
+    one named by `if_match`, `changed-meanwhile` where it isn't as it was `seen`; `invalid-request` for a name;
+    `experiment-relies-on-them` to end or show one that a running experiment shows.
     """
     offer = await change.session.get(Offer, offer_id, with_for_update=True, populate_existing=True)
     if offer is None:
@@ -70,7 +72,9 @@ async def change_offer(
     if wanted.position is not None:
         offer.position = wanted.position
     if wanted.shown is not None and wanted.shown != (offer.archived_at is None):
-        offer.archived_at = None if wanted.shown else change.clocks.business()
+        now = change.clocks.business()
+        await check_no_experiment_shows(change.session, offer_id, now)
+        offer.archived_at = None if wanted.shown else now
     after = facts_of(offer)
     if after != before:
         offer.version += 1

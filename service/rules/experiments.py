@@ -1,7 +1,7 @@
 """Experiments on the meter's limits or on a prompt's words: who takes part, and who gets which variant. Pure."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -72,6 +72,17 @@ class Experiment:
             if place < 0:
                 return variant
         return None
+
+    def of_control(self, prompts: Iterable[Prompt], now: datetime) -> list[Prompt]:
+        """Those of the rules' prompts that the control is shown from `now` on; none where it is on limits."""
+        return [
+            each
+            for each in prompts
+            if self.scope is not None
+            and each.meets(self.scope)
+            and (each.ends_at is None or now < each.ends_at)
+            and (each.starts_at is None or each.starts_at < self.ends_at)
+        ]
 
     def name_of(self, variant: Variant) -> str:
         """What the ledger calls it."""

@@ -106,13 +106,7 @@ def control_of(experiment: Experiment, rules: RulesIn, settings: Settings, now: 
     ruled, scope = rules.as_rules(settings), experiment.scope
     if scope is None:
         return ruled.meters
-    shown = [
-        each
-        for each in ruled.prompts
-        if each.meets(scope)
-        and (each.ends_at is None or now < each.ends_at)
-        and (each.starts_at is None or each.starts_at < experiment.ends_at)
-    ]
+    shown = experiment.of_control(ruled.prompts, now)
     if scope.place != "wall":
         return shown
     said = rules.in_place_of(settings)

@@ -161,3 +161,45 @@ async def test_its_pages_plan_it_start_it_and_stop_it(
     assert "Save the plan" not in page
     form["csrf"] = csrf_in((await viewer.get("/admin/account")).text)
     assert (await viewer.post("/admin/experiments", data=form)).status_code == 403
+
+
+async def test_offers_that_a_running_one_names_stay_as_they_are(
+    paywall: Paywall, signed_in: SignedIn
+) -> None:
+    of_variant, of_control, archived, elsewhere, _ = made = [rows.offer() for _ in range(5)]
+    archived.archived_at = paywall.clocks.business()
+    ids = [each.id for each in made]
+    async with paywall.database.transaction() as session:
+        session.add_all(made)
+    prompts = [
+        {"name": "Sea", "title": "Sea", "sections": ["Sea"], "offers": [of_control.id]},
+        {"name": "Land", "title": "Land", "sections": ["Land"], "offers": [elsewhere.id]},
+    ]
+    document = {"levels": {"default": {"level": "metered"}}, "prompts": prompts}
+    saved = await paywall.client.put("/v1/admin/rules", json=document, headers=paywall.staff)
+    assert saved.status_code == 200, saved.text
+    words = {"title": "New", "offers": [of_variant.id, archived.id]}
+    variants = [{"name": "usual", "share": 50}, {"name": "new", "share": 50, "words": words}]
+    wanted = plan(paywall.clocks, subject="prompt", sections=["Sea"], variants=variants)
+    await paywall.client.put(f"{HOME}/spring", json=wanted, headers=paywall.staff)
+    await paywall.client.post(f"{HOME}/spring/start", headers=paywall.staff)
+
+    async def sell(offer_id: str, *, shown: bool) -> int:
+        body = {"shown": shown, "name": "Renamed"}
+        at = f"/v1/admin/offers/{offer_id}"
+        answer = await paywall.client.patch(at, json=body, headers=paywall.staff)
+        assert "relies-on-them" in answer.text or answer.status_code == 200
+        return answer.status_code
+
+    changes = [(each, each == archived.id) for each in ids]
+    kept = [of_variant.id, of_control.id, archived.id]
+    assert [each for each, shown in changes if await sell(each, shown=shown) == 409] == kept
+    assert await sell(of_variant.id, shown=True) == 200, "as it is: only its name changes"
+    browser = await signed_in("admin")
+    page = f"/admin/offers/{of_variant.id}"
+    shown = (await browser.get(page)).text
+    form = {"csrf": csrf_in(shown), "change": "end", "sure": "yes", "seen": seen_in(shown, page)}
+    refused = await browser.post(page, data=form)
+    assert (refused.status_code, "Stop it first" in refused.text) == (409, True)
+    await paywall.client.post(f"{HOME}/spring/stop", headers=paywall.staff)
+    assert [await sell(each, shown=shown) for each, shown in changes] == [200] * 5

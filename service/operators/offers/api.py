@@ -95,7 +95,8 @@ async def send_offer_change(
     on_sale: AppOnSale,
     if_match: IfMatch = None,
 ) -> AdminOffer:
-    """Rename it, move it, end it or sell it again; who has it keeps it.
+    """Rename it, move it, end it or sell it again; who has it keeps it. 409 `experiment-relies-on-them` to end, or sell
+    again, what a running experiment shows.
 
     Needs the permission offers:write.
     """

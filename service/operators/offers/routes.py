@@ -197,7 +197,9 @@ async def send_change(
         async with change_by(context, visit.operator.label) as changing:
             await change_offer(changing, offer_id, wanted, seen=seen)
     except Problem as problem:
-        if problem.slug not in {"invalid-request", "changed-meanwhile"}:
+        if problem.slug not in {
+            "invalid-request", "changed-meanwhile", "experiment-relies-on-them"
+        }:  # fmt: skip
             raise
         async with context.database.slow_reading("reports") as session:
             return await _page(
