@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, case, func, or_, select
+from sqlalchemy import bindparam, case, desc, func, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
@@ -133,16 +133,16 @@ def _differs(
 _IS_BROAD = case((Grant.scope.startswith(article_scope("")), 0), else_=1)
 _BROAD_FIRST = Keyset(_IS_BROAD, Grant.starts_at, Grant.id)
 _FACTS = tuple(getattr(Grant, name) for name in GrantFacts._fields)
-_LIVE_OF_ONE = (
-    select(*_FACTS)
-    .where(
-        Grant.reader_id == bindparam("reader_id"),
-        Grant.starts_at <= bindparam("now"),
-        or_(Grant.ends_at.is_(None), Grant.ends_at > bindparam("now")),
-    )
-    .order_by(Grant.starts_at.desc(), Grant.id)
+_BEGUN_OF_ONE = select(*_FACTS).where(
+    Grant.reader_id == bindparam("reader_id"), Grant.starts_at <= bindparam("now")
 )
-"""Built once: that takes longer than to execute it."""
+_LIVE_OF_ONE = union_all(
+    _BEGUN_OF_ONE.where(Grant.ends_at.is_(None)),
+    _BEGUN_OF_ONE.where(Grant.ends_at > bindparam("now")),
+).order_by(desc(Grant.starts_at.name), Grant.id.name)
+"""Built once: that takes longer than to execute it. Two halves, so that PostgreSQL finds either by the index alone and
+reads no grant that has ended, whatever it supposes of the number of a reader's grants.
+"""
 
 
 async def live_grants_of(session: AsyncSession, reader_id: str, now: datetime) -> list[GrantFacts]:

@@ -29,7 +29,7 @@ class Grant(Base):
 
     __table_args__ = (
         UniqueConstraint("source", "reference", name="uq_grants_source_reference"),
-        Index("ix_grants_reader", "reader_id"),
+        Index("ix_grants_of_reader", "reader_id", "ends_at"),
         Index("ix_grants_updated", "updated_at"),
     )
 
