@@ -18,6 +18,8 @@ SMALL_BODY = 64 * 1024
 MOST_MEMBERS = 2000
 DEEPEST = 20
 _MOST_FIELDS = 200
+_OPERATORS = "/admin/"
+"""Forms with a row for each section, tag, prompt or offer: they may have as many fields as JSON has members."""
 _LARGE = re.compile(
     r"/v1/admin/articles/|(/v1)?/admin/(entitlements/([^/]+/)?|institutions/)import$"
 )
@@ -103,9 +105,11 @@ class Boundary:
             more = message.get("more_body", False)
         kind = Headers(scope=scope).get("content-type", "")
         # The parser of forms with files takes a thousand fields at most, and counts them as it reads.
-        fault = fault_of(bytes(body)) if not kind.startswith("multipart/form-data") else None
-        if fault is not None:
-            raise Problem("malformed-request", fault)
+        if not kind.startswith("multipart/form-data"):
+            many = MOST_MEMBERS if scope["path"].startswith(_OPERATORS) else _MOST_FIELDS
+            fault = fault_of(bytes(body), most_fields=many)
+            if fault is not None:
+                raise Problem("malformed-request", fault)
         return bytes(body)
 
     def _limited(self, receive: Receive) -> Receive:
@@ -196,7 +200,7 @@ def _most(size: int) -> str:
     return f"At most {size // 1024} KiB are accepted."
 
 
-def fault_of(body: bytes) -> str | None:
+def fault_of(body: bytes, *, most_fields: int = _MOST_FIELDS) -> str | None:
     """Why a body isn't read: JSON with too many members or levels or not in UTF-8, or a form with too many fields.
 
     Each byte is looked at once; objects built from them, and each refused by its name, would cost a
@@ -207,8 +211,8 @@ def fault_of(body: bytes) -> str | None:
         return "The body isn't in UTF-8. Send it in UTF-8."
     body = body.removeprefix(BOM_UTF8)
     if body.lstrip()[:1] not in {b"{", b"["}:
-        many = body.count(b"&") > _MOST_FIELDS
-        return f"The form has more than {_MOST_FIELDS} fields. Send less." if many else None
+        many = body.count(b"&") > most_fields
+        return f"The form has more than {most_fields} fields. Send less." if many else None
     bare = _STRING.sub(b"", body)
     if bare.count(b",") + bare.count(b":") > MOST_MEMBERS:
         return f"The body has more than {MOST_MEMBERS} members. Send less."

@@ -402,6 +402,26 @@ async def test_what_cannot_be_is_told_and_stays_in_the_form(signed_in: SignedIn)
         assert answer.status_code == 422
 
 
+async def test_a_large_newsroom_saves_its_rules(signed_in: SignedIn) -> None:
+    browser = await signed_in("editor")
+    sent = fields((await browser.get("/admin/rules")).text)
+    place, section = sent["kind"].index("section"), [f"Section {n}" for n in range(150)]
+    for name in (
+        "kind",
+        "level",
+        "plans",
+        "free_hours",
+        "subscribers_after_days",
+        "free_after_days",
+    ):
+        sent[name] += [sent[name][place]] * len(section)
+    sent["name"] += section
+    assert sum(map(len, sent.values())) > 1_000
+    assert (await browser.post("/admin/rules", data=sent)).status_code == 303
+    shown = fields((await browser.get("/admin/rules")).text)
+    assert set(section) <= set(shown["name"])
+
+
 async def test_the_second_editor_is_told_and_loses_nothing(signed_in: SignedIn) -> None:
     browser = await signed_in("editor")
     page = (await browser.get("/admin/rules")).text
