@@ -26,10 +26,13 @@ _ESCAPE = re.compile(
 )
 _LAST_CHARACTER = 0x10FFFF
 _LINE_ESCAPE = re.compile(r"\\+[nrt]")
-_TAG = re.compile(
-    r"""<(?:!--.*?--|(script|style)\b.*?</\1\s*|(?:[^<>"']++|"[^"]*"|'[^']*')*+|[^<>]*)>""",
-    re.IGNORECASE | re.DOTALL,
-)
+_HIDDEN = {
+    "-->": re.compile(r"<!--.*?-->", re.DOTALL),
+    "</script": re.compile(r"<script\b.*?</script", re.DOTALL),
+    "</style": re.compile(r"<style\b.*?</style", re.DOTALL),
+}
+"""What a page doesn't show, by its end."""
+_TAG = re.compile(r"""<(?:(?:[^<>"']++|"[^"]*"|'[^']*')*+|[^<>]*)>""")
 _SIGNS = bytes(each for each in range(256) if not chr(each).isascii() or not chr(each).isalnum())
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20,}(?:\s+[A-Za-z0-9+/_-]+)*")
 _USUAL = str.maketrans("-_", "+/")
@@ -67,7 +70,7 @@ def _readings(data: bytes, deep: int) -> Iterator[tuple[str, str]]:
     yield "in another encoding", text.lower()
     text = _without_escapes(text)
     yield "in escapes", text.lower()
-    yield "between tags", _letters(_TAG.sub("", text))
+    yield "between tags", _letters(_without_tags(text.lower()))
     letters = _letters(text)
     yield "between other characters", letters
     yield "backwards", letters[::-1]
@@ -76,6 +79,15 @@ def _readings(data: bytes, deep: int) -> Iterator[tuple[str, str]]:
         for place, inner in _layers(data, text):
             for _, reading in _readings(inner, deep - 1):
                 yield place, reading
+
+
+def _without_tags(text: str) -> str:
+    """Of a page in small letters what is shown, as a browser has it."""
+    for end, hidden in _HIDDEN.items():
+        # Behind the last end there is none: to look for one from each beginning would take for ever.
+        before, found, behind = text.rpartition(end)
+        text = hidden.sub("", before + found) + behind
+    return _TAG.sub("", text)
 
 
 def _without_escapes(text: str) -> str:

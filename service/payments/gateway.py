@@ -414,7 +414,7 @@ class Gateway(SetUpGateway, BooksGateway, Protocol):
         """What is billed or given back for changes of the subscription and is on no invoice yet, the newest last.
 
         A subscription that is to end has no next invoice to preview, and yet these are collected at its end
-        (https://docs.stripe.com/api/subscriptions/cancel).
+        (https://docs.stripe.com/api/subscriptions/cancel). None where the key may not read invoice items.
         """
 
     async def needs_action(self, payment_intent_id: str) -> bool:

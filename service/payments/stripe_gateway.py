@@ -11,6 +11,7 @@ import structlog
 from service.payments import stripe_objects
 from service.payments.gateway import (
     CheckoutMode,
+    GatewayPermissionMissing,
     GatewayRefused,
     MoneyObject,
     SignatureRefused,
@@ -282,7 +283,12 @@ class StripeGateway(StripeSetUp, StripeBooks):
         self, customer_id: str, subscription_id: str
     ) -> tuple[StripeInvoiceLine, ...]:
         asked: Any = {"customer": customer_id, "pending": True}
-        found = await self._all(self._client.v1.invoice_items.list_async, asked)
+        try:
+            found = await self._all(self._client.v1.invoice_items.list_async, asked)
+        except GatewayPermissionMissing:
+            # Only sales by the seat need them: all others go on with the key that they have.
+            log.warning("stripe.no_invoice_items", subscription=subscription_id)
+            return ()
         return tuple(stripe_objects.pending_of(subscription_id, reversed(found)))
 
     async def needs_action(self, payment_intent_id: str) -> bool:

@@ -119,6 +119,9 @@ BROKEN = {
     "escapes of nothing": b"\\uFFFFFF &#99999999; %u %zz \\x",
     "a bomb": gzip.compress(bytes(1 << 23)),
     "tags without end": b"<" * 100_000 + b"<a 'b" * 10_000,
+    "comments and scripts without end": b"<!--a" * 20_000
+    + b"--><script>b</script"
+    + b"<script>c" * 20_000,
     "one long run": b"a" * 50_000,
     "all kinds of bytes": bytes(range(256)) * 400,
 }

@@ -15,9 +15,11 @@ NAMES = {"off_1": "Monthly", "operator:opr_1": "ana@example.org"}
     [
         (None, "none"), ("", "none"), ([], "none"), ({}, "none"), (0, "0"), (True, "yes"), (False, "no"),
         ("2026-03-10T09:05:00.389375+00:00", "10 Mar 2026, 09:05"), ("digital", "digital"),
-        ("off_1", "Monthly"), ("rdr_9", "Reader without e-mail address"), ("sub", "sub"), ("past_due", "past_due"),
+        ("off_1", "Monthly"), ("rdr_9", "Reader without e-mail address (rdr_9)"), ("sub", "sub"), ("past_due", "past_due"),
         (["a", "b"], "a; b"), ({"free_hours": 3, "plans": ["a"]}, "free hours: 3, plans: a"),
         ([{"words": {"title": "Stay", "offers": []}}], "words: title: Stay, offers: none"),
+        (["sub_1", "sub_2"], "Subscription (sub_1); Subscription (sub_2)"),
+        ("sub_1Nab paid twice, gave a month by phone", "sub_1Nab paid twice, gave a month by phone"),
         ("x" * 400, "x" * 400),
     ],
 )  # fmt: skip

@@ -39,9 +39,9 @@ async def test_each_row_leads_to_its_reader(signed_in: SignedIn, store: Store) -
     browser = await signed_in("viewer")
     page = (await browser.get("/admin/movements")).text
     text = text_of(page)
-    assert "ana@a.example Monthly Left by choice 8 Mar 2026, 09:00 €9.00 a month nothing" in text
+    assert "ana@a.example digital Left by choice 8 Mar 2026, 09:00 €9.00 a month nothing" in text
     discounted = "€9.00 a month €4.50 with the discounts of that time"
-    assert f"Erased Monthly Joined 7 Mar 2026, 09:00 nothing {discounted}" in text
+    assert f"Erased digital Joined 7 Mar 2026, 09:00 nothing {discounted}" in text
     # What the bar counts: MRR has less, what is charged is the same.
     assert f"Pays less 9 Mar 2026, 09:00 {discounted} €4.50 a month" in text
     assert "gone@a.example" not in page
@@ -67,5 +67,5 @@ async def test_what_cant_be_listed(signed_in: SignedIn, query: str) -> None:
 async def test_a_kind_that_there_is_not_is_named_as_in_the_address(signed_in: SignedIn) -> None:
     answer = await (await signed_in("viewer")).get("/admin/movements?kind=moved")
     assert answer.status_code == 422
-    assert "looked up: kind. The page is shown without it" in answer.text
+    assert "looked up. What happened:" in answer.text
     assert "literal" not in answer.text

@@ -193,7 +193,7 @@ async def test_a_dash_has_its_reason(browser_with_sales: httpx2.AsyncClient) -> 
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("from=2026-04-01", "begins on"), ("zone=Mars", "time zone"), ("limit=3", "limit"),
+    [("from=2026-04-01", "begins on"), ("zone=Mars", "time zone"), ("limit=3", "Limit"),
      ("split=shoe", "can be split")],
 )  # fmt: skip
 async def test_what_cannot_be_asked_is_a_page_that_says_what_to_change(

@@ -50,3 +50,8 @@ async def test_what_a_caller_is_told(status: int, body: bytes, told: type[Except
     gateway = gateway_to(URL, http=Answers(status, body))
     with pytest.raises(told):
         await gateway.retrieve_subscription("sub_1")
+
+
+async def test_a_key_that_may_not_read_invoice_items_sells_all_the_same() -> None:
+    gateway = gateway_to(URL, http=Answers(403, TOLD))
+    assert await gateway.pending_prorations_of("cus_1", "sub_1") == ()

@@ -87,7 +87,7 @@ def _sentence(path: str, error: Mapping[str, Any]) -> str:
     said = said_of(error).removesuffix(".")
     place = error["loc"]
     if place[:1] == ("query",):
-        name = str(place[1])[:_LONGEST]
+        name = "".join(str(part) for part in place[1:2])[:_LONGEST]
     else:
         # Within a list a number follows; the last part may be what was tried of a union.
         within = place[1:] if place[:1] == ("body",) else place

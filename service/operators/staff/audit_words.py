@@ -31,8 +31,10 @@ def value_text(value: Any, names: Mapping[str, str], zone: ZoneInfo) -> str:
         return "; ".join(value_text(each, names, zone) for each in value) or "none"
     if value is None or value == "":
         return "none"
-    if isinstance(value, str) and (named := names.get(value) or ("_" in value and kind_of(value))):
+    if isinstance(value, str) and (named := names.get(value)):
         return named
+    if isinstance(value, str) and _ID.fullmatch(value) and (kind := kind_of(value)):
+        return f"{kind} ({value})"
     return fact_text(value, zone) or str(value)
 
 

@@ -144,7 +144,7 @@ FIGURES: tuple[Figure, ...] = (
             "checkout within 7 days of the first such showing of the step, and those who completed one that they began "
             "then, gifts for others and what is given back left out. A prompt is shown where it comes with the answer "
             "to a read, or on a page of this service’s newspaper; there, beside an article that opens at once, the "
-            "article’s first showing of the day counts. " + IN_TIME.replace("wall", "prompt") + "Told apart by the words, the reader or the "
+            "article’s first showing of the day counts. " + IN_TIME + "Told apart by the words, the reader or the "
             "article's section, a holder counts for each that they met; by offer, all who met a prompt are the whole "
             "of each. Of more than 200,000 rows a sixteenth of the holders is counted, or a sixteenth of that; numbers "
             "of holders are multiplied. " + HOLDER,
