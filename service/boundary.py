@@ -18,8 +18,8 @@ SMALL_BODY = 64 * 1024
 MOST_MEMBERS = 2000
 DEEPEST = 20
 _MOST_FIELDS = 200
-_OPERATORS = "/admin/"
-"""Forms with a row for each section, tag, prompt or offer: they may have as many fields as JSON has members."""
+_OPERATORS, _MOST_OF_OPERATORS = "/admin/", 1000
+"""Forms with a row for each section, tag, prompt or offer. The framework's parser takes no more fields than these."""
 _LARGE = re.compile(
     r"/v1/admin/articles/|(/v1)?/admin/(entitlements/([^/]+/)?|institutions/)import$"
 )
@@ -104,9 +104,9 @@ class Boundary:
                 raise Problem("body-too-large", _most(most))
             more = message.get("more_body", False)
         kind = Headers(scope=scope).get("content-type", "")
-        # The parser of forms with files takes a thousand fields at most, and counts them as it reads.
+        # The parser of forms with files counts their fields as it reads.
         if not kind.startswith("multipart/form-data"):
-            many = MOST_MEMBERS if scope["path"].startswith(_OPERATORS) else _MOST_FIELDS
+            many = _MOST_OF_OPERATORS if scope["path"].startswith(_OPERATORS) else _MOST_FIELDS
             fault = fault_of(bytes(body), most_fields=many)
             if fault is not None:
                 raise Problem("malformed-request", fault)
