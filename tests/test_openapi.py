@@ -47,6 +47,10 @@ def test_the_document_describes_errors_as_they_are_answered(site: Installation) 
     problem = document["components"]["schemas"]["Problem"]
     assert set(problem["required"]) == {"type", "title", "status", "detail"}
     assert "HTTPValidationError" not in document["components"]["schemas"]
+    for name in ("AccessOut", "UnlockOut"):
+        answer = document["components"]["schemas"][name]
+        assert answer["properties"]["notices"]["deprecated"], name
+        assert "notices" in answer["required"], name
     for name, operation in operations(document):
         assert operation["tags"], name
         assert operation["summary"], name

@@ -31,6 +31,7 @@ def access_answer(seen: Look) -> AccessOut:
         would_consume=isinstance(outcome, Meter) and outcome.consumes,
         meter=MeterOut.of(seen.meter),
         wall=seen.wall,
+        notices=[],
     )
 
 
@@ -133,7 +134,10 @@ def _head(reason: Reason, consumed: bool) -> bytes:
 
 
 def _notice(notice: NoticeShown | None) -> bytes:
-    return b',"notice":' + (notice.model_dump_json().encode() if notice is not None else b"null")
+    if notice is None:
+        return b',"notice":null,"notices":[]'
+    said = notice.model_dump_json().encode()
+    return b',"notice":' + said + b',"notices":[' + said + b"]"
 
 
 def _meter(state: MeterState | None) -> bytes:

@@ -67,6 +67,8 @@ class AccessOut(BaseModel):
     would_consume: bool
     meter: MeterOut | None
     wall: WallShown | None
+    notices: Annotated[list[NoticeShown], Field(deprecated=True)]
+    """Always empty: unlocking alone chooses what is said beside the article."""
 
 
 class UnlockIn(Body):
@@ -104,6 +106,8 @@ class UnlockOut(BaseModel):
     meter: MeterOut | None
     notice: NoticeShown | None
     """What to say beside it. It is recorded as shown."""
+    notices: Annotated[list[NoticeShown], Field(deprecated=True)]
+    """The same as a list of one, or none: frontends that were written before `notice` read it."""
     token: str | None = None
     """A JWT for this article, unless it wasn't asked for."""
     token_expires_at: datetime | None = None

@@ -440,6 +440,32 @@ test("a device says which notices it was shown, and how many days ago", async (t
   }
 });
 
+test("a release that doesn't know what rests is asked again without it", async () => {
+  const held = JSON.stringify({ aaaaaaaaaaaa: Math.floor(Date.now() / 86_400_000) });
+  const refusing = (field) => async (address, { body }) => {
+    bodies.push(JSON.parse(body));
+    const problem = { detail: "Invalid.", errors: [{ field, message: "…" }] };
+    const isRefused = bodies.at(-1).seen !== undefined;
+    return new Response(JSON.stringify(isRefused ? problem : { granted: true }), { status: isRefused ? 422 : 200 });
+  };
+  const bodies = [];
+  const options = { api: OTHER, page: PAGE, storage: memory({ [`paywall.notices:${OTHER}`]: held }) };
+  const answer = await Paywall({ ...options, fetch: refusing("body.seen") }).unlock("ferry");
+  assert.equal(answer.granted, true);
+  assert.deepEqual(bodies, [{ token: true, seen: { aaaaaaaaaaaa: 0 } }, { token: true }]);
+  await assert.rejects(Paywall({ ...options, fetch: refusing("body.campaign") }).unlock("ferry"), { status: 422 });
+  assert.equal(bodies.length, 3);
+});
+
+test("a page that reads notices gets the notice, also once it rests", async () => {
+  const notice = { key: "aaaaaaaaaaaa", every_days: 7 };
+  const { fetch } = answering({ granted: true, notice, notices: [notice] });
+  const paywall = Paywall({ api: OTHER, page: PAGE, fetch, storage: memory() });
+  const { notices } = await paywall.unlock("ferry");
+  assert.deepEqual(paywall.notice(notices), notice);
+  assert.equal(paywall.notice([]), null);
+});
+
 test("what the reader agreed to goes along with what isn't public", async () => {
   const { calls, fetch } = service();
   const paywall = Paywall({ api: OTHER, page: PAGE, fetch, consents: ["experiments"], storage: memory() });

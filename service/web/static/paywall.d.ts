@@ -126,6 +126,8 @@ export interface Access {
   would_consume: boolean;
   meter: Meter | null;
   wall: Wall | null;
+  /** @deprecated Always empty. */
+  notices: Notice[];
 }
 
 export interface Opened {
@@ -137,6 +139,8 @@ export interface Opened {
   article: Teaser & { body_html: string };
   meter: Meter | null;
   notice: Notice | null;
+  /** @deprecated The same as a list of one, or none. */
+  notices: Notice[];
   /** A JWT for this article; missing where it wasn't asked for. */
   token?: string;
   token_expires_at?: string;
@@ -311,6 +315,8 @@ export interface PaywallClient {
     slug: string,
     options?: { token?: boolean; referrer?: string; campaign?: Campaign; gift?: string },
   ): Promise<Opened | Walled>;
+  /** @deprecated Use the answer's `notice`. */
+  notice(notices: Notice[]): Notice | null;
   /** 403 with the problem's `reason` where the article can't be given. */
   give(slug: string): Promise<GiftMade>;
   gifts(cursor?: string): Promise<{ items: GiftLink[]; next_cursor: string | null }>;

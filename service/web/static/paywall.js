@@ -154,11 +154,19 @@ export function Paywall({ api = "", page, fetch, storage, session, locks, consen
      * where there is one: it counts as shown, and rests for its days on this device.
      */
     async unlock(slug, { token = true, referrer, campaign = campaignOf(address()), gift = giftOf(address()) } = {}) {
-      const body = { token, referrer, campaign, gift, seen: seen() };
-      const answer = await call("POST", `${article(slug)}/unlock`, body, READING);
+      const read = { token, referrer, campaign, gift };
+      const unlocked = (body) => call("POST", `${article(slug)}/unlock`, body, READING);
+      const answer = await unlocked({ ...read, seen: seen() }).catch((error) => {
+        // While releases change, one that doesn't know `seen` may answer; it has counted nothing.
+        const isUnknown = error.problem?.errors?.some(({ field }) => field === "body.seen");
+        if (!isUnknown) throw error;
+        return unlocked(read);
+      });
       if (answer.notice) remember(answer.notice);
       return answer;
     },
+    /** Deprecated: the same as the answer's `notice`, out of its `notices`. */
+    notice: (notices) => notices?.[0] ?? null,
     /** A gift link of the article, for the subscriber who is signed in; it ends their older one. */
     give: (slug) => call("POST", `${article(slug)}/gift-links`),
     /** A page of the links that the reader has made; `next_cursor` leads to the next. */
