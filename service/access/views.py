@@ -63,8 +63,8 @@ def variant_met(
     """What the row of a read, or of a wall, says of an experiment; None: it doesn't belong to one.
 
     One on limits is met wherever the meter is asked by a limit that it tries, whatever it says; one on words at
-    the walls, or beside the open articles, that it is about. `hearer` is None where nothing beside the article
-    is tried.
+    the walls, or beside the open articles, that it is about. `hearer` is None where who reads the article
+    wasn't looked up.
     """
     if view.variant is None or view.experiment is None:
         return None
