@@ -4,7 +4,20 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, case, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    case,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.orm import aliased
 
 from service.db.tables import Checkout, CheckoutTouches, MovementRow
@@ -98,7 +111,7 @@ class Edges:
         self.row = row = aliased(MovementRow, name="moved")
         self._theirs = theirs = Theirs(asked)
         at = MovementRow.at
-        now = at == row.at
+        now = _together(MovementRow, row)
         wanted = drives or _of_kinds(ways)
         self.cause = theirs.one(row, func.min(case((theirs.taken, MovementRow.cause))), now)
         self.subscription_id = theirs.one(
@@ -109,19 +122,20 @@ class Edges:
             else_=self._way(JOINED, CHANGED_IN),
         )
         self.conditions: tuple[ColumnElement[bool], ...] = (
-            row.at >= asked.since, row.at < asked.until, wanted(row),
-            _is_first(row, lambda other: and_(other.at == row.at, wanted(other))),
+            row.at >= asked.since, row.at < asked.until, _seen_in_order(wanted(row)),
+            _is_first(row, lambda other: and_(_together(other, row), wanted(other))),
             theirs.is_edge(row),
         )  # fmt: skip
         # A condition that everybody fulfils would look like a rare one to the planner.
         if {*ways} != {*JOINED, *LEFT}:
             self.conditions = (*self.conditions, self.way.in_(sorted(ways)))
 
-    @property
-    def began(self) -> ColumnElement[datetime]:
-        """When they became active before."""
+    def of_stay(
+        self, said: Callable[[ColumnElement[datetime]], ColumnElement[str]]
+    ) -> ColumnElement[str]:
+        """What is said of the instant at which they became active before, which is looked up once."""
         row, before, theirs = self.row, aliased(MovementRow, name="before"), self._theirs
-        found = select(func.max(before.at)).where(
+        found = select(said(func.max(before.at))).where(
             before.customer == row.customer, before.at < row.at, theirs.is_edge(before)
         )
         return found.correlate(row).scalar_subquery()
@@ -134,11 +148,24 @@ class Edges:
         first = theirs.one(
             self.row,
             func.min(place),
-            MovementRow.at == self.row.at,
+            _together(MovementRow, self.row),
             or_(theirs.taken, theirs.added),
         )
         said = {n: literal(way, String()) for n, way in enumerate(named)}
         return case(said, value=first, else_=literal(otherwise, String()))
+
+
+def _together(one: Row, other: Row) -> ColumnElement[bool]:
+    """Whether they have one instant.
+
+    Not by `=`: thousands may have it, and PostgreSQL would look through them in place of the reader's few.
+    """
+    return one.at.between(other.at, other.at)
+
+
+def _seen_in_order(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The same, where PostgreSQL doesn't find rows by it: it would decide all there are, and sort them."""
+    return case((condition, true()), else_=false())
 
 
 def _of_kinds(ways: Collection[str]) -> Callable[[Row], ColumnElement[bool]]:

@@ -120,15 +120,17 @@ def _edge_rows(edges: Edges, *of: ColumnElement[bool], series: Any = None) -> Se
 
 def _tenure(edges: Edges) -> ColumnElement[str]:
     """As `tenure_of` says it of an edge at which somebody left."""
-    began = edges.began
-    found: ColumnElement[str] = case(
-        *(
-            (edges.row.at <= _Later(began, literal(days * _DAY)), literal(name, String()))
-            for name, days in TENURES.items()
-        ),
-        else_=literal(LATER, String()),
-    )
-    return found
+
+    def said(began: ColumnElement[datetime]) -> ColumnElement[str]:
+        return case(
+            *(
+                (edges.row.at <= _Later(began, literal(days * _DAY)), literal(name, String()))
+                for name, days in TENURES.items()
+            ),
+            else_=literal(LATER, String()),
+        )
+
+    return edges.of_stay(said)
 
 
 def _ends(asked: Asked, series: ColumnElement[str]) -> Select[Any]:
