@@ -1,15 +1,17 @@
 """What JSON bodies have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Generic, Protocol, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 from pydantic_core import PydanticKnownError
 
-from service.texts import identifier, one_line, storable, without_signs
+from service.texts import identifier, one_line, plain_name, storable, without_signs
 
 TYPED: Final = "typed"
 """The validation context of a form: what was typed there is text, numbers too."""
+STORED: Final = "stored"
+"""The validation context of what is read from the database."""
 Item = TypeVar("Item")
 Shown_co = TypeVar("Shown_co", covariant=True)
 
@@ -30,11 +32,22 @@ WholeNumber = Annotated[int, BeforeValidator(_is_number)]
 """A whole number in a body: pydantic alone takes `true` for 1, and "3" and 3.0 for 3."""
 
 
-Identifier = Annotated[str, AfterValidator(identifier)]
+def _unless_stored(rule: Callable[[str], str]) -> AfterValidator:
+    """By `rule`, but for what an earlier release stored: one such text would make all that is beside it unreadable."""
+
+    def ruled(value: str, info: ValidationInfo) -> str:
+        return value if info.context == STORED else rule(value)
+
+    return AfterValidator(ruled)
+
+
+Identifier = Annotated[str, _unless_stored(identifier)]
 """A name by which something is found again: a reference, an id, an address."""
-OneLine = Annotated[str, AfterValidator(storable), AfterValidator(one_line)]
+OneLine = Annotated[str, AfterValidator(storable), _unless_stored(one_line)]
 """A title, a label, a person's name."""
-Paragraphs = Annotated[str, AfterValidator(storable), AfterValidator(without_signs)]
+PlainName = Annotated[str, AfterValidator(storable), _unless_stored(plain_name)]
+"""A section, a tag or another name that readers see and that is compared."""
+Paragraphs = Annotated[str, AfterValidator(storable), _unless_stored(without_signs)]
 
 
 class PageOf(Protocol[Shown_co]):

@@ -1,7 +1,8 @@
 """What texts from outside must be like, wherever they are stored.
 
 An identifier that has a character that nobody sees is refused, since it looks like another one. Other texts are stored
-without such characters: they come along from word processors, and a publisher's program can't help it.
+without such characters: they come along from word processors, and a publisher's program can't help it. Names of what
+readers see, such as sections, are compared without them too, since what was stored before may have them.
 """
 
 import re
@@ -9,12 +10,18 @@ from typing import Any
 from unicodedata import category
 
 SLUG_LENGTH = 120
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Embeddings, overrides and isolates: Unicode UAX 9."""
-_WITHOUT_WIDTH = frozenset("\u180e\u200b\u2060\u2061\u2062\u2063\u2064\ufeff\ufff9\ufffa\ufffb")
-"""Spaces and joiners of no width, and other characters that print nothing, in no script."""
-_TAGS = range(0xE0000, 0xE0080)
-"""A second ASCII that nobody sees."""
+_UNSEEN = re.compile(
+    # Flags such as Scotland's are written with tags, a second ASCII that nobody sees anywhere else: UTS 51.
+    "(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f)"
+    # Control characters but line feed and tab, and half surrogates.
+    "|[\0-\b\v-\x1f\x7f-\x9f\ud800-\udfff"
+    # Embeddings, overrides and isolates: UAX 9.
+    "\u202a-\u202e\u2066-\u2069"
+    # Joiners of no width and other characters that print nothing, in no script; tags.
+    "\u2060-\u2064\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+_SCRIPTS_SPACES = str.maketrans(dict.fromkeys("\u180e\u200b"))
+"""Of no width: Mongolian has the first within words, and Khmer and Thai the second between them."""
 _BREAK = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -42,19 +49,23 @@ def storable(value: Any) -> Any:
 
 def without_signs(text: str) -> str:
     """The text with plain line ends, and without what nobody sees: control characters, signs that turn its direction,
-    characters of no width.
-
-    Line breaks and tabs stay, and so do the joiners and marks that some scripts are written with.
+    characters of no width that no script is written with.
     """
     if text.isprintable():
         return text
-    lines = re.sub("\r\n|[\r\u2028\u2029]", "\n", text)
-    return "".join(each for each in lines if each in "\n\t" or not _is_sign(each))
+    return _UNSEEN.sub(r"\1", re.sub("\r\n|[\v\f\r\x85\u2028\u2029]", "\n", text))
 
 
 def one_line(text: str) -> str:
     """The text as `without_signs` leaves it, and without line breaks and tabs: a space is in their place."""
+    if text.isprintable():
+        return text.strip()
     return without_signs(_BREAK.sub(" ", text)).strip()
+
+
+def plain_name(text: str) -> str:
+    """A section's name, a tag or another one that is compared: one line, without the spaces of no width either."""
+    return one_line(text.translate(_SCRIPTS_SPACES))
 
 
 def identifier(text: str) -> str:
@@ -63,12 +74,3 @@ def identifier(text: str) -> str:
         if category(each) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
             raise ValueError(f"must not contain the character U+{ord(each):04X}")
     return text
-
-
-def _is_sign(character: str) -> bool:
-    return (
-        category(character) in {"Cc", "Cs"}
-        or character in _TURNING
-        or character in _WITHOUT_WIDTH
-        or ord(character) in _TAGS
-    )

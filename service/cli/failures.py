@@ -7,6 +7,7 @@ from service.cli.troubles import sentence
 from service.db.migrate import SchemaOutdatedError
 from service.db.sole_server import AlreadyServed
 from service.demo.place import CannotStart
+from service.rules.in_force import RulesUnreadable
 from service.settings import Settings
 from service.tokens.key_pairs import KeyRefused, KeyUnreadable
 from service.wrong_values import said_of
@@ -18,6 +19,7 @@ _SAYS_IT_ITSELF = (
     SchemaOutdatedError,
     KeyRefused,
     KeyUnreadable,
+    RulesUnreadable,
 )
 
 

@@ -26,6 +26,7 @@ from service.payments.configured import (
     import_gateway,
     late_gateway_of_settings,
 )
+from service.rules.in_force import rules_in_force
 from service.settings import Settings
 from service.tokens.keys import ensure_keys
 
@@ -93,6 +94,7 @@ async def _prepare(settings: Settings) -> None:
                 f"A demo has moved this database's time {context.clocks.offset.days} days ahead, and "
                 "production serves none whose time was moved. Set PAYWALL_DATABASE_URL to another."
             )
+        await rules_in_force(settings, context.database)
         async with context.database.transaction() as session:
             key = derived_key(settings, "token-keys")
             algorithm = settings.token_algorithm

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from service.levels import LEVELS, Level
 from service.rules.rules import UNSCHEDULED, LevelRule, LevelRules, Schedule
+from service.texts import plain_name
 
 LevelSource = Literal["article", "wall", "tag", "section", "publication", "schedule", "cut"]
 """What set a level. `wall`: one in the article's text; `cut`: the preview is the whole article, so there is
@@ -141,11 +142,14 @@ def _said(article: Leveled, rules: LevelRules) -> _Said:
 
 
 def _inherited(article: Leveled, rules: LevelRules) -> tuple[LevelRule, LevelSource]:
-    for tag, rule in rules.tags.items():
-        if tag in article.tags:
-            return rule, "tag"
-    if article.section is not None and article.section in rules.sections:
-        return rules.sections[article.section], "section"
+    if rules.tags:
+        tags = set(map(plain_name, article.tags))
+        for tag, rule in rules.tags.items():
+            if tag in tags:
+                return rule, "tag"
+    section = plain_name(article.section) if article.section is not None else None
+    if section is not None and section in rules.sections:
+        return rules.sections[section], "section"
     return rules.default, "publication"
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.bodies import STORED
 from service.content.article import StoredArticle
 from service.content.publish import Prepared, prepare
 from service.content.rendering import Rendering
@@ -52,7 +53,7 @@ async def article_at(
         return PastArticle(article)
     document = _whole(document for _, document in found)
     try:
-        body = ArticleIn.model_validate(document)
+        body = ArticleIn.model_validate(document, context=STORED)
         prepared = await rendering(prepare, article.slug, body, in_force)
     except (ValidationError, Problem):
         return PastArticle(article, unreadable=True)

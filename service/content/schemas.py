@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from service.bodies import Identifier, OneLine, Paragraphs
+from service.bodies import Identifier, OneLine, Paragraphs, PlainName
 from service.clock import Instant
 from service.content.direction import Direction
 from service.content.level import LevelSource
@@ -63,7 +63,7 @@ def _once_each(values: list[str]) -> list[str]:
 
 
 WrittenInstant = Annotated[Instant, BeforeValidator(_written_instant)]
-Line = Annotated[OneLine, Field(min_length=1, max_length=200)]
+_Name = Annotated[PlainName, Field(min_length=1, max_length=200)]
 
 
 class _Strict(BaseModel):
@@ -71,7 +71,7 @@ class _Strict(BaseModel):
 
 
 class Author(_Strict):
-    name: Line
+    name: Annotated[OneLine, Field(min_length=1, max_length=200)]
 
 
 class Image(_Strict):
@@ -105,8 +105,8 @@ class ArticleIn(_Strict):
     body: Annotated[Paragraphs, AfterValidator(_short_enough)]
     body_format: Literal["html", "markdown"] = "html"
     authors: Annotated[list[Author], Field(max_length=20)] = []
-    section: Line | None = None
-    tags: Annotated[list[Line], Field(max_length=100), AfterValidator(_once_each)] = []
+    section: _Name | None = None
+    tags: Annotated[list[_Name], Field(max_length=100), AfterValidator(_once_each)] = []
     canonical_url: Annotated[str, Field(max_length=2000), AfterValidator(_web_address)] | None = (
         None
     )

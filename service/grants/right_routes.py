@@ -20,6 +20,7 @@ from service.grants.right_schemas import (
     RightOut,
     RightsImported,
     Source,
+    StoredReference,
 )
 from service.grants.right_store import list_rights
 from service.grants.rights import end_right, facts_of, find_right, put_right
@@ -61,7 +62,7 @@ async def put(
 @router.get("/{source}/{reference}", summary="Read a right from elsewhere")
 async def read(
     source: Source,
-    reference: Reference,
+    reference: StoredReference,
     _: ReadsSubscribers,
     session: ReportSession,
     response: Response,
@@ -78,7 +79,7 @@ async def read(
 @router.delete("/{source}/{reference}", summary="End a right from elsewhere")
 async def delete(
     source: Source,
-    reference: Reference,
+    reference: StoredReference,
     actor: ChangesSubscribers,
     context: AppContext,
     if_match: IfMatch = None,

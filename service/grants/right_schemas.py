@@ -20,8 +20,11 @@ LONGEST_REFERENCE = 200
 State = Literal["live", "over"]
 Source = Annotated[str, Path(max_length=SLUG_LENGTH, pattern=SLUG)]
 """What sends rights, such as `print` or `app-store`."""
-Reference = Annotated[Identifier, Path(min_length=1, max_length=LONGEST_REFERENCE)]
-"""The source's own name of the right."""
+_REFERENCE = Path(min_length=1, max_length=LONGEST_REFERENCE)
+Reference = Annotated[Identifier, _REFERENCE]
+"""The source's own name of the right, to be stored."""
+StoredReference = Annotated[str, AfterValidator(storable), _REFERENCE]
+"""One that may be stored already: what an earlier release took can be read and ended."""
 Text = Annotated[OneLine, Field(max_length=200)]
 
 

@@ -21,7 +21,7 @@ from service.db.bulk import insert_rows
 from service.db.tables import CheckoutTouches, Touches
 from service.db.upsert import insert_for
 from service.settings import Settings
-from service.texts import one_line
+from service.texts import plain_name
 
 LONGEST_REFERRER = 4000
 """Characters that are looked at; only the host is kept."""
@@ -50,7 +50,7 @@ CampaignValue = Annotated[
     str,
     Field(min_length=1, max_length=LONGEST_VALUE),
     AfterValidator(_plain),
-    AfterValidator(one_line),
+    AfterValidator(plain_name),
 ]
 
 

@@ -9,10 +9,12 @@ _NOBODYS = tuple(
     for each in (
         "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
         "0.0.0.0/8", "224.0.0.0/3", "fc00::/7", "fe80::/10", "ff00::/8", "::/96",
-        "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32",
+        "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "::ffff:0:0:0/96",
     )
 )  # fmt: skip
-"""The last four lead to any IPv4 address: a translator's prefixes (RFC 6052, RFC 8215) and Teredo (RFC 4380)."""
+"""The last five lead to any IPv4 address: a translator's prefixes (RFC 6052, RFC 8215), Teredo (RFC 4380) and
+IPv4-translated addresses (RFC 7915).
+"""
 
 
 def public_network(text: str, *, widest: Mapping[int, int], too_wide: str) -> str:

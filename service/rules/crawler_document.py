@@ -4,11 +4,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from service.bodies import Body, Identifier, OneLine
+from service.bodies import Body, Identifier, PlainName
 from service.rules.crawlers import CrawlerRules, License, Payment, Usage
+from service.texts import plain_name
 
 _MOST_NAMED = 500
-Section = Annotated[OneLine, Field(min_length=1, max_length=200)]
+Section = Annotated[PlainName, Field(min_length=1, max_length=200)]
 Address = Annotated[Identifier, StringConstraints(pattern=r"^https?://[^\s<>\"]+$", max_length=500)]
 
 
@@ -68,6 +69,5 @@ class CrawlersIn(Body):
 
     def as_rule(self) -> CrawlerRules:
         terms = self.license.as_rule() if self.license is not None else None
-        return CrawlerRules(
-            self.search, self.agent, self.training, frozenset(self.licensed_sections), terms
-        )
+        sections = frozenset(map(plain_name, self.licensed_sections))
+        return CrawlerRules(self.search, self.agent, self.training, sections, terms)

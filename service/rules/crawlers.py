@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from service.texts import plain_name
+
 CrawlerCategory = Literal["search", "agent", "training"]
 CrawlerPolicy = Literal["preview", "full_verified", "refuse", "license"]
 Usage = Literal["all", "ai-all", "ai-train", "ai-input", "ai-index", "search"]
@@ -71,7 +73,8 @@ class CrawlerRules:
         return by_category[category]
 
     def needs_license(self, section: str | None) -> bool:
-        return not self.licensed_sections or section in self.licensed_sections
+        is_in = section is not None and plain_name(section) in self.licensed_sections
+        return is_in or not self.licensed_sections
 
 
 EVERYBODYS_PREVIEW = CrawlerRules()

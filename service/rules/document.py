@@ -5,17 +5,17 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from service.bodies import Body, OneLine, Paragraphs, WholeNumber
+from service.bodies import STORED, Body, OneLine, Paragraphs, WholeNumber
 from service.identity.entry import ENTRY_WORDS, Entry
-from service.levels import Level, Span, WindowKind
+from service.levels import LEVELS, Level, Span, WindowKind
 from service.rules.crawler_document import CrawlersIn
 from service.rules.meters import EntryLimits, MeterRule, Meters
 from service.rules.open_document import CookielessIn, PreviewsIn
-from service.rules.prompt_document import MOST_NAMED, MOST_PROMPTS, STORED, Name, PromptIn
+from service.rules.prompt_document import MOST_NAMED, MOST_PROMPTS, Name, PromptIn
 from service.rules.reader_document import DevicesIn, ElsewhereIn, GiftLinksIn
 from service.rules.rules import UNSCHEDULED, LevelRule, LevelRules, Rules, Schedule
 from service.settings import MOST_DAYS, Settings
-from service.texts import is_slug
+from service.texts import is_slug, plain_name
 
 _HOURS, _LONGEST_DAYS = 24, 36_500
 _LONGEST_HOURS = _LONGEST_DAYS * _HOURS
@@ -191,7 +191,7 @@ class NamedMeterIn(Body):
     def as_rule(self) -> MeterRule:
         return MeterRule(
             Span.of(self.window, self.days), self.anonymous, self.registered, self.former, self.name,
-            frozenset(self.sections), frozenset(self.tags),
+            frozenset(map(plain_name, self.sections)), frozenset(map(plain_name, self.tags)),
         )  # fmt: skip
 
 
@@ -293,7 +293,7 @@ class RulesIn(Body):
 
 
 def read_stored(document: Mapping[str, Any]) -> RulesIn:
-    """The rules as a row has them. What only a later release knows is left out.
+    """The rules as a row has them. What only a later release knows is left out, and texts stay as they were stored.
 
     Raises ValidationError for values that this release can't read.
     """
@@ -339,7 +339,12 @@ def _named(levels: Iterable[tuple[str, Level]]) -> tuple[NamedLevelIn, ...]:
 
 
 def _by_name(named: Sequence[NamedLevelIn]) -> dict[str, LevelRule]:
-    return {each.name: each.as_rule() for each in named}
+    """By the names as they are compared. Of two that an earlier release kept apart, the stricter is in both places."""
+    rules: dict[str, LevelRule] = {}
+    for each in named:
+        name, rule = plain_name(each.name), each.as_rule()
+        rules[name] = max(rules.get(name, rule), rule, key=lambda held: LEVELS.index(held.level))
+    return rules
 
 
 def _first_repeated(names: Iterable[str]) -> str | None:

@@ -5,13 +5,12 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from service.bodies import Body, OneLine, Paragraphs, WholeNumber
+from service.bodies import STORED, Body, OneLine, Paragraphs, WholeNumber
 from service.clock import Instant
 from service.identity.entry import Entry
 from service.rules.experiments import ALL_SHARES, Experiment, Goal, Limits, Subject, Variant
 from service.rules.prompt_document import (
     MOST_NAMED,
-    STORED,
     EveryDays,
     LanguageTag,
     Name,
@@ -19,7 +18,7 @@ from service.rules.prompt_document import (
     check_place,
 )
 from service.rules.prompts import Audience, Place, Prompt, WallName
-from service.texts import is_slug
+from service.texts import is_slug, plain_name
 
 _MOST_VARIANTS, _FEWEST_VARIANTS = 6, 2
 _FEWEST, _MOST = 40, 100_000_000
@@ -118,7 +117,7 @@ class ExperimentIn(Body):
 
     @model_validator(mode="after")
     def _counts_where_there_is_a_count(self, info: ValidationInfo) -> Self:
-        if info.context is not STORED:
+        if info.context != STORED:
             for each in self.variants:
                 if each.words is not None:
                     check_figures(self.place, each.words.title, each.words.text)
@@ -148,7 +147,7 @@ class ExperimentIn(Body):
         return Prompt(
             name=f"{self.slug}/{name}", title=words.title, text=words.text,
             offers=frozenset(words.offers), audiences=frozenset(self.audiences),
-            walls=frozenset(self.walls), sections=frozenset(self.sections),
+            walls=frozenset(self.walls), sections=frozenset(map(plain_name, self.sections)),
             languages=frozenset(self.languages), entries=frozenset(self.entries),
             place=self.place, every_days=self.every_days, is_tried=True,
         )  # fmt: skip

@@ -27,6 +27,12 @@ log = structlog.get_logger()
 _MOST_TRIED = 20
 
 
+class RulesUnreadable(Exception):
+    """Editors have saved rules, and this release can read none of them. The settings' are no substitute: they may
+    open what editors have closed.
+    """
+
+
 @dataclass(frozen=True)
 class InForce:
     """The rules of this moment, and the settings with what editors have set in their place.
@@ -109,7 +115,7 @@ class RuleBook:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.in_force = InForce.by_default(settings)
-        self._seen = (0, 0, 0)
+        self._seen: tuple[int, int, int] | None = None
         self._listeners: list[Callable[[], None]] = []
 
     def when_changed(self, act: Callable[[], None]) -> None:
@@ -117,28 +123,36 @@ class RuleBook:
         self._listeners.append(act)
 
     async def refresh(self, database: Database) -> None:
-        """Take over the latest rules in the database."""
+        """Take over the latest rules in the database. Raises RulesUnreadable where there were none before that hold."""
         async with database.reading() as session:
             latest = (await latest_version(session), *await begun_and_stopped(session))
             if latest == self._seen:
                 return
-            found = _readable(await newest_versions(session, most=_MOST_TRIED), self._settings)
+            newest = await newest_versions(session, most=_MOST_TRIED)
             experiment = _started(await latest_begun(session))
+        found = replace(self._newer(newest), experiment=experiment)
         self._seen = latest
-        if found.version <= self.in_force.version:
-            found = self.in_force  # none that is newer can be read: what is in force stays
-        found = replace(found, experiment=experiment)
         if found == self.in_force:
             return
         self.in_force = found
         for act in self._listeners:
             act()
 
+    def _newer(self, newest_first: Sequence[RulesVersion]) -> InForce:
+        """What is in force stays where none that is newer can be read."""
+        try:
+            found = _readable(newest_first, self._settings)
+        except RulesUnreadable:
+            if self._seen is None:
+                raise
+            return self.in_force
+        return found if found.version > self.in_force.version else self.in_force
+
 
 async def in_force_at(session: AsyncSession, settings: Settings, at: datetime) -> InForce:
     """The rules of an instant of the past, business time, with the settings of today.
 
-    Those before the first version that an editor saved are today's settings'.
+    Those before the first version that an editor saved are today's settings'. Raises RulesUnreadable.
     """
     found = _readable(await newest_versions(session, most=_MOST_TRIED, at=at), settings)
     return replace(found, experiment=await experiment_at(session, at))
@@ -161,17 +175,24 @@ def _started(stored: ExperimentRow | None) -> Experiment | None:
 
 
 def _readable(newest_first: Sequence[RulesVersion], settings: Settings) -> InForce:
-    """By the newest of these versions that this release can read; a later one may have written others."""
+    """By the newest of these versions that this release can read; a later one may have written others. Where there are
+    none, by the settings. Raises RulesUnreadable where there are some, and none can be read.
+    """
+    if not newest_first:
+        return InForce.by_default(settings)
     for stored in newest_first:
         try:
             return InForce.of(stored, settings)
         except ValidationError:
             log.exception("rules.unreadable", version=stored.version)
-    return InForce.by_default(settings)
+    raise RulesUnreadable(
+        f"This release can't read the rules that editors have saved, version {newest_first[0].version} and before. A later "
+        "release may have written them: use that one."
+    )
 
 
 async def rules_in_force(settings: Settings, database: Database) -> InForce:
-    """What is in force, for a command that runs beside the service."""
+    """What is in force, for a command that runs beside the service. Raises RulesUnreadable."""
     book = RuleBook(settings)
     await book.refresh(database)
     return book.in_force

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, get_args
 
 from service.identity.entry import Entry
 from service.levels import Span
+from service.texts import plain_name
 
 MeteredReader = Literal["anonymous", "registered", "former"]
 """Whose limit it is: a device's; that of a reader with a verified address; or of one who has subscribed before."""
@@ -35,7 +36,8 @@ class MeterRule:
     tags: frozenset[str] = frozenset()
 
     def counts(self, section: str | None, tags: Collection[str]) -> bool:
-        return section in self.sections or not self.tags.isdisjoint(tags)
+        is_in = section is not None and plain_name(section) in self.sections
+        return is_in or not self.tags.isdisjoint(map(plain_name, tags))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Prompts as an editor writes them."""
 
 from collections.abc import Sequence
-from typing import Annotated, Final, Self, get_args
+from typing import Annotated, Self, get_args
 
 from pydantic import (
     Field,
@@ -10,16 +10,15 @@ from pydantic import (
     model_validator,
 )
 
-from service.bodies import Body, OneLine, Paragraphs, WholeNumber
+from service.bodies import STORED, Body, OneLine, Paragraphs, PlainName, WholeNumber
 from service.clock import Instant, check_span
 from service.identity.entry import Entry
 from service.rules.prompts import Audience, Place, Prompt, WallName
+from service.texts import plain_name
 
-STORED: Final = {"stored": True}
-"""The context of what is read from the database."""
 MOST_NAMED, MOST_PROMPTS = 500, 100
 
-Name = Annotated[OneLine, Field(min_length=1, max_length=200)]
+Name = Annotated[PlainName, Field(min_length=1, max_length=200)]
 EveryDays = Annotated[WholeNumber, Field(ge=1, le=365)]
 LanguageTag = Annotated[
     str,
@@ -96,7 +95,7 @@ class PromptIn(Body):
     @model_validator(mode="after")
     def _counts_where_there_is_a_count(self, info: ValidationInfo) -> Self:
         # Of what was stored before this was refused, one prompt would make all rules unreadable.
-        if info.context is not STORED:
+        if info.context != STORED:
             check_figures(self.place, self.title, self.text)
         return self
 
@@ -104,7 +103,7 @@ class PromptIn(Body):
         return Prompt(
             name=self.name, title=self.title, text=self.text, place=self.place,
             audiences=frozenset(self.audiences), walls=frozenset(self.walls),
-            sections=frozenset(self.sections), languages=frozenset(self.languages),
+            sections=frozenset(map(plain_name, self.sections)), languages=frozenset(self.languages),
             entries=frozenset(self.entries), offers=frozenset(self.offers),
             left_at_most=self.left_at_most, every_days=self.every_days,
             starts_at=self.starts_at, ends_at=self.ends_at, is_draft=self.draft,

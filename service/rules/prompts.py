@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Literal
 
 from service.identity.entry import Entry
+from service.texts import plain_name
 
 Audience = Literal[
     "anonymous",
@@ -178,7 +179,8 @@ class Prompt:
 
     def is_about(self, section: str | None, language: str | None) -> bool:
         """Whether it is for articles of this section and language."""
-        return (not self.sections or section in self.sections) and (
+        is_in = section is not None and plain_name(section) in self.sections
+        return (is_in or not self.sections) and (
             not self.languages or _is_among(language, self.languages)
         )
 

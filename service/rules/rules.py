@@ -42,7 +42,7 @@ class LevelRule:
 
 @dataclass(frozen=True)
 class LevelRules:
-    """Of several tags with a level, the one that `tags` names first sets it."""
+    """Of several tags with a level, the one that `tags` names first sets it. Names are as `plain_name` makes them."""
 
     default: LevelRule
     sections: Mapping[str, LevelRule] = field(default_factory=dict)

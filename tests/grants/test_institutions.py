@@ -41,6 +41,7 @@ REFUSED_NETWORKS = [
     ("10.0.0.0/16", "isn't a public network"), ("127.0.0.1", "isn't a public network"),
     ("fe80::/64", "isn't a public network"), ("fc00::/32", "isn't a public network"),
     ("64:ff9b::/96", "isn't a public network"), ("64:ff9b::c000:200/120", "isn't a public network"),
+    ("::ffff:0:0:0/96", "isn't a public network"), ("::ffff:0:c000:200/120", "isn't a public network"),
     ("2001::/32", "isn't a public network"), ("::c000:200/120", "isn't a public network"),
     ("224.0.0.0/16", "isn't a public network"), ("100.64.0.0/16", "isn't a public network"),
 ]  # fmt: skip

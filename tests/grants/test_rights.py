@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from service.db.session import Database
-from service.db.tables import AuditEntry, Reader
+from service.db.tables import AuditEntry, Reader, Right
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
@@ -74,6 +74,19 @@ async def test_a_right_opens_until_it_ends_and_shows_in_tokens(
             select(AuditEntry.action).where(AuditEntry.target == "circulation/KD-1")
         )
         assert sorted(actions) == ["right.end", "right.put"]
+
+
+@on_sqlite
+async def test_a_reference_that_is_refused_today_can_be_read_and_ended(paywall: Paywall) -> None:
+    assert (await put(paywall)).status_code == 200
+    async with paywall.database.transaction() as session:
+        await session.execute(update(Right).values(reference="KD\u200b-1\n"))
+    address = "KD%E2%80%8B-1%0A"
+    assert (await put(paywall, address)).status_code == 422
+    read = await paywall.client.get(f"{ADDRESS}/circulation/{address}", headers=paywall.staff)
+    ended = await end(paywall, address)
+    assert (read.status_code, ended.status_code) == (200, 200)
+    assert ended.json()["ended_at"] is not None
 
 
 @on_sqlite

@@ -23,7 +23,13 @@ from service.rules.experiment_changes import (
 )
 from service.rules.experiment_document import ExperimentIn
 from service.rules.experiments import Experiment, Limits, Variant
-from service.rules.in_force import InForce, RuleBook, in_force_at, rules_in_force
+from service.rules.in_force import (
+    InForce,
+    RuleBook,
+    RulesUnreadable,
+    in_force_at,
+    rules_in_force,
+)
 from service.rules.save import save_rules
 from service.rules.store import MOST_READ, latest_version, rules_documents
 from service.settings import Settings
@@ -171,6 +177,20 @@ async def test_rules_that_only_a_later_release_can_read_change_nothing(context: 
     assert (started.version, started.rules.levels.default.level) == (1, "free")
     async with context.database.reading() as session:
         assert (await in_force_at(session, context.settings, START)).version == 1
+
+
+async def test_unreadable_rules_never_open_by_the_settings(context: Context) -> None:
+    running = RuleBook(context.settings)
+    await running.refresh(context.database)
+    async with context.database.transaction() as session:
+        session.add(RulesVersion(version=1, at=START, actor="x", document={"later": True}))
+    await running.refresh(context.database)
+    assert running.in_force == InForce.by_default(context.settings), "as before the first version"
+    with pytest.raises(RulesUnreadable, match="version 1"):
+        await rules_in_force(context.settings, context.database)
+    async with context.database.reading() as session:
+        with pytest.raises(RulesUnreadable):
+            await in_force_at(session, context.settings, START)
 
 
 async def test_what_a_later_release_added_is_left_out(context: Context) -> None:

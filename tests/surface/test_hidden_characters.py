@@ -15,9 +15,17 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.parametrize("module_database_url", ["sqlite"], indirect=True, scope="module"),
 ]
-HIDDEN = "\x07\x1b\x7f\x85\u2028\u2029\u200b\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+HIDDEN = (
+    "\x07\x1b\x7f\x85\u2028\u2029\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+SPACES = "\u200b\u180e"
 BREAKS = "\n\r\t"
 WRITING = {"POST", "PUT", "PATCH"}
+COMPARED_BY_NAME = {
+    "ArticleIn.section", "ArticleIn.tags", "NamedLevelIn.name", "NamedMeterIn.sections", "NamedMeterIn.tags",
+    "PromptIn.name", "PromptIn.sections", "PromptIn.offers", "ExperimentIn.sections", "WordsIn.offers",
+    "CrawlersIn.licensed_sections", "Campaign.source", "put(reference)",
+}  # fmt: skip
 PARAGRAPHS = {
     "ArticleIn.body",
     "ArticleIn.standfirst",
@@ -105,6 +113,12 @@ async def test_no_body_of_the_api_brings_in_what_nobody_sees(paywall: Paywall) -
     strings = written(paywall, "/v1/")
     assert set(ELSEWHERE) <= set(strings)
     assert [name for name in set(strings) - set(ELSEWHERE) if kept(strings[name], HIDDEN)] == []
+
+
+async def test_names_that_are_compared_have_no_spaces_of_no_width(paywall: Paywall) -> None:
+    strings = written(paywall, "/v1/")
+    assert set(strings) >= COMPARED_BY_NAME
+    assert [name for name in COMPARED_BY_NAME if kept(strings[name], SPACES)] == []
 
 
 async def test_only_texts_of_several_lines_keep_line_breaks(paywall: Paywall) -> None:
