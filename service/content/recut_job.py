@@ -1,6 +1,6 @@
 """Cutting all articles anew as a job: the back office asks for it, and shows how far it is."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,14 +8,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.base import new_id
 from service.db.context import Context
 from service.db.tables import Job
 from service.jobs.noting import noting
 from service.jobs.queue import ClaimedJob, enqueue
 from service.jobs.runner import TaskName
 from service.jobs.worker import Kind, work
-from service.rules.in_force import rules_in_force
+from service.rules.in_force import InForce, rules_in_force
 
 KIND = "recut"
 RECUT_TASK = TaskName("recut")
@@ -35,10 +34,25 @@ async def ask_recut(session: AsyncSession, *, started_by: str, now: datetime) ->
     last = await last_recut(session)
     if last is not None and last.status == "waiting":
         return None
-    run_id = new_id("cut")
+    # Named after the run before it, so that two who ask at the same moment ask for one.
+    run_id = f"cut_{last.id.removeprefix('job_')}" if last is not None else "cut_first"
     payload = {"started_by": started_by, "done": 0, "total": None}
-    await enqueue(session, kind=KIND, key=run_id, now=now, payload=payload)
-    return run_id
+    is_new = await enqueue(session, kind=KIND, key=run_id, now=now, payload=payload)
+    return run_id if is_new else None
+
+
+async def by_latest(
+    latest: Callable[[], Awaitable[InForce]], cut: Callable[[InForce], Awaitable[int]]
+) -> int:
+    """Cut by the latest rules, anew where they changed meanwhile: who saved them asked for no other run, since
+    this one went on. How many articles were changed, each time counted.
+    """
+    changed, in_force = 0, await latest()
+    while True:
+        changed += await cut(in_force)
+        before, in_force = in_force, await latest()
+        if in_force.version == before.version:
+            return changed
 
 
 @dataclass(frozen=True)
@@ -59,12 +73,15 @@ class Recutter:
         from service.content.recut import recut  # noqa: PLC0415
 
         database, at = self.context.database, _At()
-        in_force = await rules_in_force(self.context.settings, database)
-        async with noting(database, job, at.found):
-            changed = await recut(
+
+        async def cut(in_force: InForce) -> int:
+            return await recut(
                 database, in_force, actor=job.payload["started_by"],
                 now=self.context.clocks.business(), progress=at.take,
             )  # fmt: skip
+
+        async with noting(database, job, at.found):
+            changed = await by_latest(lambda: rules_in_force(self.context.settings, database), cut)
         return f"{changed} changed"
 
 

@@ -1,17 +1,20 @@
 """Cutting all articles anew as a job: by the rules in force, one run at a time, with its progress."""
 
+import asyncio
 from datetime import timedelta
 
-from service.content.recut_job import Recutter, ask_recut, last_recut
+from service.content.recut import recut
+from service.content.recut_job import Recutter, ask_recut, by_latest, last_recut
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Job
 from service.rules.document import RulesIn, of_settings
+from service.rules.in_force import InForce, rules_in_force
 from service.rules.open_document import PreviewsIn
 from service.rules.store import add_version
 from service.settings import Settings
 from tests.conftest import START, MovingClocks
-from tests.content.test_recut import STORY, previews, publish
+from tests.content.test_recut import STORY, previews, publish, untold
 from tests.databases import on_sqlite
 
 
@@ -55,3 +58,37 @@ async def test_all_articles_are_cut_by_the_rules_in_force(
     assert await ask(context) is not None
     assert await Recutter(context).round() == 1
     assert (await last(database)).result == "0 changed"
+
+
+@on_sqlite
+async def test_rules_that_are_saved_during_a_run_hold_at_its_end(
+    database: Database, settings: Settings
+) -> None:
+    await publish(database, settings, story=STORY)
+    stricter = PreviewsIn(blocks=1, words=200, withheld_percent=10)
+    rules = of_settings(settings).model_copy(update={"previews": stricter})
+    begun: list[int] = []
+
+    async def latest() -> InForce:
+        return await rules_in_force(settings, database)
+
+    async def cut(in_force: InForce) -> int:
+        begun.append(in_force.version)
+        if len(begun) == 1:
+            await save(database, rules, after=0)
+        return await recut(database, in_force, actor="-", now=START, progress=untold)
+
+    assert await by_latest(latest, cut) == 1
+    assert begun == [0, 1]
+    assert await previews(database, settings) == [("story", 30, "automatic")]
+
+
+async def test_two_who_ask_at_the_same_moment_ask_for_one_run(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    context = Context(settings, clocks, database)
+    for _ in range(2):
+        asked = await asyncio.gather(ask(context), ask(context))
+        assert sorted(each is None for each in asked) == [False, True]
+        assert await Recutter(context).round() == 1
+        clocks.travel(timedelta(seconds=1))
