@@ -1,6 +1,6 @@
 """What is said beside an open article: the countdown of free articles, or a notice. As data, without effect."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from service.bodies import WholeNumber
-from service.metering.attempt import by_left
+from service.metering.attempt import Said, by_left
 from service.metering.window import MeterState
 from service.offers.on_sale import Assortment
 from service.offers.schemas import OfferItem
@@ -41,13 +41,13 @@ class NoticeShown(BaseModel):
 @dataclass(frozen=True)
 class Beside:
     """What is said to a reader of this audience beside an article: by the number of free articles left after
-    the read the first prompt that fits, the last for more (metering/attempt.py).
+    the read the first prompt that fits (metering/attempt.py).
 
     Which it is is known once the article is counted: the row of the read is committed with the count, and says it.
     """
 
     audience: Audience
-    prompts: Sequence[Prompt | None]
+    prompts: Sequence[Prompt]
     sold: Sequence[OfferItem] = ()
 
     @classmethod
@@ -57,17 +57,14 @@ class Beside:
         """`fitting` in the order of their priority, however few articles are left; `known`: the reader subscribed
         before.
         """
-        most = max(
-            (each.left_at_most + 1 for each in fitting if each.left_at_most is not None), default=0
-        )
         named = frozenset[str]().union(*(each.offers for each in fitting))
         sold = _sold(named, assortment, known=known) if audience not in NOT_ASKED else []
-        return cls(audience, [_first(fitting, left) for left in range(most + 1)], sold)
+        return cls(audience, _reached(fitting), sold)
 
     @property
-    def names(self) -> tuple[str | None, ...]:
-        """Of the prompts, for the ledger."""
-        return tuple(each.name if each is not None else None for each in self.prompts)
+    def said(self) -> tuple[Said, ...]:
+        """The prompts, for the ledger."""
+        return tuple(Said(each.name, each.left_at_most) for each in self.prompts)
 
     def shown(self, meter: MeterState | None) -> NoticeShown | None:
         """`meter`: the window after the read, where the meter opened the article."""
@@ -87,10 +84,17 @@ class Beside:
         )
 
 
-def _first(fitting: Iterable[Prompt], left: int) -> Prompt | None:
-    return next(
-        (each for each in fitting if each.left_at_most is None or left <= each.left_at_most), None
-    )
+def _reached(fitting: Sequence[Prompt]) -> Sequence[Prompt]:
+    """Those that are the first for some number of articles left: each read that counts carries them."""
+    found: list[Prompt] = []
+    most = -1
+    for each in fitting:
+        if each.left_at_most is None:
+            return [*found, each]
+        if each.left_at_most > most:
+            found.append(each)
+            most = each.left_at_most
+    return found
 
 
 def _sold(named: Collection[str], assortment: Assortment, *, known: bool) -> list[OfferItem]:

@@ -138,7 +138,7 @@ class Unlocking:
         network = cookieless.admission(asked.view.settings, read.caller, read.network)
         return await self._metering.count(
             meter, row, asked.touch, window.window, window.limit, network,
-            asked.beside.names if asked.beside is not None else (),
+            asked.beside.said if asked.beside is not None else (),
         )  # fmt: skip
 
     def _counted(self, asked: _Asked, state: MeterState) -> Opened:

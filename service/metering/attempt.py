@@ -1,14 +1,29 @@
 """What is asked of the meter for one read, and what came of it."""
 
-from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol, TypeVar
 
 from service.identity.touches import Touch
 from service.limits.rate import Limit
 from service.metering.ledger import Entry
 from service.metering.window import MeterState, Window
 
-T = TypeVar("T")
+
+class HasLeft(Protocol):
+    """What is said while no more articles than these are left; None: always."""
+
+    @property
+    def left_at_most(self) -> int | None: ...
+
+
+T = TypeVar("T", bound=HasLeft)
+
+
+class Said(NamedTuple):
+    """The name of a prompt, for the ledger."""
+
+    prompt: str
+    left_at_most: int | None = None
 
 
 class Attempt(NamedTuple):
@@ -16,7 +31,7 @@ class Attempt(NamedTuple):
 
     `touch` is what led the entry's holder here, None where nothing of it is new. `network`: a device
     to which no meter and no gift link has opened anything counts against this limit, under this key. `prompts`
-    are what the row says was said beside the article, if anything can be: one of them, by the articles left (`by_left`).
+    are what the row may say was said beside the article: one of them at most, by the articles left (`by_left`).
     """
 
     meter: str
@@ -25,12 +40,14 @@ class Attempt(NamedTuple):
     window: Window
     limit: int
     network: tuple[Limit, str] | None = None
-    prompts: tuple[str | None, ...] = ()
+    prompts: tuple[Said, ...] = ()
 
     def recorded(self, state: MeterState) -> Entry:
         """Its row, once the article was counted."""
-        prompt = by_left(self.prompts, state.remaining) if self.prompts else None
-        return self.entry._replace(window_start=state.window.start, prompt=prompt)
+        said = by_left(self.prompts, state.remaining)
+        return self.entry._replace(
+            window_start=state.window.start, prompt=said.prompt if said is not None else None
+        )
 
 
 class Recorded(NamedTuple):
@@ -44,6 +61,8 @@ class Recorded(NamedTuple):
     closed: bool = False
 
 
-def by_left(named: Sequence[T], left: int) -> T:
-    """What is named for this number of articles left: the first is for none, the last for as many or more."""
-    return named[min(left, len(named) - 1)]
+def by_left(prompts: Iterable[T], left: int) -> T | None:
+    """The first that is said with this number of articles left."""
+    return next(
+        (each for each in prompts if each.left_at_most is None or left <= each.left_at_most), None
+    )

@@ -17,7 +17,7 @@ from service.db.failures import database_unavailable, past_deadlocks
 from service.db.session import Database
 from service.identity.touches import Touch
 from service.limits.rate import Limit
-from service.metering.attempt import Attempt, Recorded
+from service.metering.attempt import Attempt, Recorded, Said
 from service.metering.group_commit import write
 from service.metering.ledger import Entry, Ledger, Noted
 from service.metering.window import MeterState, Window
@@ -91,7 +91,7 @@ class Metering:
 
     async def count(
         self, meter: str, entry: Entry, touch: Touch, window: Window, limit: int,
-        network: tuple[Limit, str] | None, prompts: tuple[str | None, ...] = (),
+        network: tuple[Limit, str] | None, prompts: tuple[Said, ...] = (),
     ) -> Recorded:  # fmt: skip
         """Count the entry's article and record it (`Attempt`); return once that is committed.
 

@@ -41,8 +41,10 @@ _OPENED = (
 _ENDED = """known.began_at IS NOT NULL
   AND known.began_at <= (SELECT ended FROM wanted WHERE wanted.meter = excluded.holder)"""
 """Whether a rolling window is over by the time of the read; no calendar's is."""
-_PROMPT = """said_beside::jsonb ->> least(
-    most - jsonb_array_length(counted.counted), jsonb_array_length(said_beside::jsonb) - 1)"""
+_PROMPT = """(
+    SELECT said ->> 0 FROM jsonb_array_elements(said_beside::jsonb) WITH ORDINALITY AS by_left (said, place)
+    WHERE coalesce((said ->> 1)::integer, most) >= most - jsonb_array_length(counted.counted)
+    ORDER BY place LIMIT 1)"""
 """By the articles that are left, as `Attempt.recorded`."""
 _UNTOUCHED = (False, None, None, None, None)
 _NO_NETWORK = (None, None, None)

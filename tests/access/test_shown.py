@@ -92,4 +92,4 @@ async def test_nobody_is_asked_who_reads_where_nothing_is_said(
     for days in (7, 8):
         _, beside = await showing.beside(READER, met, {RESTS.key: days}, in_force, metered=False)
         assert beside is not None
-        assert beside.names == (RESTS.name,)
+        assert beside.prompts == [RESTS]

@@ -13,7 +13,7 @@ from service.db.tables import AccessEntry, GiftLink, GiftOpening, MeterWindow, T
 from service.identity.touches import Touch
 from service.limits.rate import Limit, take
 from service.metering import meter
-from service.metering.attempt import Attempt, Recorded
+from service.metering.attempt import Attempt, Recorded, Said
 from service.metering.group_commit import write
 from service.metering.ledger import Entry, Ledger, entry_at
 from service.metering.meter import Metering
@@ -318,18 +318,22 @@ async def test_the_row_says_what_was_said_beside_the_article_by_what_is_left(
 ) -> None:
     """The meter alone knows it: here nothing of the window is remembered."""
     metering = Metering(database, clocks, Ledger())
+    few, always = (Said("last", 0), Said("few", 2)), (Said("last", 0), Said("always"))
     for article in "abcd":
-        row, names = entry("d", article), ("last", None, "more")
-        await metering.count(row.holder, row, Touch(), MARCH, 5, None, names)
+        row = entry("d", article)
+        await metering.count(row.holder, row, Touch(), MARCH, 5, None, few)
     await metering.count("device:e", entry("e", "a"), Touch(), MARCH, 5, None)
+    await metering.count("device:f", entry("f", "a"), Touch(), MARCH, 5, None, always)
     async with database.reading() as session:
         said = select(AccessEntry.device_id, AccessEntry.article_id, AccessEntry.prompt)
         found = {
             f"{device}{article}": prompt for device, article, prompt in await session.execute(said)
         }
-    assert found == {"da": "more", "db": "more", "dc": "more", "dd": None, "ea": None}
+    assert found == {
+        "da": None, "db": None, "dc": "few", "dd": "few", "ea": None, "fa": "always",
+    }  # fmt: skip
     row = entry("d", "e")
-    await metering.count(row.holder, row, Touch(), MARCH, 5, None, ("last", None, "more"))
+    await metering.count(row.holder, row, Touch(), MARCH, 5, None, few)
     async with database.reading() as session:
         last = select(AccessEntry.prompt).where(AccessEntry.article_id == "e")
         assert await session.scalar(last) == "last"
