@@ -23,10 +23,11 @@ async def is_among(
     A few are named, wherever they are in the order. Of many the first page is found soon, reader by reader;
     `otherwise` says it of one, where that isn't `is_one_of`.
     """
-    found = {*await session.scalars(whose.limit(few + 1))}
+    # Rows are counted: a reader may have several, and who counts readers has to sort all rows first.
+    found = [*await session.scalars(whose.limit(few + 1))]
     if len(found) > few:
         return is_one_of(whose) if otherwise is None else otherwise
-    return Reader.id.in_(sorted(each for each in found if each is not None))
+    return Reader.id.in_(sorted({each for each in found if each is not None}))
 
 
 def is_one_of(whose: Select[Any]) -> ColumnElement[bool]:

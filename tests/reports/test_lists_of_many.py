@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import String, cast, event, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.session import Database
 from service.db.tables import MovementRow, Reader, Subscription
 from service.reports.counted_list import list_counted
-from service.reports.few_readers import is_named
+from service.reports.few_readers import is_among, is_named
 from service.reports.movement_list import Kinds, list_movements
 from service.reports.offer_list import list_coupons, list_offers
 from service.reports.readers import Kind, ReaderFilter, list_readers
@@ -134,3 +134,18 @@ async def test_few_and_many_are_the_same_readers(database: Database, query: str)
         "example.org": ["rdr_ana", "rdr_ben"],
     }
     assert found == [expected.get(query, ["rdr_ben"])] * 2
+
+
+@pytest.mark.parametrize("few", [0, 1, 2, 3, 5, 6])
+async def test_readers_named_often_or_not_at_all_leave_nobody_out(
+    database: Database, few: int
+) -> None:
+    """As of subscriptions, of which one reader has several, and of checkouts, which may be nobody's."""
+    three = [rows.reader(id=f"rdr_{name}") for name in ("ana", "ben", "cem")]
+    await store(database, *three)
+    of_checkouts = (null(), "rdr_ana", "rdr_ana", "rdr_ana", "rdr_ben", null())
+    ids = union_all(*(select(cast(each, String).label("id")) for each in of_checkouts)).subquery()
+    async with database.reading() as session:
+        fits = await is_among(session, select(ids.c.id), few=few)
+        found = await session.scalars(select(Reader.id).where(fits).order_by(Reader.id))
+        assert [*found] == ["rdr_ana", "rdr_ben"]
