@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "a7d3c5509e1b"
 down_revision: str | None = "b8e2c64f9a17"
@@ -26,10 +26,10 @@ def upgrade() -> None:
             f"ix_holder_days_{wall}", "holder_days", ["holder", "day"],
             where=f"{wall}_wall_at IS NOT NULL",
         )  # fmt: skip
+    drop_index("ix_holder_days_holder", "holder_days")
     # Empty in the rows that the running release adds: not counted yet.
     op.add_column("rolled_days", sa.Column("counted_on", sa.Date(), nullable=True))
     op.add_column("rolled_days", sa.Column("looked_back_to", sa.Date(), nullable=True))
-    op.drop_index("ix_holder_days_holder", table_name="holder_days")
     op.create_table(
         "holder_returns",
         sa.Column("day", sa.Date(), nullable=False),

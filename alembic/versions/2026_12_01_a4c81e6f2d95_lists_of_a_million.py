@@ -5,8 +5,7 @@ Indexes by which the back office's lists find their first page among a million s
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "a4c81e6f2d95"
 down_revision: str | None = "e92b6d10f37c"
@@ -38,15 +37,15 @@ def upgrade() -> None:
     )
     build_index("ix_checkout_touches_last", "checkout_touches", _LAST)
     for name, table, _ in _INSTEAD_OF:
-        op.drop_index(name, table_name=table, if_exists=True)
+        drop_index(name, table)
 
 
 def downgrade() -> None:
     for name, table, column in _INSTEAD_OF:
-        op.create_index(name, table, [column])
-    op.drop_index("ix_checkout_touches_last", table_name="checkout_touches")
+        build_index(name, table, [column])
+    drop_index("ix_checkout_touches_last", "checkout_touches")
     for name in ("discounted", "offer", "plan"):
-        op.drop_index(f"ix_subscriptions_{name}", table_name="subscriptions")
+        drop_index(f"ix_subscriptions_{name}", "subscriptions")
     for name in ("newest", "of_reader"):
-        op.drop_index(f"ix_movements_{name}", table_name="movements")
-    op.drop_index("ix_readers_address", table_name="readers")
+        drop_index(f"ix_movements_{name}", "movements")
+    drop_index("ix_readers_address", "readers")
