@@ -1,17 +1,22 @@
 """What was typed into a form that is refused is there still: in the form, or to be copied from the refusal."""
 
 import re
+from collections.abc import AsyncIterator
 from html import unescape
 
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from service.db.tables import Operator, WebhookEndpoint
+from service.db.tables import Operator, UnboundSubscription, WebhookEndpoint
+from service.payments.reach import Payments
 from service.running import PartMissing, RunningApp
+from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.operators.conftest import csrf_in
 from tests.operators.test_meanwhile import HOOK, OFFER, READER, SOMEBODY, THEN, SignedIn, Store
 from tests.reports import rows
+from tests.running import exchange
+from tests.stripe_at_hand import StripeAtHand, stripe_at_hand
 
 pytestmark = on_sqlite
 NOT_TYPED = {
@@ -106,3 +111,60 @@ async def test_what_was_typed_is_there_still(
             ]
     assert not lost
     assert len(refused) > 15
+
+
+@pytest.fixture
+async def stripe(app: RunningApp, clocks: MovingClocks) -> AsyncIterator[StripeAtHand]:
+    """Where nothing is sold, forms about payments are refused before they are looked at."""
+    async with stripe_at_hand(clocks) as at_hand:
+        exchange(app, Payments(at_hand.gateway))
+        yield at_hand
+
+
+@pytest.mark.parametrize("access", ["end_access", "cancel"])
+@pytest.mark.usefixtures("stored", "stripe")
+async def test_a_refused_refund_is_there_still(signed_in: SignedIn, access: str) -> None:
+    browser = await signed_in("admin")
+    typed = {
+        "csrf": csrf_in((await browser.get("/admin/account")).text),
+        "subscription": REFUSED["subscription"],
+        "amount": REFUSED["amount"],
+        "access": access,
+        "key": "once",
+        "sure": "yes",
+    }
+    answer = await browser.post(f"/admin/subscribers/{READER}/refund", data=typed)
+    assert answer.status_code == 422
+    form = re.search(r"<details open>\s*<summary>Give money back.*?</form>", answer.text, re.DOTALL)
+    assert form is not None
+    assert 'name="amount" value="much"' in form[0]
+    assert f'<option value="{access}" selected>' in form[0]
+
+
+@pytest.mark.usefixtures("stored")
+async def test_the_reader_of_a_refused_bind_is_there_still(
+    signed_in: SignedIn, store: Store, stripe: StripeAtHand
+) -> None:
+    """In the row of the customer that it was typed for."""
+    customers = [stripe.dashboard.customers.create().id for _ in "ab"]
+    await store(
+        *(
+            UnboundSubscription(
+                id=f"sub_of_{each}",
+                customer_id=each,
+                offer_id=OFFER,
+                status="active",
+                started_at=THEN,
+            )
+            for each in customers
+        )
+    )
+    browser = await signed_in("admin")
+    csrf = csrf_in((await browser.get("/admin/account")).text)
+    typed = {"csrf": csrf, "customer": customers[0], "reader": "rdr_nobody"}
+    answer = await browser.post("/admin/unbound", data=typed)
+    assert answer.status_code == 404
+    shown = re.findall(
+        r'name="customer" value="(\w+)".*?name="reader" value="(\w*)"', answer.text, re.DOTALL
+    )
+    assert dict(shown) == {customers[0]: "rdr_nobody", customers[1]: ""}
