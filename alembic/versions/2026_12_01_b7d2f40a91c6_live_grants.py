@@ -5,8 +5,7 @@ An index by which the live grants of a reader with thousands of old ones are fou
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "b7d2f40a91c6"
 down_revision: str | None = "a4c81e6f2d95"
@@ -16,9 +15,9 @@ depends_on: str | Sequence[str] | None = None
 
 def upgrade() -> None:
     build_index("ix_grants_of_reader", "grants", ["reader_id", "ends_at"])
-    op.drop_index("ix_grants_reader", table_name="grants", if_exists=True)
+    drop_index("ix_grants_reader", "grants")
 
 
 def downgrade() -> None:
-    op.create_index("ix_grants_reader", "grants", ["reader_id"])
-    op.drop_index("ix_grants_of_reader", table_name="grants")
+    build_index("ix_grants_reader", "grants", ["reader_id"])
+    drop_index("ix_grants_of_reader", "grants")
