@@ -23,7 +23,7 @@ from service.db.tables import (
 )
 from service.finance.owing import owing_readers
 from service.offers.store import gift_offers
-from service.reports.few_readers import is_among, is_named, is_one_of
+from service.reports.few_readers import FEW, is_among, is_named, is_one_of
 from service.reports.figures import COLLECTED, IN_TRIAL, PAUSED
 from service.reports.led import UNKNOWN, is_last
 from service.reports.queries.habits import LookedBack, is_asleep, looked_back
@@ -98,6 +98,7 @@ async def list_readers(
     limit: int,
     now: datetime,
     zone: ZoneInfo,
+    few: int = FEW,
 ) -> Page[ReaderFacts]:
     """Everybody known by an address or a purchase, the newest first; `now` is business time, `zone` has the days.
 
@@ -108,9 +109,9 @@ async def list_readers(
         Reader.merged_into.is_(None), Reader.erased_at.is_(None), *_conditions(chosen, now, zone)
     )
     for whose in _candidates(chosen, _moments(now, zone)):
-        statement = statement.where(await is_among(session, whose))
+        statement = statement.where(await is_among(session, whose, few=few))
     if query := chosen.query.strip():
-        statement = statement.where(await is_named(session, query))
+        statement = statement.where(await is_named(session, query, few=few))
     page = await _NEWEST_FIRST.page(session, statement, cursor=cursor, limit=limit)
     kinds = await _kinds_of(session, [reader.id for reader in page.items], now, zone)
     return page.map(
