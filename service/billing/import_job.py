@@ -11,10 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.adopt import adoptions_of
 from service.billing.brought_in import Brought
 from service.billing.import_subscribers import Import, NotThisAccount, import_subscribers
-from service.db.base import new_id
 from service.db.context import Context
 from service.db.tables import Job
-from service.jobs.noting import noting
+from service.jobs.noting import noting, run_after
 from service.jobs.queue import ClaimedJob, enqueue
 from service.jobs.runner import TaskName
 from service.jobs.worker import GivenUp, Kind, Postponed, work
@@ -51,13 +50,15 @@ async def ask_import(
     `prices` are prices at Stripe with the offer that each is to be like. Wake IMPORT_TASK afterwards. `now` is
     wall time.
     """
+    # Looked up first: a run that is asked for from here on has the same id, or waits below.
+    last = next(iter(await import_jobs(session, most=1)), None)
     waits = await session.scalar(select(Job.id).where(Job.kind == KIND, Job.status == "waiting"))
     if waits is not None:
         return None
-    run_id = new_id("imp")
+    run_id = run_after(last, "imp")
     payload = {"started_by": started_by, "dry_run": dry_run, "prices": dict(prices), "found": None}
-    await enqueue(session, kind=KIND, key=run_id, now=now, payload=payload)
-    return run_id
+    is_new = await enqueue(session, kind=KIND, key=run_id, now=now, payload=payload)
+    return run_id if is_new else None
 
 
 @dataclass(frozen=True)

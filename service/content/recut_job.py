@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
 from service.db.tables import Job
-from service.jobs.noting import noting
+from service.jobs.noting import noting, run_after
 from service.jobs.queue import ClaimedJob, enqueue
 from service.jobs.runner import TaskName
 from service.jobs.worker import Kind, work
@@ -34,8 +34,7 @@ async def ask_recut(session: AsyncSession, *, started_by: str, now: datetime) ->
     last = await last_recut(session)
     if last is not None and last.status == "waiting":
         return None
-    # Named after the run before it, so that two who ask at the same moment ask for one.
-    run_id = f"cut_{last.id.removeprefix('job_')}" if last is not None else "cut_first"
+    run_id = run_after(last, "cut")
     payload = {"started_by": started_by, "done": 0, "total": None}
     is_new = await enqueue(session, kind=KIND, key=run_id, now=now, payload=payload)
     return run_id if is_new else None

@@ -1,4 +1,4 @@
-"""How far a job is, kept with it while it runs: a page may show it."""
+"""Runs that somebody asks for: their names, and how far each is, kept with it while it runs, so that a page may show it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -7,9 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 from service.db.session import Database
+from service.db.tables import Job
 from service.jobs.queue import ClaimedJob, note
 
 _EVERY = timedelta(seconds=2)
+
+
+def run_after(last: Job | None, prefix: str) -> str:
+    """The id of a run, named after the `last` of its kind: two who ask at the same moment ask for one."""
+    return f"{prefix}_{last.id.removeprefix('job_')}" if last is not None else f"{prefix}_first"
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+from service.billing.import_job import ask_import
 from service.content.recut import recut
 from service.content.recut_job import Recutter, ask_recut, by_latest, last_recut
 from service.db.context import Context
@@ -92,3 +93,16 @@ async def test_two_who_ask_at_the_same_moment_ask_for_one_run(
         assert sorted(each is None for each in asked) == [False, True]
         assert await Recutter(context).round() == 1
         clocks.travel(timedelta(seconds=1))
+
+
+async def test_two_who_ask_for_an_import_at_the_same_moment_ask_for_one(
+    database: Database, clocks: MovingClocks
+) -> None:
+    async def ask_it() -> str | None:
+        async with database.transaction() as session:
+            return await ask_import(
+                session, started_by="opr_1", dry_run=True, prices={}, now=clocks.wall()
+            )
+
+    asked = await asyncio.gather(ask_it(), ask_it())
+    assert sorted(each is None for each in asked) == [False, True]
