@@ -58,9 +58,28 @@ def look_at(page: "Page", size: str, name: str) -> None:
     found = Axe().run(page).response["violations"]
     assert not [each["id"] for each in found if each["impact"] != "minor"], name
     if "/admin" in page.url:
+        assert page.evaluate(CUT) == [], name
         look_at_paper(page, name)
 
 
+CUT = """() => {
+  const pen = document.createElement("canvas").getContext("2d");
+  const arrow = 16;
+  const needs = (each, words) => {
+    const style = getComputedStyle(each);
+    pen.font = style.font;
+    return pen.measureText(words).width + parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+  };
+  const isCut = (each) => {
+    if (each.matches("select")) return needs(each, each.selectedOptions[0]?.text ?? "") + arrow > each.clientWidth + 2;
+    if (each.matches("input")) return !each.value && needs(each, each.placeholder) > each.clientWidth + 1;
+    const clips = ["hidden", "clip"].includes(getComputedStyle(each).overflowX);
+    return clips && each.clientWidth > 1 && each.scrollWidth > each.clientWidth + 1;
+  };
+  return [...document.querySelectorAll("main *")].filter((each) => each.checkVisibility() && !each.closest("svg, thead") && isCut(each))
+    .map((each) => each.outerHTML.slice(0, 120));
+}"""
+"""What has less room than its text: choices, hints in fields, and boxes that show no more than fits."""
 PRINTED = """() => {
   const root = document.documentElement;
   const shown = (all) => [...document.querySelectorAll(all)].filter((each) => each.checkVisibility());

@@ -10,7 +10,8 @@ pytest.importorskip("playwright.sync_api", reason="needs the group browser")
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from service.identity.totp import STEP_SECONDS, OneTimeCodes
-from tests.browser.conftest import fill_card, look_at, reader
+from service.operators.frame.places import GROUPS
+from tests.browser.conftest import CUT, fill_card, look_at, reader
 from tests.demo.process import Demo
 from tests.patience import wait_until
 
@@ -53,6 +54,18 @@ def set_up_second_factor(page: Page, demo: Demo, size: str) -> list[str]:
     return codes
 
 
+OPEN = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+
+
+def look_at_each_place(page: Page) -> None:
+    """All that can be opened is open: nothing is cut, and nothing is wider than the screen."""
+    for place in (each for group in GROUPS for each in group.places):
+        page.goto(place.path)
+        page.evaluate(OPEN)
+        assert page.evaluate(CUT) == [], place.path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), place.path
+
+
 def look_at_what_runs_by_itself(page: Page, chromium: Browser, demo: Demo, size: str) -> None:
     """Somebody subscribes, and a comparison with Stripe is asked for."""
     with reader(chromium, demo, size) as buying:
@@ -74,6 +87,7 @@ def look_at_what_runs_by_itself(page: Page, chromium: Browser, demo: Demo, size:
     page.goto("/admin/reconciliations")
     come_by_reload(page, page.get_by_text("without mending"))
     look_at(page, size, "staff-agreement")
+    look_at_each_place(page)
 
 
 def come_by_reload(page: Page, wanted: Locator) -> None:
