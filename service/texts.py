@@ -49,11 +49,12 @@ def storable(value: Any) -> Any:
 
 def without_signs(text: str) -> str:
     """The text with plain line ends, and without what nobody sees: control characters, signs that turn its direction,
-    characters of no width that no script is written with.
+    characters of no width that no script is written with. Empty where nothing that is left can be seen.
     """
     if text.isprintable():
         return text
-    return _UNSEEN.sub(r"\1", re.sub("\r\n|[\v\f\r\x85\u2028\u2029]", "\n", text))
+    kept = _UNSEEN.sub(r"\1", re.sub("\r\n|[\v\f\r\x85\u2028\u2029]", "\n", text))
+    return kept if kept.translate(_SCRIPTS_SPACES).strip() else ""
 
 
 def one_line(text: str) -> str:

@@ -79,7 +79,7 @@ async def test_whom_an_operator_can_name(desk: Desk) -> None:
         account.verified_key, account.email_verified_at = "ana@example.org", desk.clocks.business()
     refusals = (
         (customer, "bo@example.org", "Nobody has confirmed"),
-        (customer, "rdr_nobody", "There is no reader"),
+        (customer, "rdr_nobody", "No reader has the id"),
         ("cus_nobody", other, "Stripe has no customer"),
         (others, account.id, f"belongs to the reader {other}"),
     )
@@ -121,7 +121,10 @@ async def test_both_from_the_back_office_and_over_the_api(desk: Desk) -> None:
         assert by_form in page
         form = {"csrf": csrf_in(page), "customer": by_form}
         refused = await client.post("/admin/unbound", data={**form, "reader": "rdr_nobody"})
-        assert (refused.status_code, "There is no reader rdr_nobody" in refused.text) == (404, True)
+        assert (refused.status_code, "No reader has the id rdr_nobody" in refused.text) == (
+            404,
+            True,
+        )
         done = await client.post("/admin/unbound", data={**form, "reader": reader})
         assert done.headers["location"] == f"/admin/subscribers/{reader}?done=bind"
         assert "Every subscription of what you sell" in (await client.get("/admin/unbound")).text

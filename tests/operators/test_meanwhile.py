@@ -44,7 +44,7 @@ ADDS_ONLY = {
     "/admin/unbound": "refuses what is bound",
     "/admin/subscribers/{reader_id}/refund": "has a key, and Stripe refuses more than was paid",
     "/admin/subscribers/{reader_id}/resync": "asks Stripe", "/admin/reconciliations": "asks Stripe",
-    "/admin/stripe-import": "asks Stripe", "/admin/stripe-import/try": "asks Stripe",
+    "/admin/rules/recut": "by the rules in force", "/admin/stripe-import": "asks Stripe", "/admin/stripe-import/try": "asks Stripe",
     "/admin/institutions/import": "shows the differences first",
     "/admin/entitlements/import": "shows the differences first",
     "/admin/inbox/replay": "again", "/admin/inbox/{event_id}/replay": "again",
