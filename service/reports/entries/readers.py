@@ -27,6 +27,18 @@ from service.reports.queries import (
     walls,
 )
 
+
+def _followed(met: str) -> tuple[Series, ...]:
+    """The series of those who were followed from what they met to a payment."""
+    return (
+        Series("met", met, "readers"), Series("started", "Began a checkout", "readers"),
+        Series("paid", "Completed it", "readers"), Series("started_rate", "Began", "percent"),
+        Series("paid_rate", "Completed", "percent"),
+        Series("completed", "Completed of begun", "percent"),
+        Series("sample", "Holders in the sample", "percent"),
+    )  # fmt: skip
+
+
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "registration-funnel", "Readers",
@@ -126,13 +138,7 @@ FIGURES: tuple[Figure, ...] = (
             "the holders is counted, or a sixteenth of that; numbers of holders are multiplied. " + HOLDER,
             "Distinct holders who met a wall; of those who completed it also those who began a checkout.",
         ),
-        (
-            Series("met", "Met a wall", "readers"), Series("started", "Began a checkout", "readers"),
-            Series("paid", "Completed it", "readers"), Series("started_rate", "Began", "percent"),
-            Series("paid_rate", "Completed", "percent"),
-            Series("completed", "Completed of begun", "percent"),
-            Series("sample", "Holders in the sample", "percent"),
-        ),
+        _followed("Met a wall"),
         "own", wall_funnel.SPLITS, wall_funnel.wall_funnel, "the access ledger, checkouts, offers and subscriptions",
         by_day=True, version=4, nameless=dict.fromkeys(("met", "started", "paid"), DEVICES),
     ),
@@ -150,13 +156,7 @@ FIGURES: tuple[Figure, ...] = (
             "of holders are multiplied. " + HOLDER,
             "Distinct holders who were shown a prompt; of those who completed it also those who began a checkout.",
         ),
-        (
-            Series("met", "Were shown it", "readers"), Series("started", "Began a checkout", "readers"),
-            Series("paid", "Completed it", "readers"), Series("started_rate", "Began", "percent"),
-            Series("paid_rate", "Completed", "percent"),
-            Series("completed", "Completed of begun", "percent"),
-            Series("sample", "Holders in the sample", "percent"),
-        ),
+        _followed("Were shown it"),
         "own", wall_funnel.PROMPT_SPLITS, wall_funnel.prompt_funnel, "the access ledger, checkouts, offers and subscriptions",
         by_day=True, nameless=dict.fromkeys(("met", "started", "paid"), DEVICES),
     ),
