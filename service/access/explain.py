@@ -13,9 +13,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.access.decision import Meter, NoMeter, Outcome, Wall, decide
+from service.access.decision import Evidence, Meter, NoMeter, Outcome, Wall, decide
 from service.access.elsewhere import by_gift, by_network
 from service.access.evidence import article_facts, evidence_of_rows
+from service.access.foreseen import Foreseen, Opened, foreseen
 from service.access.metered import (
     Reading,
     metered_reader,
@@ -101,6 +102,8 @@ class Explanation:
     meter: MeterState | None
     recorded: AccessEntry | None
     unknown: tuple[str, ...]
+    said: Foreseen | None = None
+    """None too of a past instant: who had bought what isn't kept. `recorded` has what was said then."""
 
 
 @dataclass(frozen=True)
@@ -250,15 +253,27 @@ class _Asked:
             ),
         )
         evidence = replace(evidence, variant=self.in_force.variant or "")
+        outcome = decide(facts, evidence, metered.meter, self.at)
+        meter = metered.meter if isinstance(metered.meter, MeterState) else None
         return Explanation(
             reader_id=self.who.reader.id if self.who.reader is not None else None,
             device=self.who.device, article=shown, at=self.at,
-            outcome=decide(facts, evidence, metered.meter, self.at),
+            outcome=outcome,
             level=level_at(shown, self.in_force.rules.levels, self.at) if past.article is not None else None,
-            meter=metered.meter if isinstance(metered.meter, MeterState) else None,
+            meter=meter,
             recorded=await recorded_until(self.session, self.who.rows, today.id, self.at),
             unknown=(*self._about_time(), *_about(past), *held.unknown, *metered.unknown),
+            said=await self._said(shown, outcome, evidence, meter),
         )  # fmt: skip
+
+    async def _said(
+        self, article: StoredArticle, outcome: Outcome, evidence: Evidence, meter: MeterState | None
+    ) -> Foreseen | None:
+        if self.is_past:
+            return None
+        who = self.who
+        opened = Opened(article, outcome, evidence, meter, who.reader, who.device, self.entry)
+        return await foreseen(self.session, opened, self.in_force, self.at)
 
     async def _reader(self) -> MeteredReader:
         """Whose limit it is."""

@@ -14,6 +14,7 @@ from service.content.level import LevelSource
 from service.db.tables import AccessEntry
 from service.identity.entry import Entry
 from service.levels import Level
+from service.rules.prompts import Audience, Place
 from service.texts import SLUG_LENGTH, storable
 
 
@@ -43,6 +44,17 @@ class LevelOut(BaseModel):
     level: Level
     source: LevelSource
     until: AwareDatetime | None
+
+
+class SaidOut(BaseModel):
+    """What would be said to the reader who opens the article. `audience` is who they are to prompts; a network of an
+    institution, or a gift link that they haven't opened yet, makes them another one. `prompt` is its name, or
+    "(usual words)" and "(helping words)" of a wall without one; null, as `place`: nothing is said.
+    """
+
+    audience: Audience
+    place: Place | None
+    prompt: str | None
 
 
 class RecordedOut(BaseModel):
@@ -80,6 +92,8 @@ class ExplanationOut(BaseModel):
     level: LevelOut | None
     trail: list[StepOut]
     meter: MeterOut | None
+    said: SaidOut | None
+    """Now; null of the past, where `recorded` has what was said, and of what is hidden."""
     recorded: RecordedOut | None
     """The last answer in the ledger to this reader about this article, until then."""
     unknown: list[str]
@@ -105,6 +119,9 @@ class ExplanationOut(BaseModel):
             else None,
             trail=[StepOut(rule=s.rule, saw=s.saw, decided=s.decided) for s in outcome.trail],
             meter=MeterOut.of(found.meter),
+            said=SaidOut.model_validate(found.said, from_attributes=True)
+            if found.said is not None
+            else None,
             recorded=RecordedOut.of(found.recorded),
             unknown=list(found.unknown),
         )

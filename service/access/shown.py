@@ -19,17 +19,16 @@ from service.grants.gift_links import has_opened_one
 from service.grants.grants import is_broad
 from service.identity.callers import Caller
 from service.identity.devices import pseudonym
-from service.identity.entry import entry_of
-from service.identity.touches import Touch
+from service.identity.entry import Entry
 from service.offers.on_sale import OnSale
 from service.problems import Problem
 from service.rules.in_force import InForce
 from service.rules.prompts import Audience, Occasion
 
 
-def arrival_of(article: StoredArticle, evidence: Evidence, touch: Touch, now: datetime) -> Arrival:
+def arrival_of(article: StoredArticle, evidence: Evidence, entry: Entry, now: datetime) -> Arrival:
     held = partial(_sources, evidence, now)
-    return Arrival(article.section, article.language, entry_of(touch), held)
+    return Arrival(article.section, article.language, entry, held)
 
 
 def _sources(evidence: Evidence, now: datetime) -> frozenset[str]:
@@ -52,6 +51,35 @@ class Hearer:
     audience: Audience
     arrival: Arrival = field(default_factory=Arrival)
     bought: Sequence[BoughtSubscription] = ()
+
+
+def _asks_for_gifts(device: str | None, arrival: Arrival, in_force: InForce) -> bool:
+    """Whether it matters if the device has opened a gift link, and isn't known."""
+    return in_force.know_gifts and device is not None and "gift" not in arrival.sources
+
+
+async def hearer_of(
+    session: AsyncSession,
+    arrival: Arrival,
+    in_force: InForce,
+    *,
+    reader_id: str | None,
+    device: str | None,
+    verified: bool,
+) -> Hearer:
+    """Who a reader in a browser is to what is said: `device` is its pseudonym. None: there is none, or none is known.
+
+    The gift links that the device has opened count, whatever article they were of.
+    """
+    if (
+        device is not None
+        and _asks_for_gifts(device, arrival, in_force)
+        and await has_opened_one(session, device)
+    ):
+        found = arrival.sources | {"gift"}
+        arrival = replace(arrival, held=lambda: found)
+    bought = await bought_subscriptions(session, reader_id) if reader_id is not None else ()
+    return Hearer(audience_of_reader(verified, bought, arrival.sources), arrival, bought)
 
 
 class Showing:
@@ -122,29 +150,14 @@ class Showing:
     async def _looked_up(
         self, caller: Caller, arrival: Arrival, in_force: InForce, session: AsyncSession | None
     ) -> Hearer:
-        arrival = await self._with_gifts(caller, arrival, in_force, session)
-        bought = await self._bought(caller, session)
-        audience = audience_of_reader(caller.verified, bought, arrival.sources)
-        return Hearer(audience, arrival, bought)
-
-    async def _with_gifts(
-        self, caller: Caller, arrival: Arrival, in_force: InForce, session: AsyncSession | None
-    ) -> Arrival:
-        """With the gift links that the device has opened, whatever article they were of."""
-        is_asked = in_force.know_gifts and "gift" not in arrival.sources
-        if not is_asked or caller.device_id is None:
-            return arrival
+        device = pseudonym(caller.device_id) if caller.device_id is not None else None
+        if caller.reader_id is None and not _asks_for_gifts(device, arrival, in_force):
+            return Hearer(audience_of_reader(caller.verified, (), arrival.sources), arrival)
         async with self._asking(session) as asked:
-            came = await has_opened_one(asked, pseudonym(caller.device_id))
-        return replace(arrival, held=lambda: arrival.sources | {"gift"}) if came else arrival
-
-    async def _bought(
-        self, caller: Caller, session: AsyncSession | None
-    ) -> Sequence[BoughtSubscription]:
-        if caller.reader_id is None:
-            return ()
-        async with self._asking(session) as asked:
-            return await bought_subscriptions(asked, caller.reader_id)
+            return await hearer_of(
+                asked, arrival, in_force, reader_id=caller.reader_id, device=device,
+                verified=caller.verified,
+            )  # fmt: skip
 
     @asynccontextmanager
     async def _asking(self, session: AsyncSession | None) -> AsyncIterator[AsyncSession]:

@@ -90,7 +90,7 @@ class Unlocking:
             session, admission, read.caller, case.window, self._context.clocks.wall()
         ):
             case = case.with_network_closed()
-        arrival = arrival_of(read.article, case.evidence, touch, case.now)
+        arrival = arrival_of(read.article, case.evidence, entry_of(touch), case.now)
         wall = await self._wall(read, case, arrival, view, session)
         hearer, beside = None, None
         if opens(case.outcome):
@@ -117,7 +117,7 @@ class Unlocking:
             admission = cookieless.admission(view.settings, read.caller, read.network)
             gift = await self._gifts.take(read.gift, device, read.article.id, admission)
             case, touch = case.with_gift(gift), gift.touched(touch)
-        arrival = arrival_of(read.article, case.evidence, touch, case.now)
+        arrival = arrival_of(read.article, case.evidence, entry_of(touch), case.now)
         # Before the article is counted: its row, which says so, is committed with the count.
         hearer, beside = await self._beside(read, case, arrival, view)
         asked = _Asked(read, touch, device_id, device, view, case, arrival, hearer, beside)

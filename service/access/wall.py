@@ -186,10 +186,15 @@ def _made(
         offers=offers,
         recommended=best.id if best is not None else None,
         actions=actions,
-        prompt=prompt.name
-        if prompt is not None
-        else NO_PROMPT["helping" if audience in HELPED else "usual"],
+        prompt=name_of_words(prompt, audience),
     )
+
+
+def name_of_words(prompt: Prompt | None, audience: Audience) -> str:
+    """What the newsroom calls the words of a wall with this prompt, None: without one."""
+    if prompt is not None:
+        return prompt.name
+    return NO_PROMPT["helping" if audience in HELPED else "usual"]
 
 
 def _offers(

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from service.access.explain import Explanation
 from service.access.explain import explain as explained
 from service.access.explain_schemas import ExplanationOut
 from service.cli.running import CommandFailed, command, failing_with, ready_context
@@ -51,7 +52,7 @@ async def explain(
                 at=instant,
                 entry=came_by,
             )
-    _print(ExplanationOut.of(found), settings)
+    _print(found, settings)
 
 
 def _instant(text: str | None, settings: Settings) -> datetime | None:
@@ -66,7 +67,8 @@ def _instant(text: str | None, settings: Settings) -> datetime | None:
         ) from error
 
 
-def _print(found: ExplanationOut, settings: Settings) -> None:
+def _print(explained: Explanation, settings: Settings) -> None:
+    found = ExplanationOut.of(explained)
     at = found.at.astimezone(settings.zone).isoformat(timespec="seconds")
     print(
         f"{found.reader_id or found.device} and {found.article} ({found.title}) at {at}: {found.outcome}"
@@ -78,6 +80,8 @@ def _print(found: ExplanationOut, settings: Settings) -> None:
     if found.meter is not None:
         resets = found.meter.resets_at.astimezone(settings.zone).isoformat(timespec="minutes")
         print(f"Meter: {found.meter.used} of {found.meter.limit} used; it resets at {resets}.")
+    if explained.said is not None:
+        print(explained.said.sentence)
     print("\nThe rules, in their order:")
     for step in found.trail:
         print(f"  {'→' if step.decided else ' '} {step.rule}: {step.saw}")
