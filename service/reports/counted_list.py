@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import BigInteger, ColumnElement, and_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.keyset import Keyset, Page
@@ -101,7 +101,8 @@ async def list_counted(
     statement = select(
         rows.c.series, rows.c.at, found(Reader.id, is_theirs), found(Reader.email, is_theirs),
         rows.c.subscription_id, found(Offer.id, is_sold), found(Offer.name, is_sold), rows.c.detail,
-        rows.c.amount, rows.c.currency,
+        # A sum of 64 bits is a decimal to PostgreSQL, which no page can write as money.
+        cast(rows.c.amount, BigInteger), rows.c.currency,
     )  # fmt: skip
     by_name = Keyset(rows.c.key, newest_first=False)
     order = by_name if listing.instant(series) else Keyset(rows.c.at, rows.c.key)

@@ -99,6 +99,7 @@ async def listed(session: AsyncSession, address: str, what: Asked) -> list[Count
     cursor, limit = None, _IN_TWO_PAGES
     while True:
         page = await list_counted(session, figure, period, asked.series, cursor=cursor, limit=limit)
+        assert {type(each.amount) for each in page.items} <= {int, type(None)}
         found += page.items
         if (cursor := page.next_cursor) is None:
             return found
