@@ -40,7 +40,7 @@ binaries=$1 folder=$2
 exec >/dev/null
 cat
 "$binaries/pg_ctl" stop --silent --mode=fast --pgdata="$folder/data" 2>/dev/null
-rm -rf "$folder"
+[ "$3" = kept ] || rm -rf "$folder"
 """
 
 
@@ -66,8 +66,8 @@ class PostgresServer:
     def create_database(self, name: str, *, template: str | None = None) -> str:
         """Make a database (one of that name is dropped first) and return its URL.
 
-        It is empty, or a copy of the database `template`, to which nobody may be connected. Works
-        inside a running event loop too. `name` is an identifier: letters, digits, underscores.
+        It is empty, or a copy of the database `template`, to which nobody may be connected.
+        `name` is an identifier: letters, digits, underscores.
         """
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", name):
             message = (
@@ -75,22 +75,37 @@ class PostgresServer:
             )
             raise ValueError(message)
         copying = f' TEMPLATE "{template}"' if template else ""
-        statements = (
+        self._execute(
             f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
             f'CREATE DATABASE "{name}"{copying}',
         )
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, _execute(self.url, statements)).result()
+        return self.url_of(name)
+
+    def has_database(self, name: str) -> bool:
+        return self._execute(f"SELECT FROM pg_database WHERE datname = '{name}'") == "SELECT 1"
+
+    def rename_database(self, name: str, new: str) -> str:
+        """Return its new URL; nobody may be connected to it."""
+        self._execute(f'ALTER DATABASE "{name}" RENAME TO "{new}"')
+        return self.url_of(new)
+
+    def url_of(self, name: str) -> str:
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
 
+    def _execute(self, *statements: str) -> str:
+        """What PostgreSQL says of the last one. Works inside a running event loop too."""
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, _execute(self.url, statements)).result()
 
-async def _execute(url: str, statements: tuple[str, ...]) -> None:
-    connection = await asyncpg.connect(url)
+
+async def _execute(url: str, statements: tuple[str, ...]) -> str:
+    connection, said = await asyncpg.connect(url), ""
     try:
         for statement in statements:
-            await connection.execute(statement)
+            said = await connection.execute(statement)
     finally:
         await connection.close()
+    return said
 
 
 def installed_binaries() -> Binaries | None:
@@ -127,11 +142,13 @@ def _version(folder: Path) -> int | None:
 
 @contextlib.contextmanager
 def running_postgres(
-    binaries: Binaries | None = None, environment: Mapping[str, str] = os.environ
+    binaries: Binaries | None = None,
+    environment: Mapping[str, str] = os.environ,
+    kept: Path | None = None,
 ) -> Iterator[PostgresServer]:
     """Yield a server: the given binaries', or the first there is in this module's order.
 
-    Raises NoPostgresError where there is none or it does not start.
+    One of ours keeps its databases in the folder `kept`, for the next that is given it. Raises NoPostgresError where there is none or it does not start.
     """
     given = environment.get("TEST_DATABASE_URL")
     if binaries is None and given:
@@ -145,29 +162,32 @@ def running_postgres(
             "to a superuser's database."
         )
         raise NoPostgresError(message)
-    with _guarded_server(binaries) as server:
+    folder = None if kept is None else kept.resolve() / "postgres"
+    with _guarded_server(binaries, folder) as server:
         yield server
 
 
 @contextlib.contextmanager
-def _guarded_server(binaries: Binaries) -> Iterator[PostgresServer]:
-    folder = Path(tempfile.mkdtemp(prefix="paywall-postgres-"))
-    password = secrets.token_hex(16)
+def _guarded_server(binaries: Binaries, kept: Path | None) -> Iterator[PostgresServer]:
+    # The first start writes this file: what is there without it was interrupted before.
+    goes_on = kept is not None and (kept / "data" / "postmaster.opts").exists()
+    folder = _new_folder(kept) if kept is None or not goes_on else kept
     try:
-        with os.fdopen(os.open(folder / "password", os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
-            file.write(password)
         identity: dict[str, Any] = {}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             binaries = _readable_copy(binaries, folder)
             identity = _hand_to_nobody(folder)
-        _initialise(binaries, folder, identity)
+        if not goes_on:
+            _initialise(binaries, folder, identity)
         port = _configure(folder / "data")
+        password = (folder / "password").read_text()
     except BaseException:
-        shutil.rmtree(folder)
+        if not goes_on:
+            shutil.rmtree(folder)
         raise
     # A session of its own: Ctrl-C in the terminal must reach the tests only, which then let go.
     with subprocess.Popen(
-        ["/bin/sh", "-c", GUARD, "postgres-guard", binaries.folder, folder],
+        ["/bin/sh", "-c", GUARD, "postgres-guard", binaries.folder, folder, "kept" if kept else ""],
         cwd=folder,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -183,6 +203,19 @@ def _guarded_server(binaries: Binaries) -> Iterator[PostgresServer]:
         yield PostgresServer(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres")
 
 
+def _new_folder(kept: Path | None) -> Path:
+    """With a superuser's password in it."""
+    if kept is None:
+        folder = Path(tempfile.mkdtemp(prefix="paywall-postgres-"))
+    else:
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir(parents=True)
+        folder = kept
+    with os.fdopen(os.open(folder / "password", os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+        file.write(secrets.token_hex(16))
+    return folder
+
+
 def _readable_copy(binaries: Binaries, folder: Path) -> Binaries:
     """Copy a wheel's binaries and libraries to where `nobody` may read: root's folders may be closed."""
     if binaries.package is None:
@@ -191,7 +224,8 @@ def _readable_copy(binaries: Binaries, folder: Path) -> Binaries:
     for source in (binaries.package, binaries.package.with_name(f"{binaries.package.name}.libs")):
         if source.is_dir():
             unneeded = shutil.ignore_patterns("include", "__pycache__")
-            shutil.copytree(source, folder / "wheel" / source.name, ignore=unneeded)
+            there = folder / "wheel" / source.name
+            shutil.copytree(source, there, ignore=unneeded, dirs_exist_ok=True)
     package = folder / "wheel" / binaries.package.name
     return Binaries(
         package / binaries.folder.relative_to(binaries.package), binaries.version, package

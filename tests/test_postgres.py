@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -72,6 +73,20 @@ async def test_a_database_is_made_anew_each_time(postgres_server: PostgresServer
     assert urlsplit(url).path == "/made_anew"
     await ask(url, "CREATE TABLE leftover ()")
     await ask(postgres_server.create_database("made_anew"), "CREATE TABLE leftover ()")
+
+
+def test_a_kept_server_has_its_databases_again() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # as root the server is nobody's
+        (folder / "postgres").mkdir()
+        (folder / "postgres" / "leftover").touch()  # of a first start that was interrupted
+        with running_postgres(kept=folder) as server:
+            server.create_database("being_filled")
+            server.rename_database("being_filled", "filled")
+        with running_postgres(kept=folder) as server:
+            assert server.has_database("filled")
+            assert not server.has_database("being_filled")
 
 
 def test_a_database_takes_a_plain_name_only(postgres_server: PostgresServer) -> None:

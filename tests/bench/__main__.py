@@ -259,6 +259,7 @@ if __name__ == "__main__":
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--seconds", type=int, help="of a round under load (4; of reads 1)")
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--data", type=Path, help="where reports and pages keep what they filled")
     asked = parser.parse_args()
     rounds = asked.rounds or 3
     given = Given(asked.seconds or 4, rounds, asked.connections)
@@ -275,6 +276,10 @@ if __name__ == "__main__":
             decision.over_http(make, given, say)
     elif asked.part == "others":
         asyncio.run(beside_bare(rounds, asked.pairs))
+    elif asked.part in {"reports", "pages"}:
+        with running_postgres(kept=asked.data) as server:
+            part = reports if asked.part == "reports" else pages
+            part.bench(server, asked.scale, rounds, say)
     elif asked.part != "times":
         with databases() as (folder, make):
             match asked.part:
@@ -282,10 +287,6 @@ if __name__ == "__main__":
                     open_loop.bench(make, given, say)
                 case "scale":
                     scaled.bench(make, asked.scale, given, say)
-                case "reports":
-                    reports.bench(make, asked.scale, rounds, say)
-                case "pages":
-                    pages.bench(make, asked.scale, rounds, say)
                 case "profile":
                     profiled.bench(make, folder, given, say)
                 case "origin":

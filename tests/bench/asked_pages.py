@@ -127,6 +127,10 @@ class _Page(HTMLParser):
             self._fields.setdefault(self._select, []).append(given["value"])
         elif tag == "input" and given.get("name") in SEARCHED:
             self._fields[given["name"]] = [SEARCHED[given["name"]]]
+        elif tag == "input" and "required" in given:
+            # Without it nothing is answered.
+            self._forms.pop()
+            self._fields = None
 
     def filtered(self, address: str) -> list[str]:
         """One field at a time."""

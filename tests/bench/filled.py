@@ -12,7 +12,7 @@ from service.db import migrate
 from service.db.context import Context
 from service.db.load import load
 from service.db.session import Database
-from service.demo.multitude import Multitude
+from service.demo.multitude import VERSION, Multitude
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days, count_past_habits
 from service.reports.money_rollup import roll_up_money
@@ -26,6 +26,7 @@ from service.settings import Settings
 from tests.bench import copied
 from tests.bench.bare import without_indexes
 from tests.bench.said import Say
+from tests.postgres import PostgresServer
 
 MOST_INVENTED = 50_000
 """Subscribers. Of more a part is invented, and copied."""
@@ -34,8 +35,21 @@ PATIENCE = 3_600.0
 _HALVES = 2
 
 
-async def filled(url: str, subscribers: int, say: Say) -> int:
-    """How many there are in the end: a multiple of what was invented."""
+def filled(server: PostgresServer, subscribers: int, say: Say) -> str:
+    """The address of a database with as many; one that an earlier call filled to the end is used again.
+
+    Its days end with the one on which it was filled.
+    """
+    name = f"filled_{VERSION}_{subscribers}"
+    if server.has_database(name):
+        say(f"{subscribers:,} subscribers: filled before")
+        asyncio.run(migrate.migrate(server.url_of(name)))
+        return server.url_of(name)
+    asyncio.run(_filled(server.create_database(f"un{name}"), subscribers, say))
+    return server.rename_database(f"un{name}", name)
+
+
+async def _filled(url: str, subscribers: int, say: Say) -> None:
     settings, clocks = Settings(_env_file=None, database_url=url, time_zone="UTC"), Clocks()
     await migrate.prepare(url)
     database, began = Database(url, patience=PATIENCE), perf_counter()
@@ -62,7 +76,6 @@ async def filled(url: str, subscribers: int, say: Say) -> int:
         progress("ledger of some holders stored, all tables looked over for the planner")
     finally:
         await database.dispose()
-    return of.subscribers * times
 
 
 async def _fill(url: str, of: Multitude, say: Say) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-from collections.abc import Callable
 from time import perf_counter
 
 from service.app import close, create_app, make_ready
@@ -16,6 +15,7 @@ from tests.bench.asked_pages import Answer, Application, ask, kind_of, leads_to
 from tests.bench.filled import filled
 from tests.bench.said import Say
 from tests.passwords import QUICK
+from tests.postgres import PostgresServer
 
 SUBSCRIBERS = 10_000
 """At scale 1."""
@@ -66,15 +66,14 @@ async def _signed_in(running: Running, settings: Settings) -> str:
     return f"{cookie_name('operator', settings)}={secret}"
 
 
-def bench(make: Callable[[str], str], scale: int, rounds: int, say: Say) -> None:
+def bench(server: PostgresServer, scale: int, rounds: int, say: Say) -> None:
     """A table of the slowest at the larger scale."""
     found: list[dict[str, Answer]] = []
     for subscribers in (SUBSCRIBERS, SUBSCRIBERS * scale):
-        url = make("PostgreSQL")
-        count = asyncio.run(filled(url, subscribers, say))
+        url = filled(server, subscribers, say)
         began = perf_counter()
         found.append(asyncio.run(measured(url, rounds)))
-        say(f"{count:,} subscribers: {perf_counter() - began:.0f} s to ask all pages")
+        say(f"{subscribers:,} subscribers: {perf_counter() - began:.0f} s to ask all pages")
     for line in table(*found):
         say(line)
 

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from service.reports.registry import FIGURES
 from service.settings import Settings
 from tests.bench.filled import filled
 from tests.bench.said import Say
+from tests.postgres import PostgresServer
 
 SUBSCRIBERS = 10_000
 """At scale 1."""
@@ -114,15 +115,14 @@ async def _time(
     return best, lines
 
 
-def bench(make: Callable[[str], str], scale: int, rounds: int, say: Say) -> None:
+def bench(server: PostgresServer, scale: int, rounds: int, say: Say) -> None:
     """A table of all figures at both scales."""
     found: list[Times] = []
     for subscribers in (SUBSCRIBERS, SUBSCRIBERS * scale):
-        url = make("PostgreSQL")
-        count = asyncio.run(filled(url, subscribers, say))
+        url = filled(server, subscribers, say)
         began = perf_counter()
         found.append(asyncio.run(measured(url, rounds)))
-        say(f"{count:,} subscribers: {perf_counter() - began:.0f} s to ask all reports")
+        say(f"{subscribers:,} subscribers: {perf_counter() - began:.0f} s to ask all reports")
     one, many = found
     for line in table(one, many, scale):
         say(line)
