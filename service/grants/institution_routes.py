@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import AppContext
 from service.db.keyset import Keyset
@@ -22,6 +23,7 @@ from service.grants.institution_schemas import (
     InstitutionReadsQuery,
     InstitutionsImported,
     InstitutionSlug,
+    InstitutionStored,
     WayOut,
 )
 from service.grants.institutions import (
@@ -37,6 +39,7 @@ from service.identity.callers import Actor, requires
 from service.identity.meanwhile import IfMatch, etag_of
 from service.identity.permissions import Permission
 from service.problems import Problem
+from service.rules.known import plan_warnings
 
 router = APIRouter(tags=["grants"])
 _MOST_ERRORS = 100
@@ -85,18 +88,20 @@ async def put(
     context: AppContext,
     response: Response,
     if_match: IfMatch = None,
-) -> InstitutionOut:
+) -> InstitutionStored:
     """Readers with a confirmed address at its domains read by it at once; repeating changes nothing.
 
     Needs the permission subscribers:write.
     """
-    row = await context.database.past_deadlocks(
-        lambda session: put_institution(
-            session, context, slug, body.terms(), actor=actor.label, seen=if_match
-        )
-    )
+
+    async def store(session: AsyncSession) -> tuple[Institution, list[str]]:
+        terms = body.terms()
+        row = await put_institution(session, context, slug, terms, actor=actor.label, seen=if_match)
+        return row, await plan_warnings(session, [row.plan])
+
+    row, warnings = await context.database.past_deadlocks(store)
     response.headers["ETag"] = etag_of(facts_of(terms_of(row)))
-    return InstitutionOut.of(row)
+    return InstitutionStored(**dict(InstitutionOut.of(row)), warnings=warnings)
 
 
 @router.get("/v1/admin/institutions/{slug}", summary="Read an institution")

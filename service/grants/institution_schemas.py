@@ -54,6 +54,12 @@ class InstitutionOut(BaseModel):
         return cls.model_validate(row, from_attributes=True)
 
 
+class InstitutionStored(InstitutionOut):
+    """`warnings` are about a plan that no offer has."""
+
+    warnings: list[str]
+
+
 class InstitutionList(ListOut[InstitutionOut]):
     pass
 

@@ -5,10 +5,12 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import AppClocks
 from service.db.context import AppContext
 from service.db.session import ReportSession
+from service.db.tables import Right
 from service.grants.csv_file import ListRefused
 from service.grants.right_lists import read_list, store_list
 from service.grants.right_schemas import (
@@ -19,6 +21,7 @@ from service.grants.right_schemas import (
     RightList,
     RightOut,
     RightsImported,
+    RightStored,
     Source,
     StoredReference,
 )
@@ -28,6 +31,7 @@ from service.identity.callers import Actor, requires
 from service.identity.meanwhile import IfMatch, etag_of
 from service.identity.permissions import Permission
 from service.problems import Problem
+from service.rules.known import plan_warnings
 
 _MOST_ERRORS = 100
 router = APIRouter(prefix="/v1/admin/entitlements", tags=["grants"])
@@ -45,18 +49,20 @@ async def put(
     context: AppContext,
     response: Response,
     if_match: IfMatch = None,
-) -> RightOut:
+) -> RightStored:
     """What a print subscription, an app store or another system gives a reader; repeating changes nothing.
 
     Needs the permission subscribers:write.
     """
-    row = await context.database.past_deadlocks(
-        lambda session: put_right(
-            session, context, source, body.sent(reference), actor=actor.label, seen=if_match
-        )
-    )
+
+    async def store(session: AsyncSession) -> tuple[Right, list[str]]:
+        sent = body.sent(reference)
+        row = await put_right(session, context, source, sent, actor=actor.label, seen=if_match)
+        return row, await plan_warnings(session, [row.plan])
+
+    row, warnings = await context.database.past_deadlocks(store)
     response.headers["ETag"] = etag_of(facts_of(row))
-    return RightOut.of(row)
+    return RightStored(**dict(RightOut.of(row)), warnings=warnings)
 
 
 @router.get("/{source}/{reference}", summary="Read a right from elsewhere")

@@ -89,6 +89,12 @@ class RightOut(BaseModel):
         return cls.model_validate(row, from_attributes=True)
 
 
+class RightStored(RightOut):
+    """`warnings` are about a plan that no offer has."""
+
+    warnings: list[str]
+
+
 class RightList(ListOut[RightOut]):
     pass
 
