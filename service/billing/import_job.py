@@ -92,7 +92,12 @@ class Importer:
             raise GivenUp(f"{error}. {_CHOOSE_AGAIN}") from error
         except GatewayUnavailable as error:
             raise Postponed(str(error), STRIPE_IS_AWAY) from error
-        return f"{brought.imported} subscriptions of {brought.customers} customers"
+        return result_of(brought)
+
+
+def result_of(brought: Brought) -> str:
+    """What became of a run, in words."""
+    return f"{brought.imported} subscriptions of {brought.customers} customers"
 
 
 class _At:

@@ -128,17 +128,14 @@ async def reconcile(
         if since is not None and booked_until is not None:
             booked_until = min(since, booked_until)
         since = since or await last_run(session, now)
-    row = Reconciliation(
-        id=run_id, started_by=started_by, started_at=now, finished_at=None, events_since=since,
-        events_missed=0, compared=0, booked=None, not_ours=0, found=0, remaining=0, differences=[], fixed=fix,
-    )  # fmt: skip
+    row = run_row(run_id, started_by, now, since, fix=fix)
     await store_run(context.database, row)
     run = _Run(
         Comparer(context, gateway),
         fix, progress, Patience(tuple(pauses)),
     )  # fmt: skip
     report = await run.all(since, booked_until)
-    _note(row, report, context.clocks.business())
+    note_report(row, report, context.clocks.business())
     await store_run(context.database, row)
     log.info(
         "reconcile.finished", events_missed=report.events_missed, compared=report.compared,
@@ -147,7 +144,18 @@ async def reconcile(
     return report
 
 
-def _note(row: Reconciliation, report: Report, now: datetime) -> None:
+def run_row(
+    run_id: str, started_by: str, now: datetime, since: datetime, *, fix: bool
+) -> Reconciliation:
+    """A run that begins now."""
+    return Reconciliation(
+        id=run_id, started_by=started_by, started_at=now, finished_at=None, events_since=since,
+        events_missed=0, compared=0, booked=None, not_ours=0, found=0, remaining=0, differences=[], fixed=fix,
+    )  # fmt: skip
+
+
+def note_report(row: Reconciliation, report: Report, now: datetime) -> None:
+    """Put into the run what it has found until its end."""
     row.finished_at = now
     row.events_missed, row.compared = report.events_missed, report.compared
     row.not_ours, row.booked = report.not_ours, report.booked

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.reconcile import reconcile
+from service.billing.reconcile import Report, reconcile
 from service.billing.reconciliations import prune_runs
 from service.db.base import new_id
 from service.db.context import Context
@@ -61,14 +61,19 @@ class Reconciler:
             report = await reconcile(
                 self.context, self.gateway, started_by="nightly" if at_night else job.payload["started_by"],
                 fix=at_night or job.payload["fix"],
-                run_id=_night(job.key) if at_night else job.key,
+                run_id=night_run(job.key) if at_night else job.key,
             )  # fmt: skip
         except GatewayUnavailable as error:
             raise Postponed(str(error), STRIPE_IS_AWAY) from error
         await prune_runs(self.context.database, self.context.clocks.business())
-        return f"{report.compared} compared, {len(report.remaining)} differ"
+        return outcome_of(report)
 
 
-def _night(day: str) -> str:
+def night_run(day: str) -> str:
     """The night's run, such as rec_20261124: begun anew it is the same."""
     return f"rec_{day.replace('-', '')}"
+
+
+def outcome_of(report: Report) -> str:
+    """What became of a run, in words."""
+    return f"{report.compared} compared, {len(report.remaining)} differ"

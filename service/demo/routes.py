@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from service.clock import Clocks
 from service.db.business_clock import move_forward
 from service.db.context import AppContext
 from service.demo import mailbox
+from service.demo.history.systems import RECEIVER
 from service.demo.history.write import go_on
 from service.demo.newspaper import PICTURES
 from service.html.pages import render_part
@@ -82,6 +84,11 @@ async def jump(
     async with context.database.transaction() as session:
         await bring_forward(session, (NIGHTLY, WEEKLY), by)
     return see_other(back)
+
+
+@router.post(RECEIVER, dependencies=[PUBLIC], status_code=HTTPStatus.NO_CONTENT)
+async def take_webhook() -> None:
+    """What the demo's newsletter is sent: taken, and forgotten."""
 
 
 @router.get("/demo/{name}.css", dependencies=[PUBLIC])

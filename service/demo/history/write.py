@@ -43,6 +43,7 @@ from service.demo.history.people import buyers, gifts, pass_buyers, registered, 
 from service.demo.history.presents import gives
 from service.demo.history.reading import Piece, Reading
 from service.demo.history.samples import Samples
+from service.demo.history.systems import Systems
 from service.demo.history.tried import begin_experiments, read_tried
 from service.demo.history.year import DAYS, Calendar
 from service.finance.promotions import forget_uses
@@ -104,6 +105,7 @@ async def begin(context: Context, simulator: Simulator, *, size: int) -> None:
     in_force = await rules_in_force(context.settings, context.database)
     await begin_experiments(context, calendar, in_force, actor=ACTOR)
     await _write(context, simulator, calendar, size, Book(None, now))
+    await Systems(context, now).write()
     await Beside(context, calendar, now, ACTOR).write()
 
 
