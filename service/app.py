@@ -26,6 +26,7 @@ from service.access.unlock import Unlocking
 from service.access.unlock_tokens import UnlockTokens
 from service.billing.watch import WebhookWatch
 from service.boundary import BeforeRoutes, Boundary
+from service.by_path import ByPath
 from service.clock import Clocks
 from service.collecting import kept_for_good
 from service.content import routes as content_routes
@@ -108,6 +109,7 @@ class Service(RunningApp):
         self._describing = Lock()
         self._description: dict[str, Any] | None = None
         super().__init__(running, **options)
+        self.router.middleware_stack = ByPath(self.router)
         self._hot = HotRoutes(self)
         self._router = super().__call__
 
