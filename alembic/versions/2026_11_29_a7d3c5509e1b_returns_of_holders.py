@@ -59,12 +59,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    for wall in _WALLS:
+        drop_index(f"ix_holder_days_{wall}", "holder_days")
+    build_index("ix_holder_days_holder", "holder_days", ["holder"])
+    drop_index("ix_holder_days_holder_day", "holder_days")
     for table in ("habit_days", "step_depths", "holder_returns"):
         op.drop_table(table)
-    for wall in _WALLS:
-        op.drop_index(f"ix_holder_days_{wall}", table_name="holder_days")
-    op.create_index("ix_holder_days_holder", "holder_days", ["holder"])
-    op.drop_index("ix_holder_days_holder_day", table_name="holder_days")
     with op.batch_alter_table("rolled_days") as batch_op:
         batch_op.drop_column("looked_back_to")
         batch_op.drop_column("counted_on")

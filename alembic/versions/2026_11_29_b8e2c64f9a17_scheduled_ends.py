@@ -5,8 +5,7 @@ Finds what was scheduled to end at a past instant.
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "b8e2c64f9a17"
 down_revision: str | None = "f1b7d09c4e83"
@@ -22,4 +21,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index(_INDEX, table_name="domain_events")
+    drop_index(_INDEX, "domain_events")

@@ -5,8 +5,7 @@ Finds the movements that aren't added up by day. By itself, since it is built be
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "c1d5a80b37f2"
 down_revision: str | None = "5c0e7f1a94d2"
@@ -21,4 +20,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_movements_unrolled", table_name="movements")
+    drop_index("ix_movements_unrolled", "movements")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "c4f08d7b63e9"
 down_revision: str | None = "c60d8e27a4b3"
@@ -32,5 +32,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_checkouts_completed_at", table_name="checkouts")
+    drop_index("ix_checkouts_completed_at", "checkouts")
     op.drop_table("source_days")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "e2b71f06c8a4"
 down_revision: str | None = "b7d20c94e1f3"
@@ -33,4 +33,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for name, table, _ in reversed(_INDEXES):
-        op.drop_index(name, table_name=table)
+        drop_index(name, table)

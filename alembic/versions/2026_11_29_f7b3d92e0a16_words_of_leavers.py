@@ -5,8 +5,7 @@ Finds those who cancelled, by time.
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "f7b3d92e0a16"
 down_revision: str | None = "c5e19d7a30f4"
@@ -19,4 +18,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_subscriptions_cancelled", "subscriptions")
+    drop_index("ix_subscriptions_cancelled", "subscriptions")

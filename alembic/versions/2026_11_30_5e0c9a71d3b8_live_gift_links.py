@@ -6,8 +6,7 @@ articles they are of from it alone.
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "5e0c9a71d3b8"
 down_revision: str | None = "f7a3c59d1e02"
@@ -22,4 +21,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_gift_links_live", "gift_links")
+    drop_index("ix_gift_links_live", "gift_links")

@@ -5,8 +5,7 @@ Each process asks every second which articles gift links have opened since it la
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "7c1e5a90d3b8"
 down_revision: str | None = "3b92f4d1c0ae"
@@ -19,4 +18,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_gift_openings_opened", table_name="gift_openings")
+    drop_index("ix_gift_openings_opened", "gift_openings")

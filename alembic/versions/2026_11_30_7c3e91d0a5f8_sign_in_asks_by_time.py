@@ -5,8 +5,7 @@ Finds those that no report looks for any more.
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "7c3e91d0a5f8"
 down_revision: str | None = "5e0c9a71d3b8"
@@ -19,4 +18,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_sign_in_asks_at", "sign_in_asks")
+    drop_index("ix_sign_in_asks_at", "sign_in_asks")

@@ -5,8 +5,7 @@ Indexes for what is looked up with each webhook, purchase and portal visit, for 
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "9d05b3e6f871"
 down_revision: str | None = "94b0d7e2f6c1"
@@ -32,4 +31,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for name, table, _, _ in reversed(_INDEXES):
-        op.drop_index(name, table_name=table)
+        drop_index(name, table)

@@ -6,8 +6,7 @@ it themselves.
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "a84c0e7d51f6"
 down_revision: str | None = "4d9a60c7b2e5"
@@ -26,5 +25,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_subscriptions_trial_unknown", "subscriptions")
-    op.drop_index("ix_subscriptions_trial_ended", "subscriptions")
+    drop_index("ix_subscriptions_trial_unknown", "subscriptions")
+    drop_index("ix_subscriptions_trial_ended", "subscriptions")

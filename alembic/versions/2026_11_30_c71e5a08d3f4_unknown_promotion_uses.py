@@ -5,8 +5,7 @@ Finds the uses of promotion codes of which it is to be looked up what became of 
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "c71e5a08d3f4"
 down_revision: str | None = "9b7e42d0c8a5"
@@ -20,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_promotion_uses_unknown", "promotion_uses")
-    op.drop_index("ix_promotion_uses_pass_id", "promotion_uses")
+    drop_index("ix_promotion_uses_unknown", "promotion_uses")
+    drop_index("ix_promotion_uses_pass_id", "promotion_uses")

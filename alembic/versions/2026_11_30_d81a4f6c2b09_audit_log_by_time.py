@@ -5,8 +5,7 @@ The page lists it by when something was done: written later isn't always done la
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "d81a4f6c2b09"
 down_revision: str | None = "b3e7d1905ac4"
@@ -19,4 +18,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_audit_log_at", "audit_log")
+    drop_index("ix_audit_log_at", "audit_log")

@@ -5,8 +5,7 @@ Finds the subscriptions of which it is to be looked up what they take from commi
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "e60b7d3f9c18"
 down_revision: str | None = "c93e5f1ab024"
@@ -21,4 +20,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_subscriptions_scheduled_unnoted", "subscriptions")
+    drop_index("ix_subscriptions_scheduled_unnoted", "subscriptions")

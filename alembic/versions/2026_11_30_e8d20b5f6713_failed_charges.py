@@ -5,8 +5,7 @@ Finds the few charges that failed, from which open payments are counted.
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "e8d20b5f6713"
 down_revision: str | None = "c4e7a1905bd2"
@@ -21,4 +20,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index(_INDEX, table_name="charges")
+    drop_index(_INDEX, "charges")

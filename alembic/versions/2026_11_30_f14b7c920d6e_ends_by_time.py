@@ -5,8 +5,7 @@ Finds the movements with which subscriptions ended, for reports of renewals.
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "f14b7c920d6e"
 down_revision: str | None = "c63e9a4d07b5"
@@ -21,4 +20,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index(_INDEX, table_name="movements")
+    drop_index(_INDEX, "movements")

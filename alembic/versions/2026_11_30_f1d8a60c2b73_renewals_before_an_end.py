@@ -6,8 +6,7 @@ figures count the events.
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "f1d8a60c2b73"
 down_revision: str | None = "e3b7a41c90d8"
@@ -28,5 +27,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_movements_uncounted", "movements")
+    drop_index("ix_movements_uncounted", "movements")
     build_index(_ENDED, "movements", ["at", "cause", "subscription_id"], _END)

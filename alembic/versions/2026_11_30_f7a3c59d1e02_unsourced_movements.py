@@ -5,8 +5,7 @@ Finds the movements that aren't added up by source yet, and the checkout of a su
 
 from collections.abc import Sequence
 
-from alembic import op
-from service.db.building import build_index
+from service.db.building import build_index, drop_index
 
 revision: str = "f7a3c59d1e02"
 down_revision: str | None = "d4b8e20f91c6"
@@ -23,5 +22,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_checkouts_stripe_subscription_id", "checkouts")
-    op.drop_index("ix_movements_unsourced", "movements")
+    drop_index("ix_checkouts_stripe_subscription_id", "checkouts")
+    drop_index("ix_movements_unsourced", "movements")

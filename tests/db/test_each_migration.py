@@ -17,9 +17,7 @@ from tests.patience import PATIENCE
 BEFORE, FORMER_GRANTS = "4b7d91e2c6f3", "6d1c94e7b0a5"
 """The second adds a column to `grants`; the one after it adds one to `movements`."""
 BEFORE_INSTITUTIONS = "b7d2f60a9c15"
-BEFORE_LISTS = "e92b6d10f37c"
-"""What follows exchanges indexes of large tables, up and down."""
-_AT_ONCE = re.compile(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)\w+ ON (\w+)|DROP INDEX (?!CONC)")
+_AT_ONCE = re.compile(r"(?:CREATE (?:UNIQUE )?|DROP )INDEX (?!CONC)(\w+)")
 
 
 @asynccontextmanager
@@ -94,6 +92,26 @@ async def test_readers_read_while_a_later_migration_waits(empty_database_url: st
 
 
 @pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_an_interrupted_migration_builds_what_it_lacks(
+    empty_database_url: str, *, is_whole: bool
+) -> None:
+    """Of many hours of indexes those that were built to their end stay."""
+    name = "ix_domain_events_scheduled"
+    built = f"SELECT oid FROM pg_class WHERE relname = '{name}'"  # noqa: S608 our own name
+    async with yesterday(empty_database_url) as engine:
+        await execute(
+            engine, f"CREATE INDEX {name} ON domain_events (subject_id, occurred_at, id)",
+            f"UPDATE pg_index SET indisvalid = {is_whole} WHERE indexrelid = '{name}'::regclass",  # noqa: S608 our own name
+        )  # fmt: skip
+        async with engine.connect() as connection:
+            before = await connection.scalar(text(built))
+            await connection.rollback()
+            await migrate.migrate(empty_database_url)
+            assert (await connection.scalar(text(built)) == before) is is_whole
+
+
+@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
 async def test_others_write_while_an_index_is_built(empty_database_url: str) -> None:
     written = "LOCK TABLE domain_events IN ROW EXCLUSIVE MODE"
     at_work = text(
@@ -122,20 +140,25 @@ async def test_no_filled_table_is_locked_for_as_long_as_an_index_takes(
     Nor while a drop waits, which holds up readers of each table whose index was dropped before it.
     """
     made: set[str] = set()
+    at_once: list[str] = []
     locked: list[str] = []
 
     def note(_: object, __: object, statement: str, *___: object) -> None:
         if "alembic_version" in statement:
+            # What is made or dropped as a whole isn't read meanwhile.
+            its = tuple(f"ix_{table}_" for table in made)
+            locked.extend(each for each in at_once if not each.startswith(its))
             made.clear()
-        elif table := re.search(r"CREATE TABLE (\w+)", statement):
+            at_once.clear()
+        elif table := re.search(r"(?:CREATE|DROP) TABLE (\w+)", statement):
             made.add(table[1])
-        elif (at_once := _AT_ONCE.search(statement)) and at_once[1] not in made:
-            locked.append(statement)
+        elif index := _AT_ONCE.search(statement):
+            at_once.append(index[1])
 
     async with yesterday(empty_database_url) as engine, engine.connect() as connection:
         event.listen(engine.sync_engine, "before_cursor_execute", note)
         await connection.run_sync(migrate.upgrade, migrate.head())
-        await connection.run_sync(migrate.downgrade, BEFORE_LISTS)
+        await connection.run_sync(migrate.downgrade, BEFORE)
     assert not locked
 
 
