@@ -1,12 +1,12 @@
 """Mails about a payment that stays open: before reading ends and when it has ended, each once."""
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from service.background import background_tasks
 from service.billing.dunning import remind_of_open_payments
 from service.db.context import Context
 from service.db.session import Database
@@ -15,7 +15,6 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import inside
-from tests.patience import PATIENCE
 from tests.reports import rows
 
 MAIL_FROM = "Gazette <hello@gazette.example.org>"
@@ -70,9 +69,10 @@ async def test_the_service_looks_by_itself(
 ) -> None:
     await owe(database, clocks.business() - HOUR, status="unpaid")
     mailing = settings.model_copy(update={"mail_from": MAIL_FROM})
-    async with inside(database, mailing, clocks, background=True), asyncio.timeout(PATIENCE):
-        while await mailed(database) != ["reading-ended"]:
-            pass
+    async with inside(database, mailing, clocks) as paywall:
+        tasks = {each.name: each for each in background_tasks(paywall.app.running)}
+        await tasks["open payments"].run()
+    assert await mailed(database) == ["reading-ended"]
 
 
 async def owe(database: Database, ends_at: datetime, **values: Any) -> None:
