@@ -104,7 +104,7 @@ async def why_behind(session: AsyncSession, object_id: str) -> str | None:
         return None
     event, job = found
     if job.status == "failed":
-        return f"Its event {event.id} ({event.type}) is in quarantine: {job.result}"
+        return f"Its event {event.id} ({event.type}) failed: {job.result}"
     return f"Its event {event.id} ({event.type}) waits to be applied."
 
 

@@ -21,7 +21,7 @@ app = typer.Typer(
 @app.command("list", epilog="Example: paywall inbox list")
 @command
 async def list_events() -> None:
-    """Show what waits, and what was put in quarantine after five tries, with the reason."""
+    """Show pending events, and those quarantined after five attempts, with the reason."""
     async with ready_context(Settings()) as context, context.database.reading() as session:
         held = await held_events(session)
     for row in held:
@@ -30,7 +30,7 @@ async def list_events() -> None:
             tried = f"{row.job.attempts} failed attempts"
             print(f"{row.event.id}  {state:<11}  {tried}  {row.event.type}  {row.job.result}")
     if not held:
-        print("Every event is applied.")
+        print("All events are processed.")
 
 
 @app.command("replay", epilog="Example: paywall inbox replay evt_1AbCdEfGhIjKlMnOp")

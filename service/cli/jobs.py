@@ -22,7 +22,7 @@ app = typer.Typer(
 @app.command("list", epilog="Example: paywall jobs list")
 @command
 async def list_jobs() -> None:
-    """Show what waits, and what was given up after its last try, with the reason."""
+    """Show pending jobs, and those that failed for good, with the reason."""
     async with ready_context(Settings()) as context, context.database.reading() as session:
         held = list(
             await session.scalars(
@@ -30,7 +30,7 @@ async def list_jobs() -> None:
             )
         )
     for job in held:
-        state = "given up" if job.status == "failed" else f"due {job.due_at:%Y-%m-%d %H:%M:%S}Z"
+        state = "failed" if job.status == "failed" else f"due {job.due_at:%Y-%m-%d %H:%M:%S}Z"
         print(
             f"{job.id}  {job.kind}  {job.key}  {state}  {job.attempts} failed attempts  {job.result}"
         )

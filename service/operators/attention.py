@@ -16,7 +16,7 @@ from service.identity.permissions import Permission
 from service.offers.pricing import amount_text
 from service.reports.readers import TRIALS_END_WITHIN
 
-_OWING = {True: "Stripe tries again", False: "Stripe has stopped trying"}
+_OWING = {True: "Stripe will retry", False: "Stripe has stopped retrying"}
 """What happens, by whether Stripe charges again."""
 
 
@@ -55,13 +55,13 @@ async def _of_readers(session: AsyncSession, now: datetime) -> list[Need]:
         Need(
             unbound,
             f"{_many(unbound, 'subscription')} without a reader",
-            "paid at Stripe, and open to nobody",
+            "paid at Stripe, but no reader has access",
             "/admin/unbound",
         ),
         Need(
             disputes,
-            f"{_many(disputes, 'dispute')} to answer",
-            "each by its deadline, or the money is lost",
+            f"{_many(disputes, 'dispute')} awaiting your response",
+            "respond before the deadline or you lose the money",
             "/admin/money#disputes",
         ),
         *await _owing(session),
@@ -85,7 +85,7 @@ async def _owing(session: AsyncSession) -> list[Need]:
         found.append(
             Need(
                 count,
-                f"{_many(count, 'invoice')} open after a failed charge",
+                f"unpaid {_many(count, 'invoice')} after a failed charge",
                 f"{amounts}, {what_happens}",
                 "/admin/money#owing",
             )
@@ -113,19 +113,17 @@ async def _of_the_system(session: AsyncSession) -> list[Need]:
         or 0
     )
     return [
-        Need(
-            events, f"{_many(events, 'event')} of Stripe's in quarantine", "", "/admin/inbox?held=1"
-        ),
-        Need(jobs, f"{_many(jobs, 'job')} given up", "", "/admin/jobs?status=failed"),
+        Need(events, f"failed Stripe {_many(events, 'event')}", "", "/admin/inbox?held=1"),
+        Need(jobs, f"failed {_many(jobs, 'job')}", "", "/admin/jobs?status=failed"),
         Need(
             differences,
-            f"{_many(differences, 'difference')} from Stripe left",
-            "by the last comparison",
+            f"unresolved {_many(differences, 'difference')} with Stripe",
+            "in the last reconciliation",
             "/admin/reconciliations",
         ),
         Need(
             undelivered,
-            f"{_many(undelivered, 'event')} not delivered to your systems",
+            f"webhook {_many(undelivered, 'event')} not delivered",
             "",
             "/admin/webhooks",
         ),

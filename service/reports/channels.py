@@ -10,9 +10,9 @@ LATE = timedelta(minutes=10)
 STRIPE_SILENT = timedelta(hours=1)
 """The service asks Stripe every quarter of an hour."""
 _WHY = {
-    "signature": "the signature doesn't match. Set PAYWALL_STRIPE_WEBHOOK_SECRET to the endpoint's secret",
-    "time": "they were signed at another time. Set this machine's clock",
-    "body": "they can't be read. Ask for the endpoint's version: paywall stripe setup --check",
+    "signature": "their signature doesn't match. Set PAYWALL_STRIPE_WEBHOOK_SECRET to the endpoint's secret",
+    "time": "their timestamp is too old or in the future. Check this machine's clock",
+    "body": "they can't be read. Check the endpoint's API version: paywall stripe setup --check",
     "too large": "they are larger than PAYWALL_MAX_BODY_KILOBYTES",
 }
 """Requests without a signature aren't among them: strangers send those."""
@@ -88,15 +88,15 @@ def _channels(facts: Facts) -> Iterator[Channel]:
 
 def _jobs(facts: Facts) -> str:
     if facts.job_since is not None and facts.now - facts.job_since > LATE:
-        return "Jobs are due and nobody does them. Restart the service, and look at its log."
+        return "Jobs are overdue and no process runs them. Restart the service and check its log."
     if facts.jobs_given_up:
-        return f"{facts.jobs_given_up} jobs were given up. Look at /admin/jobs."
+        return f"{facts.jobs_given_up} jobs failed. See /admin/jobs."
     return ""
 
 
 def _mail(facts: Facts) -> str:
     if facts.mail_since is not None and facts.now - facts.mail_since > LATE:
-        return "Mails wait for the mail server. Look at PAYWALL_SMTP_URL, and at /admin/jobs for its answer."
+        return "The mail server doesn't accept mails. Check PAYWALL_SMTP_URL, and see /admin/jobs for its response."
     return ""
 
 
@@ -104,7 +104,7 @@ def _stripe(facts: Facts) -> str:
     if facts.stripe_refuses:
         return facts.stripe_refuses
     if facts.stripe_at is not None and facts.now - facts.stripe_at > STRIPE_SILENT:
-        return "Stripe doesn't answer. Look at the network, and at status.stripe.com."
+        return "Stripe doesn't respond. Check the network and status.stripe.com."
     return ""
 
 
@@ -114,8 +114,8 @@ def _webhooks(facts: Facts) -> str:
         return f"{refused.count} webhooks were refused, the last because {_WHY[refused.reason]}."
     if facts.events_missed:
         return (
-            f"{facts.events_missed} events of the last hour didn't arrive. Look at the endpoint in Stripe's "
-            "dashboard, and mend what was missed: paywall reconcile --fix."
+            f"{facts.events_missed} events of the last hour didn't arrive. Check the endpoint in Stripe's "
+            "dashboard, then fetch the missed events: paywall reconcile --fix."
         )
     return ""
 

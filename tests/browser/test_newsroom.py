@@ -70,7 +70,7 @@ def help_a_reader(page: Page, size: str) -> None:
     page.get_by_label("New note").fill("Called about the invoice.")
     page.get_by_role("button", name="Keep the note").press("Enter")
     expect(page.get_by_text("Called about the invoice.")).to_be_visible()
-    page.get_by_label("The article’s address").fill("second-homes-levy")
+    page.get_by_label("Article URL or slug").fill("second-homes-levy")
     page.get_by_role("button", name="Explain").press("Enter")
     expect(page.get_by_role("status")).to_contain_text(re.compile("Open|Closed"))
     look_at(page, size, "newsroom-reader")

@@ -243,7 +243,7 @@ def test_a_quarantined_event_is_listed_and_replayed(paywall: Paywall, settings: 
             jobs["evt_applied"].status = "done"
         await database.dispose()
 
-    assert paywall("inbox", "list").out == "Every event is applied.\n"
+    assert paywall("inbox", "list").out == "All events are processed.\n"
     asyncio.run(quarantine())
     listed = paywall("inbox", "list").out
     assert "evt_1  quarantined  5 failed attempts  invoice.paid" in listed

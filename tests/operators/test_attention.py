@@ -93,15 +93,15 @@ async def test_each_is_counted(database: Database) -> None:
     assert {each.invoice.id for each in listed.items} == {"in_1", "in_2", "in_3", "in_4"}
     owed = "€14.00 and $7.00"
     readers = [
-        "1 subscription without a reader: paid at Stripe, and open to nobody /admin/unbound",
-        f"3 invoices open after a failed charge: {owed}, Stripe tries again /admin/money#owing",
-        "1 invoice open after a failed charge: €9.00, Stripe has stopped trying /admin/money#owing",
+        "1 subscription without a reader: paid at Stripe, but no reader has access /admin/unbound",
+        f"3 unpaid invoices after a failed charge: {owed}, Stripe will retry /admin/money#owing",
+        "1 unpaid invoice after a failed charge: €9.00, Stripe has stopped retrying /admin/money#owing",
         "2 trials ending within 3 days /admin/readers?kind=trial_ending",
     ]
     system = [
-        "2 events of Stripe's in quarantine /admin/inbox?held=1",
-        "1 job given up /admin/jobs?status=failed",
-        "1 difference from Stripe left: by the last comparison /admin/reconciliations",
+        "2 failed Stripe events /admin/inbox?held=1",
+        "1 failed job /admin/jobs?status=failed",
+        "1 unresolved difference with Stripe: in the last reconciliation /admin/reconciliations",
     ]
     assert await found(database) == [*readers, *system]
     assert await found(database, frozenset({Permission.SUBSCRIBERS_READ})) == readers
@@ -122,5 +122,5 @@ async def test_it_stands_on_the_first_page(
     owed = rows.invoice(bought)
     await store(database, offer, reader, bought, owed, rows.failed_charge(owed))
     page = unescape((await (await signed_in(role)).get("/admin")).text)
-    assert ("Needs somebody" in page) == is_shown
-    assert ("<strong>1</strong> invoice open" in page) == is_shown
+    assert ("Needs attention" in page) == is_shown
+    assert ("<strong>1</strong> unpaid invoice after" in page) == is_shown

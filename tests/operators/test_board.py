@@ -86,15 +86,15 @@ async def test_a_day_that_still_runs_is_compared_with_nothing(
     await store(database, ana, monthly, bought, rows.movement(bought, 1, at))
     browser = await signed_in("viewer")
     today = await shown(browser, span="today")
-    assert "before:" not in today
+    assert "previously " not in today
     assert "selected>Today so far</option>" in today
-    assert "the period before has as many days" not in today
+    assert "The previous period has the same number of days" not in today
     month = await shown(browser, span="month")
-    assert "before:" in month
-    assert "Today still runs" in month
-    assert "the period before has as many days" in month
+    assert "previously " in month
+    assert "Today’s values are still incomplete" in month
+    assert "The previous period has the same number of days" in month
     card = month[month.index('id="card-joined-and-left"') :]
-    assert 0 < card.index("still running") < card.index('class="together"')
+    assert 0 < card.index("in progress") < card.index('class="together"')
 
 
 async def test_a_card_says_why_there_is_a_dash_and_what_a_share_is_made_of(

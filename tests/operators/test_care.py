@@ -200,14 +200,14 @@ async def test_an_article_is_explained(signed_in: SignedIn, reader: Reader, stor
         assert ("Closed: readers can&#39;t see the article" in told) == is_hidden, at
     for at in ("soon", "2026-13-01T09:00", HOSTILE[:40]):
         refused = await browser.get(path, params={**then, "at": at})
-        assert (refused.status_code, "Write the instant as" in refused.text) == (422, True), at
+        assert (refused.status_code, "Enter the time as" in refused.text) == (422, True), at
     came = await browser.get(path, params={"article": "ferry", "entry": "newsletter"})
     assert '<option value="newsletter" selected>' in came.text
     assert (await browser.get(path, params={"article": "ferry", "entry": "x"})).status_code == 422
     for typed in ("never", "", HOSTILE, "x" * 2000):
         missing = await browser.get(path, params={"article": typed})
         assert missing.status_code == 404
-        assert "There is no such article" in missing.text
+        assert "Article not found" in missing.text
         assert "<script>" not in missing.text
     assert (await browser.get(path, params={"article": "x" * 2001})).status_code == 422
 
@@ -224,7 +224,7 @@ async def test_an_editor_is_told_why_something_is_closed_but_shown_no_reader(
     await store(ferry, walled)
     billing = await signed_in("billing")
     whole = await billing.get("/admin/explain", params={"who": reader.id, "article": "ferry"})
-    assert "Last recorded" in whole.text
+    assert "Last read attempt" in whole.text
     browser = await signed_in("editor")
     assert "/admin/explain?article=ferry" in (await browser.get("/admin/articles/ferry")).text
     form = (await browser.get("/admin/explain", params={"article": "ferry"})).text
@@ -237,7 +237,7 @@ async def test_an_editor_is_told_why_something_is_closed_but_shown_no_reader(
         assert "Closed: for subscribers only." in told.text
         assert "(this decided)" in told.text
         assert f"/admin/subscribers/{reader.id}" not in told.text
-        assert "Last recorded" not in told.text
+        assert "Last read attempt" not in told.text
     assert (await browser.get(f"/admin/subscribers/{reader.id}")).status_code == 403
     for who, article, status in [
         ("rdr_nobody", "ferry", 404), ("a@b", "ferry", 422), (reader.id, "never", 404),

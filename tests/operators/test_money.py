@@ -133,7 +133,7 @@ async def test_the_page_says_who_owes_and_what_waits(signed_in: SignedIn) -> Non
     assert "Lost" not in disputes
     assert "¥636 Paid" in payouts
     assert "€4.00 Succeeded" in payouts
-    assert "2 disputes to answer" in words((await viewer.get("/admin")).text)
+    assert "2 disputes awaiting your response" in words((await viewer.get("/admin")).text)
 
 
 @pytest.mark.usefixtures("kept")

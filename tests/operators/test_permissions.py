@@ -73,7 +73,7 @@ async def test_an_editor_sees_figures_but_no_readers(signed_in: SignedIn, store:
     page = (await (await signed_in("editor")).get("/admin")).text
     assert "€9.00" in page
     assert "ana@example.org" not in page
-    assert "Your role shows no readers" in page
+    assert "Your role can’t see readers" in page
 
 
 async def test_the_page_of_keys_says_what_each_scope_is_for(signed_in: SignedIn) -> None:

@@ -10,17 +10,17 @@ REPORTS = frozenset({Permission.REPORTS_READ})
 
 CASES: list[tuple[str, frozenset[Permission], list[str], list[str]]] = [
     ("/admin", ALL, ["Today page", "Readers", "Articles", "Offers", "Money", "Reports", "Settings", "System"], []),
-    ("/admin/reports/mrr", REPORTS, ["Today", "Money", "Reports true", "Settings"], ["Figures true", "At Stripe"]),
+    ("/admin/reports/mrr", REPORTS, ["Today", "Money", "Reports true", "Settings"], ["All reports true", "Stripe’s figures"]),
     ("/admin/reportsx", REPORTS, ["Today", "Money", "Reports", "Settings"], []),
-    ("/admin/readers", ALL, ["Today", "Readers true", "Articles", "Offers", "Money", "Reports", "Settings", "System"], ["Readers page", "From elsewhere", "Institutions", "Seats", "Gifts", "Gift links", "Shared accounts"]),
-    ("/admin/subscribers/rdr_1", ALL, ["Today", "Readers true", "Articles", "Offers", "Money", "Reports", "Settings", "System"], ["Readers true", "From elsewhere", "Institutions", "Seats", "Gifts", "Gift links", "Shared accounts"]),
+    ("/admin/readers", ALL, ["Today", "Readers true", "Articles", "Offers", "Money", "Reports", "Settings", "System"], ["Readers page", "External entitlements", "Institutions", "Seats", "Gift subscriptions", "Gift links", "Shared accounts"]),
+    ("/admin/subscribers/rdr_1", ALL, ["Today", "Readers true", "Articles", "Offers", "Money", "Reports", "Settings", "System"], ["Readers true", "External entitlements", "Institutions", "Seats", "Gift subscriptions", "Gift links", "Shared accounts"]),
     (
         "/admin/jobs", ALL, ["Today", "Readers", "Articles", "Offers", "Money", "Reports", "Settings", "System true"],
-        ["Inbox", "Jobs page", "Agreement", "Import", "Webhooks", "Audit log"],
+        ["Stripe events", "Jobs page", "Reconciliation", "Stripe import", "Webhooks", "Audit log"],
     ),
     (
         "/admin/webhooks/whe_1", ALL, ["Today", "Readers", "Articles", "Offers", "Money", "Reports", "Settings", "System true"],
-        ["Inbox", "Jobs", "Agreement", "Import", "Webhooks true", "Audit log"],
+        ["Stripe events", "Jobs", "Reconciliation", "Stripe import", "Webhooks true", "Audit log"],
     ),
     ("/admin/audit", frozenset({Permission.AUDIT_READ}), ["System page"], []),
     ("/admin/money/refunds", ALL, ["Today", "Readers", "Articles", "Offers", "Money true", "Reports", "Settings", "System"], ["Money true", "Payouts"]),

@@ -57,7 +57,7 @@ async def test_every_figure_has_a_page(
         )
         assert answer.status_code == 200, answer.text
         assert found.meaning.definition in unescape(answer.text)
-        is_folded = "<summary>Each step</summary>" in answer.text
+        is_folded = "<summary>All intervals</summary>" in answer.text
         assert not is_folded or re.search('id="(whole|course)"', answer.text), "all is hidden"
 
 
@@ -150,14 +150,14 @@ async def test_a_step_that_runs_or_is_cut_short_is_marked(
     address = "/admin/reports/mrr?from=2026-01-15&to=2026-03-31&interval=month"
     page = unescape((await browser_with_sales.get(address)).text)
     marked = re.findall(r'<th scope="row">(\w+ \d+) <span class="tag">([^<]+)<', page)
-    assert marked == [("Jan 2026", "cut short"), ("Mar 2026", "still running")]
+    assert marked == [("Jan 2026", "partial"), ("Mar 2026", "in progress")]
 
 
 async def test_a_page_says_which_days_it_compares(browser_with_sales: httpx2.AsyncClient) -> None:
     """It is 10 March."""
     address = "/admin/reports/mrr-movements?compare=before&interval=month"
     runs = (await browser_with_sales.get(f"{address}&from=2026-03-01&to=2026-03-31")).text
-    said = "Compared with 1 Feb 2026 to 10 Feb 2026, the same part of it. Today still runs"
+    said = "Compared with 1 Feb 2026 to 10 Feb 2026, the same part of it. Today is still incomplete"
     assert said in runs
     over = (await browser_with_sales.get(f"{address}&from=2026-02-01&to=2026-02-28")).text
     assert "Compared with 1 Jan 2026 to 31 Jan 2026.</p>" in over
@@ -181,7 +181,7 @@ async def test_filters_are_in_the_address_and_stay_in_the_form(
 
 async def test_where_there_is_nothing_the_page_says_so(signed_in: SignedIn) -> None:
     page = (await (await signed_in("viewer")).get("/admin/reports/mrr")).text
-    assert "Nothing of this happened" in page
+    assert "No data up to the end of this period" in page
     assert "<svg" not in page
 
 
@@ -223,7 +223,7 @@ async def test_what_is_refused_keeps_the_form_as_it_was_sent(
         assert f'<option value="{chosen}" selected>' in page
     for name, value in (each.split("=") for each in wrong.split("&")[:2]):
         assert re.search(f'name="{name}" type="date" value="{value}"', page)
-    assert "Nothing of this happened" not in page
+    assert "No data up to the end of this period" not in page
 
 
 async def test_who_is_not_signed_in_comes_back_to_the_same_view(

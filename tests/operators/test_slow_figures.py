@@ -57,10 +57,10 @@ async def test_a_slow_figure_leaves_the_others_on_the_page(
     browser = await signed_in("viewer")
     database.sessions, database.slow = 0, {2, 4}
     page = await shown(browser)
-    assert page.count("too long to count") == 2
-    assert '<h2 id="figures">Figures of this moment</h2>' in page
+    assert page.count("too long to load") == 2
+    assert '<h2 id="figures">Right now</h2>' in page
     late = page[page.index('id="card-mrr"') : page.index('id="card-mrr-movements"')]
-    assert "This took too long to count" in late
+    assert "This took too long to load" in late
     report = re.search(r'<a href="([^"]*)">Open the report', late)
     assert report is not None
     assert report[1].startswith("/admin/reports/mrr?from=")
@@ -73,7 +73,7 @@ async def test_a_figure_that_gets_no_turn_is_late_too(
     browser = await signed_in("viewer")
     database.sessions, database.busy = 0, {2, 4}
     page = await shown(browser)
-    assert page.count("too long to count") == 2
+    assert page.count("too long to load") == 2
     database.sessions, database.away = 0, 4
     assert (await browser.get("/admin")).status_code == 503
     database.away = 0
@@ -94,7 +94,7 @@ async def test_of_the_lists_next_pages_no_figure_is_counted(
     database.sessions = 0
     page = unescape((await browser.get(further[1])).text)
     assert database.sessions == 1
-    assert "<title>More subscribers · " in page
-    assert "<h1>More subscribers</h1>" in page
+    assert "<title>All subscribers · " in page
+    assert "<h1>All subscribers</h1>" in page
     assert 'id="card-' not in page
     assert 'id="subscribers"' in page

@@ -94,13 +94,13 @@ async def test_the_inbox_tells_what_became_of_each_event(
     page = (await viewer.get("/admin/inbox")).text
     text = " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
     for told in (
-        "evt_waits", "Waits", "In quarantine, 5 failed attempts", "Applied", "synced",
-        "Doesn't concern us", HOSTILE, "ana@example.org",
+        "evt_waits", "Pending", "Failed, 5 failed attempts", "Processed", "synced",
+        "Ignored", HOSTILE, "ana@example.org",
     ):  # fmt: skip
         assert told in text
     assert "<script" not in page
     assert f'href="/admin/subscribers/{reader.id}"' in page
-    assert "Replay" not in page
+    assert "Retry" not in page
     held = (await viewer.get("/admin/inbox?held=1")).text
     assert [each in held for each in ("evt_waits", "evt_bad", "evt_done", "evt_mug")] == [
         True, True, False, False,
@@ -117,7 +117,7 @@ async def test_events_are_replayed_one_by_one_or_all_in_quarantine(
     await tell(database, clocks, "evt_1", "evt_2", "evt_3")
     await set_jobs(database, "evt_1", "evt_2", "evt_3", status="failed", attempts=5, result="odd")
     admin = await signed_in("admin")
-    assert "Replay all in quarantine (3)" in (await admin.get("/admin/inbox")).text
+    assert "Retry all failed events (3)" in (await admin.get("/admin/inbox")).text
     assert (await admin.post("/admin/inbox/evt_1/replay", data={"csrf": "x"})).status_code == 403
     assert (await jobs(database))["evt_1"].status == "failed"
     assert await send(admin, "/admin/inbox", "/admin/inbox/evt_1/replay") == 303
@@ -127,7 +127,7 @@ async def test_events_are_replayed_one_by_one_or_all_in_quarantine(
     }  # fmt: skip
     assert await send(admin, "/admin/inbox", "/admin/inbox/replay") == 303
     assert {job.status for job in (await jobs(database)).values()} == {"waiting"}
-    assert "in quarantine" not in (await admin.get("/admin/inbox")).text
+    assert "Failed" not in (await admin.get("/admin/inbox")).text
     assert await send(admin, "/admin/inbox", "/admin/inbox/evt_none/replay") == 404
     one, all_ = await audit(database)
     assert (one.action, one.target, one.before) == (
@@ -230,11 +230,11 @@ async def test_comparisons_are_shown_and_asked_for(
     viewer = await signed_in("billing")
     page = (await viewer.get("/admin/reconciliations")).text
     text = " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
-    assert text.index("It goes on, or was interrupted") < text.index(
-        "7 compared, 1 differed, 0 left"
+    assert text.index("Still running, or interrupted") < text.index(
+        "7 objects compared, 1 differences found, 0 remaining"
     )
     assert "sub_1 status active <b>canceled</b> Stripe sent no webhook. yes" in text
-    assert "Compare and mend now" not in text
+    assert "Compare and fix now" not in text
     assert await send(viewer, "/admin", "/admin/reconciliations", fix="1") == 403
     admin = await signed_in("admin")
     for form in ({"fix": "1"}, {}):

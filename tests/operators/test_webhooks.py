@@ -247,7 +247,7 @@ async def test_on_the_pages_an_endpoint_is_made_watched_and_changed(paywall: Pay
         page = (await paywall.client.get(here)).text
         assert "webhook.test" in page
         assert "HTTP 503" in page
-        assert "next try" in page
+        assert "next attempt" in page
         (path,) = re.findall(rf'action="({here}/deliveries/[a-z0-9_]+/replay)"', page)
         assert (await post(paywall, path)).headers["location"] == here
         await sent(paywall)
@@ -259,10 +259,10 @@ async def test_on_the_pages_an_endpoint_is_made_watched_and_changed(paywall: Pay
         rotated = await post(paywall, here, change="rotate")
         (new,) = re.findall(r'class="secret">(whsec_[^<]+)<', unescape(rotated.text))
         assert new != secret
-        assert "The former secret signs too until" in rotated.text
+        assert "The old secret stays valid until" in rotated.text
 
         await post(paywall, here, change="types")
-        assert "Gets all events" in (await paywall.client.get(here)).text
+        assert "Receives all events" in (await paywall.client.get(here)).text
         await post(paywall, here, change="types", types=["pass.ended"])
         page = (await paywall.client.get(here)).text
         assert 'value="pass.ended" checked' in page
@@ -281,7 +281,7 @@ async def test_on_the_pages_an_endpoint_is_made_watched_and_changed(paywall: Pay
         gone = await post(paywall, here, change="delete", sure="yes")
         assert (gone.status_code, gone.headers["location"]) == (303, "/admin/webhooks")
         assert (await paywall.client.get(here)).status_code == 404
-    assert "There are no endpoints yet" in (await paywall.client.get("/admin/webhooks")).text
+    assert "No endpoints yet" in (await paywall.client.get("/admin/webhooks")).text
     assert await actions(paywall, endpoint.id) == [
         "create", "test", "replay", "rotate-secret", "change", "change", "disable", "enable",
         "delete",
@@ -302,7 +302,7 @@ async def test_what_can_t_be_made_is_told_above_the_form_with_what_was_typed(
     assert 'value="pass.bought" checked' in refused.text
     async with receiving() as receiver:
         page = await post(paywall, "/admin/webhooks", url=receiver.url)
-    assert "Gets all events" in page.text
+    assert "Receives all events" in page.text
 
 
 @on_sqlite

@@ -80,7 +80,7 @@ async def explained(
             raise
         refusal = problem.detail
         if problem.slug == "article-not-found":
-            refusal = "There is no such article. Type the end of its address."
+            refusal = "Article not found. Enter its URL or slug."
         return Explained(asked, refusal=refusal, status_code=problem.type.status)
     return Explained(asked, found)
 
@@ -93,5 +93,5 @@ def _instant(typed: str, zone: ZoneInfo) -> datetime | None:
         return in_utc(read if read.tzinfo is not None else read.replace(tzinfo=zone))
     except ValueError as error:
         raise Problem(
-            "invalid-request", "Write the instant as 2026-03-10T09:00, or leave it empty for now."
+            "invalid-request", "Enter the time as 2026-03-10T09:00, or leave it empty for now."
         ) from error

@@ -44,10 +44,10 @@ GROUPS = (
                 Permission.SUBSCRIBERS_READ,
                 also=("/admin/subscribers", "/admin/unbound"),
             ),
-            Place("/admin/entitlements", "From elsewhere", Permission.SUBSCRIBERS_READ),
+            Place("/admin/entitlements", "External entitlements", Permission.SUBSCRIBERS_READ),
             Place("/admin/institutions", "Institutions", Permission.SUBSCRIBERS_READ),
             Place("/admin/seats", "Seats", Permission.SUBSCRIBERS_READ),
-            Place("/admin/gift-subscriptions", "Gifts", Permission.SUBSCRIBERS_READ),
+            Place("/admin/gift-subscriptions", "Gift subscriptions", Permission.SUBSCRIBERS_READ),
             Place("/admin/gift-links", "Gift links", Permission.SUBSCRIBERS_READ),
             Place("/admin/sharing", "Shared accounts", Permission.SUBSCRIBERS_READ),
         ),
@@ -56,7 +56,7 @@ GROUPS = (
         "Articles",
         (
             Place("/admin/articles", "Articles", Permission.ARTICLES_READ),
-            Place("/admin/explain", "Open or closed?", Permission.DECISIONS_READ),
+            Place("/admin/explain", "Check access", Permission.DECISIONS_READ),
         ),
     ),
     Group("Offers", (Place("/admin/offers", "Offers", Permission.OFFERS_READ),)),
@@ -72,11 +72,11 @@ GROUPS = (
         (
             Place(
                 "/admin/reports",
-                "Figures",
+                "All reports",
                 Permission.REPORTS_READ,
                 also=("/admin/movements", "/admin/cancellations"),
             ),
-            Place("/admin/stripe-figures", "At Stripe", Permission.REPORTS_READ),
+            Place("/admin/stripe-figures", "Stripe’s figures", Permission.REPORTS_READ),
         ),
     ),
     Group(
@@ -86,7 +86,7 @@ GROUPS = (
             Place("/admin/crawlers", "Crawlers", Permission.ARTICLES_READ),
             Place("/admin/exchange-rates", "Exchange rates", Permission.REPORTS_READ),
             Place("/admin/experiments", "Experiments", Permission.REPORTS_READ),
-            Place("/admin/settings", "In force", Permission.SYSTEM_READ),
+            Place("/admin/settings", "Current settings", Permission.SYSTEM_READ),
             Place("/admin/operators", "Operators", Permission.OPERATORS_READ),
             Place("/admin/api-keys", "API keys", Permission.KEYS_READ),
         ),
@@ -94,10 +94,10 @@ GROUPS = (
     Group(
         "System",
         (
-            Place("/admin/inbox", "Inbox", Permission.SYSTEM_READ),
+            Place("/admin/inbox", "Stripe events", Permission.SYSTEM_READ),
             Place("/admin/jobs", "Jobs", Permission.SYSTEM_READ),
-            Place("/admin/reconciliations", "Agreement", Permission.SYSTEM_READ),
-            Place("/admin/stripe-import", "Import", Permission.SYSTEM_READ),
+            Place("/admin/reconciliations", "Reconciliation", Permission.SYSTEM_READ),
+            Place("/admin/stripe-import", "Stripe import", Permission.SYSTEM_READ),
             Place("/admin/webhooks", "Webhooks", Permission.SYSTEM_READ),
             Place("/admin/audit", "Audit log", Permission.AUDIT_READ),
         ),

@@ -29,7 +29,7 @@ from service.settings import AppSettings, Settings
 
 router = APIRouter(prefix="/reports", route_class=PageRoute, include_in_schema=False)
 SeesFigures = Annotated[Visit, Depends(page_requires(Permission.REPORTS_READ))]
-COMPARED = {"none": "Nothing", "before": "The period before", "year": "A year ago"}
+COMPARED = {"none": "No comparison", "before": "Previous period", "year": "Previous year"}
 STEPS = {
     "day": "Days", "week": "Weeks", "month": "Months", "quarter": "Quarters", "year": "Years",
 }  # fmt: skip
