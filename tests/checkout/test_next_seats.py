@@ -13,18 +13,55 @@ from sqlalchemy import delete, select, update
 from service.billing import sync
 from service.billing.seats import end_seat, held_seats, take_seat
 from service.billing.seats import invite as invite_to
-from service.checkout import seat_number
 from service.checkout.seat_number import set_next_number
 from service.db.session import Database
 from service.db.tables import Grant, Mail, Seat, Subscription
-from service.payments.gateway import GatewayRefused
 from service.problems import Problem
 from service.settings import Settings
 from tests.billing.desk import Desk, desk_on
 from tests.checkout.test_portal import sell_seats
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
-from tests.stripe_at_hand import Wire
+from tests.stripe_at_hand import URL, Wire, gateway_to
+
+
+class Refusing(Wire):
+    """A Stripe that changes no number of seats."""
+
+    def request(self, method: str, url: str, *given: Any, **named: Any) -> Any:
+        if method.upper() == "POST" and urlsplit(url).path.startswith("/v1/subscription_items/"):
+            error = {"type": "invalid_request_error", "message": "This item can't have it."}
+            return json.dumps({"error": error}), 400, {}
+        return super().request(method, url, *given, **named)
+
+
+class WithoutLines(Wire):
+    """A Stripe whose list of invoices leaves their lines out."""
+
+    def request(self, method: str, url: str, *given: Any, **named: Any) -> Any:
+        body, status, said = super().request(method, url, *given, **named)
+        if urlsplit(url).path == "/v1/invoices":
+            listed = json.loads(body)
+            for each in listed["data"]:
+                each["lines"] |= {"data": [], "has_more": True}
+            body = json.dumps(listed)
+        return body, status, said
+
+
+class Outrun(Wire):
+    """Others store the subscription anew whenever it is fetched."""
+
+    def __init__(self, team: "Team") -> None:
+        super().__init__(team.desk.at_stripe.simulator.world)
+        self._team = team
+
+    async def request_async(self, method: str, url: str, *given: Any, **named: Any) -> Any:
+        answer = await super().request_async(method, url, *given, **named)
+        if urlsplit(url).path == f"/v1/subscriptions/{self._team.subscription}":
+            async with self._team.desk.database.transaction() as session:
+                newer = {"version": Subscription.version + 1}
+                await session.execute(update(Subscription).values(newer))
+        return answer
 
 
 @dataclass
@@ -36,10 +73,10 @@ class Team:
     subscription: str
     seats: dict[str, str]
 
-    async def set_next(self, number: int) -> None:
-        await set_next_number(
-            self.desk.context, self.desk.gateway, reader_id=self.owner, seats=number
-        )
+    async def set_next(self, number: int, wire: Wire | None = None) -> None:
+        """`wire`: to another Stripe than the desk's."""
+        gateway = gateway_to(URL, http=wire) if wire is not None else self.desk.gateway
+        await set_next_number(self.desk.context, gateway, reader_id=self.owner, seats=number)
 
     async def sync(self) -> Subscription:
         """Fetched from Stripe; its row then."""
@@ -101,25 +138,13 @@ async def test_seats_that_were_given_back_are_not_had_again_for_nothing(team: Te
 
 
 @on_sqlite
-async def test_an_owner_is_told_what_to_do_where_the_number_stays(
-    team: Team, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def refuse(item_id: str, quantity: int) -> None:
-        raise GatewayRefused(f"{item_id} can't have {quantity}", "invalid_request")
-
-    async def outdated(*_given: object) -> None:
-        raise sync.Outdated
-
-    with monkeypatch.context() as patch:
-        patch.setattr(team.desk.gateway, "set_quantity", refuse)
-        with pytest.raises(Problem) as refused:
-            await team.set_next(2)
+async def test_an_owner_is_told_what_to_do_where_the_number_stays(team: Team) -> None:
+    with pytest.raises(Problem) as refused:
+        await team.set_next(2, Refusing(team.desk.at_stripe.simulator.world))
     assert refused.value.slug == "no-seats"
     assert "write to the newsroom" in str(refused.value.detail)
-    with monkeypatch.context() as patch:
-        patch.setattr(seat_number, "sync_subscription", outdated)
-        with pytest.raises(Problem) as refused:
-            await team.set_next(2)
+    with pytest.raises(Problem) as refused:
+        await team.set_next(2, Outrun(team))
     assert refused.value.slug == "stripe-unavailable"
     assert team.quantity() == 3
 
@@ -223,22 +248,8 @@ async def test_where_all_seats_end_at_once_nobody_reads_that_theirs_goes_before(
 
 
 @on_sqlite
-async def test_lines_that_a_list_of_invoices_leaves_out_are_read(
-    team: Team, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    usual = Wire.request_async
-
-    async def without_lines(wire: Wire, method: str, url: str, *given: Any, **named: Any) -> Any:
-        body, status, said = await usual(wire, method, url, *given, **named)
-        if urlsplit(url).path == "/v1/invoices":
-            listed = json.loads(body)
-            for each in listed["data"]:
-                each["lines"] |= {"data": [], "has_more": True}
-            body = json.dumps(listed).encode()
-        return body, status, said
-
-    monkeypatch.setattr(Wire, "request_async", without_lines)
-    await team.set_next(2)
+async def test_lines_that_a_list_of_invoices_leaves_out_are_read(team: Team) -> None:
+    await team.set_next(2, WithoutLines(team.desk.at_stripe.simulator.world))
     row = await team.desk.row(team.subscription)
     assert (row.seats, row.next_seats) == (3, 2)
 
