@@ -36,6 +36,8 @@ OF_PUBLISHERS = {"service.content.cut", "markdown_it", "lxml", "nh3"}
                 "httpx",
                 "asyncpg",
                 "sqlalchemy.dialects.postgresql",
+                "pydantic.v1.main",
+                "rich.console",
             },
         ),
     ],
