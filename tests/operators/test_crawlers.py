@@ -16,7 +16,7 @@ from service.rules.store import latest
 from tests.crawlers.signing import public_key
 from tests.databases import on_sqlite
 from tests.operators.conftest import csrf_in, seen_in
-from tests.operators.test_rules import fields
+from tests.operators.sent_form import fields
 
 SignIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
 TERMS = {"search": "full_verified", "agent": "refuse", "training": "license",

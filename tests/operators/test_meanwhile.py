@@ -21,9 +21,9 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
+from tests.operators.sent_form import fields as form_in
 from tests.operators.test_articles import text_of
 from tests.operators.test_experiments import plan
-from tests.operators.test_rules import fields as form_in
 from tests.reports import rows
 
 pytestmark = on_sqlite
