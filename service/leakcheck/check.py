@@ -23,7 +23,7 @@ from service.leakcheck.asking import (
 )
 from service.leakcheck.browser import new_reader, rendered
 from service.leakcheck.canary import SOURCE, Canary, canaries
-from service.leakcheck.finding import find
+from service.leakcheck.finding import find, unread
 from service.leakcheck.publishing import CannotCheck, Publisher
 
 __all__ = ["CannotCheck", "Check", "Leak", "Result", "Row"]
@@ -242,9 +242,9 @@ class Check:
         is_failure = httpx.codes.is_server_error(status) and status != httpx.codes.NOT_IMPLEMENTED
         if is_failure or status == httpx.codes.TOO_MANY_REQUESTS:
             self.result.failed.append(f"{asked.method} {asked.url}: {status}")
-        unread = _unread_encodings(headers)
-        if body and unread:
-            self.result.failed.append(f"{asked.method} {asked.url}: can't read {unread}")
+        packed = _unread_encodings(headers) or unread(body)
+        if body and packed:
+            self.result.failed.append(f"{asked.method} {asked.url}: can't read {packed}")
         if asked.surface in {"page", "list", "sitemap"} and asked.audience == "anonymous":
             self._note_links(asked, body)
 

@@ -22,10 +22,12 @@ _MOST_PACKED = 8
 _ESCAPES = 3
 """Rounds in which escapes are undone: what is escaped twice is found too."""
 _ESCAPE = re.compile(
-    r"\\+(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))|%u([0-9a-fA-F]{4})|%([0-9a-fA-F]{2})"
+    r"(?<!\\)\\++(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))|%u([0-9a-fA-F]{4})|%([0-9a-fA-F]{2})"
 )
 _LAST_CHARACTER = 0x10FFFF
-_LINE_ESCAPE = re.compile(r"\\+[nrt]")
+_VALUE = re.compile(r'"(?:[^"\\]|\\.)*+"\s*:|"((?:[^"\\]|\\.)*+)"', re.DOTALL)
+"""A text of JSON or a script that is no key: answers that are streamed have one each for a few letters."""
+_LINE_ESCAPE = re.compile(r"(?<!\\)\\++[nrt]")
 _HIDDEN = {
     "-->": re.compile(r"<!--.*?-->", re.DOTALL),
     "</script": re.compile(r"<script\b.*?</script", re.DOTALL),
@@ -42,6 +44,18 @@ _NOT_HEXADECIMAL = re.compile(r"0x|[^0-9a-f]", re.IGNORECASE)
 _NUMBERS = re.compile(r"(?<!\d)(?:\d{2,3}[\s,;]{1,3}){12,}\d{2,3}")
 _GZIP_OR_ZLIB = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]")
 _EITHER_HEADER = zlib.MAX_WBITS | 32
+
+
+_UNREAD: Mapping[bytes, str] = {
+    b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2",
+    b"\x1f\x9d": "compress", b"PK\x03\x04": "zip", b"7z\xbc\xaf\x27\x1c": "7z",
+}  # fmt: skip
+"""How what is packed in a way that isn't undone here begins."""
+
+
+def unread(body: bytes) -> str:
+    """By what the whole answer is packed, so that nothing can be found in it; empty: it can be read."""
+    return next((name for begins, name in _UNREAD.items() if body.startswith(begins)), "")
 
 
 def find(words: Iterable[str], body: bytes, headers: Mapping[str, str]) -> str | None:
@@ -68,11 +82,13 @@ def _readings(data: bytes, deep: int) -> Iterator[tuple[str, str]]:
     # UTF-16 and UTF-32 are plain letters with zeros between them.
     text = text.replace("\0", "")
     yield "in another encoding", text.lower()
+    parts = _without_escapes("".join(_VALUE.findall(text)))
     text = _without_escapes(text)
     yield "in escapes", text.lower()
     yield "between tags", _letters(_without_tags(text.lower()))
     letters = _letters(text)
     yield "between other characters", letters
+    yield "in parts", _letters(parts)
     yield "backwards", letters[::-1]
     yield "in rot13", codecs.encode(letters, "rot13")
     if deep:

@@ -1,9 +1,11 @@
 """A word is found however it is written, and nowhere else."""
 
 import base64
+import bz2
 import codecs
 import gzip
 import json
+import lzma
 import zlib
 from urllib.parse import quote
 
@@ -11,7 +13,7 @@ import brotli
 import pytest
 
 from service.leakcheck.canary import canaries
-from service.leakcheck.finding import find
+from service.leakcheck.finding import find, unread
 
 CANARY = next(each for each in canaries("leak0123456789ab") if each.kind == "subscribers")
 WORD = CANARY.paid
@@ -60,6 +62,16 @@ FOUND = {
     "wide letters": ("".join(chr(ord(each) + 0xFEE0) for each in WORD), "between tags"),
     "accents": (between("\u0301"), "between tags"),
     "added up in a script": ('"{}" + "{}"'.format(*HALVES), "between tags"),
+    "a list of parts": (json.dumps(HALVES), "between tags"),
+    "entities split by tags": ("".join(f"<i>&#{ord(each)};</i>" for each in WORD), "between tags"),
+    "JSON split by tags": ("".join(f"\\u003cb>\\u{ord(each):04x}" for each in WORD), "between tags"),
+    "streamed": ("\n".join(json.dumps({"delta": each}) for each in HALVES), "in parts"),
+    "streamed letter by letter": (
+        "".join(f'data: {{"delta":"\\u{ord(each):04x}"}}\n\n' for each in WORD), "in parts"),
+    "streamed with other values": (
+        "\n".join(json.dumps({"kind": "text", "delta": each}) for each in HALVES), None),
+    "pushed by scripts": ("".join(f'push([1,"{each}"])' for each in HALVES), "in parts"),
+    "with a half in a key": ('{{"{}": "{}"}}'.format(*HALVES), "between tags"),
     "in tags": ("<i a='{}' b='{}'>".format(*HALVES), None),
     "as attributes that follow": ("<i {}\n{}>".format(*HALVES), "between other characters"),
     "backwards": (PAID[::-1], "backwards"),
@@ -113,6 +125,20 @@ def test_a_header_is_read_as_the_text_is(value: str) -> None:
     assert find([WORD], b"", {value: "x"}) == "in a header"
 
 
+PACKED = {
+    "": PAID.encode(),
+    "zstd": bytes.fromhex("28b52ffd04584100000a6e6f20776f7264"),
+    "xz": lzma.compress(PAID.encode()),
+    "bzip2": bz2.compress(PAID.encode()),
+    "zip": b"PK\x03\x04\x14\x00\x00\x00\x08\x00",
+}
+
+
+@pytest.mark.parametrize(("name", "body"), PACKED.items(), ids=PACKED)
+def test_what_cannot_be_read_is_named(name: str, body: bytes) -> None:
+    assert unread(body) == name
+
+
 BROKEN = {
     "not gzip": b"\x1f\x8b\x08 and then something else",
     "not brotli": bytes(range(255, 0, -1)),
@@ -123,6 +149,7 @@ BROKEN = {
     + b"--><script>b</script"
     + b"<script>c" * 20_000,
     "one long run": b"a" * 50_000,
+    "quotation marks": b'"a' * 50_000 + b'"' + b"\\" * 50_000,
     "all kinds of bytes": bytes(range(256)) * 400,
 }
 
