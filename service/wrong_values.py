@@ -15,6 +15,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "extra_forbidden": ("There is no field of this name here", "Omit it, or check its spelling"),
     "none_required": ("Nothing can be set here", "Send null"),
     # whole values
+    "json_invalid": ("It isn't JSON: {error}", "Correct it there"),
     "model_attributes_type": ("It isn't a JSON object", "Send an object with the fields that the API's document names"),
     "object": ("It isn't a JSON object", "Send an object"),
     "list": ("It isn't a list", "Send a JSON array"),

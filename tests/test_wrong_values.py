@@ -14,7 +14,7 @@ OURS = {"value_error", "assertion_error"}
 _TWO = re.compile(r"[A-Z][^.]*\. [A-Z][^{]*\.")
 _NOT_SENT = {
     "arguments_type", "callable_type", "default_factory_not_called", "ellipsis_error", "frozen_field",
-    "frozen_instance", "get_attribute_error", "is_instance_of", "is_subclass_of", "json_invalid",
+    "frozen_instance", "get_attribute_error", "is_instance_of", "is_subclass_of",
     "needs_python_object", "no_such_attribute", "recursion_depth_exceeded",
     "recursion_loop",
 }  # fmt: skip

@@ -7,12 +7,22 @@ from typing import Annotated
 import typer
 
 from service.cli.document import read_document
-from service.cli.running import command, failing_with, ready_context, say_if_empty
+from service.cli.running import (
+    CommandFailed,
+    command,
+    failing_with,
+    ready_context,
+    say_if_empty,
+)
 from service.identity.audit import BY_COMMAND
-from service.rules.document import RulesIn, of_settings
+from service.operators.rules.changes import current_rules, rules_of_version, shown
+from service.operators.rules.schemas import LATEST
+from service.problems import Problem
+from service.rules.document import RulesIn
 from service.rules.experiment_changes import changing_experiments
+from service.rules.known import warnings_of
 from service.rules.save import save_rules
-from service.rules.store import latest, newest_versions
+from service.rules.store import newest_versions
 from service.settings import Settings
 
 EXAMPLE = "Example: paywall rules show > rules.json, change it, then paywall rules apply rules.json"
@@ -22,26 +32,45 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 _MOST_SHOWN = 50
+_CHANGED = (
+    "No rules were changed: another version than that of --after is in force by now. Look it up with `paywall rules "
+    "history`, print it with `paywall rules show`, and repeat your change in it."
+)
 
 
 @app.command(epilog=EXAMPLE)
 @command
-async def show() -> None:
-    """Print the rules in force as JSON."""
+async def show(
+    version: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=LATEST, help="A version that `history` lists; left out: the one in force."
+        ),
+    ] = None,
+) -> None:
+    """Print the rules as JSON."""
     settings = Settings()
     async with ready_context(settings) as context, context.database.reading() as session:
-        stored = await latest(session)
-    rules = of_settings(settings).model_dump(mode="json") if stored is None else stored.document
-    print(json.dumps(rules, indent=2, ensure_ascii=False))
+        if version is None:
+            found = await current_rules(session, settings)
+        else:
+            with failing_with():
+                stored = await rules_of_version(session, version)
+            found = await shown(session, stored, settings)
+    print(json.dumps(found.rules.model_dump(mode="json"), indent=2, ensure_ascii=False))
 
 
 @app.command(epilog="Example: paywall rules apply rules.json --after 7")
 @command
 async def apply(
-    file: Annotated[Path, typer.Argument(help="The rules, whole, as `show` prints them.")],
+    file: Annotated[
+        Path, typer.Argument(help="The rules, whole, as `show` prints them. - reads them here.")
+    ],
     after: Annotated[
         int | None,
-        typer.Option(help="Refuse where another version than this is in force by now."),
+        typer.Option(
+            min=0, max=LATEST, help="Refuse where another version than this is in force by now."
+        ),
     ] = None,
 ) -> None:
     """Put these rules in force. Running services take them over within two seconds."""
@@ -49,12 +78,20 @@ async def apply(
     rules = read_document(file, RulesIn, refused="No rules were changed.")
     async with ready_context(settings) as context:
         with failing_with():
-            async with changing_experiments(context, BY_COMMAND) as change:
-                saved = await save_rules(change, rules, settings, after=after)
+            try:
+                async with changing_experiments(context, BY_COMMAND) as change:
+                    saved = await save_rules(change, rules, settings, after=after)
+                    warnings = await warnings_of(change.session, rules)
+            except Problem as problem:
+                if problem.slug != "rules-changed":
+                    raise
+                raise CommandFailed(_CHANGED) from problem
     if saved is None:
         print("These are the rules of the settings, which are in force already.")
     else:
         print(f"Version {saved.version} is in force.")
+    for each in warnings:
+        print(each)
 
 
 @app.command(epilog="Example: paywall rules history")

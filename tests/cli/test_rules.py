@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.cli.conftest import Paywall, one_sentence
+from tests.cli.conftest import Paywall
 from tests.databases import on_sqlite
 
 pytestmark = on_sqlite
@@ -15,15 +15,25 @@ def test_rules_are_shown_changed_and_looked_up(paywall: Paywall, tmp_path: Path)
     shown["levels"]["sections"] = [{"name": "Café", "level": "free"}]
     file = tmp_path / "rules.json"
     file.write_text(json.dumps(shown, ensure_ascii=False))
-    assert paywall("rules", "apply", str(file)).out == "Version 1 is in force.\n"
-    assert paywall("rules", "apply", str(file), "--after", "1").out == "Version 1 is in force.\n"
+    said = "Version 1 is in force.\nNo article is in the section Café yet.\n"
+    assert paywall("rules", "apply", str(file)).out == said
+    assert paywall("rules", "apply", str(file), "--after", "1").out == said
     assert '"Café"' in paywall("rules", "show").out
     assert paywall("rules", "history").out.split()[0] == "1"
     shown["levels"]["default"]["level"] = "free"
     file.write_text(json.dumps(shown))
     late = paywall("rules", "apply", str(file), "--after", "0")
-    assert late.code == 1
-    assert one_sentence(late.err) or "rules" in late.err
+    assert (late.code, late.out) == (1, "")
+    assert "`paywall rules history`" in late.err
+    assert "ETag" not in late.err, "a command has none"
+    sent = paywall("rules", "apply", "-", typed=json.dumps(shown))
+    assert sent.out.startswith("Version 2 is in force.")
+    former = json.loads(paywall("rules", "show", "--version", "1").out)
+    assert former["levels"]["default"]["level"] == "metered"
+    assert json.loads(paywall("rules", "show").out)["levels"]["default"]["level"] == "free"
+    unknown = paywall("rules", "show", "--version", "9")
+    assert (unknown.code, unknown.out) == (1, "")
+    assert "There is no version 9 of the rules." in unknown.err
 
 
 def test_a_running_experiment_keeps_its_meter(paywall: Paywall, tmp_path: Path) -> None:
@@ -51,7 +61,12 @@ def test_a_running_experiment_keeps_its_meter(paywall: Paywall, tmp_path: Path) 
 def test_what_is_wrong_with_a_file_is_a_sentence(paywall: Paywall, tmp_path: Path) -> None:
     file = tmp_path / "rules.json"
     for text, words in [
-        ("{", "the document"),
+        ("{", "It isn't JSON"),
+        ("", "It isn't JSON"),
+        (
+            '{"levels": {"default": {"level": "free"}}, "gift_links": {"per_month": -1, "days": 1, "readers": 1}}',
+            "gift_links.per_month: It is too small. Send at least 0.",
+        ),
         ('{"levels": {"default": {"level": "open"}}}', "levels.default.level"),
         ("\xff", "the document"),
     ]:

@@ -9,7 +9,9 @@ from service.bodies import ListOut
 from service.db.tables import RulesVersion
 from service.rules.document import RulesIn
 
-VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
+LATEST = 2**31 - 1
+"""The last version that there can be."""
+VersionNumber = Annotated[int, Path(ge=1, le=LATEST)]
 
 
 class RulesMade(BaseModel):
