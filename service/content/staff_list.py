@@ -10,6 +10,7 @@ from sqlalchemy.orm import defer
 
 from service.content.folding import folded
 from service.content.level_sql import level_in_sql
+from service.content.spellings import spellings
 from service.content.store import term_of
 from service.content.visibility import Status
 from service.db.keyset import Keyset, Page
@@ -53,7 +54,7 @@ async def list_for_staff(
 
     Raises Problem `invalid-request` for a cursor that isn't ours.
     """
-    query = without_texts().where(*conditions(session, chosen, rules, now))
+    query = without_texts().where(*await conditions(session, chosen, rules, now))
     return await _CREATED_LAST_FIRST.page(session, query, cursor=cursor, limit=limit)
 
 
@@ -63,7 +64,7 @@ def without_texts() -> Select[Article]:
     return select(Article).options(*(defer(text, raiseload=True) for text in _TEXTS))
 
 
-def conditions(
+async def conditions(
     session: AsyncSession, chosen: StaffFilter, rules: LevelRules, now: datetime
 ) -> list[ColumnElement[bool]]:
     """What an article must fulfil to be chosen."""
@@ -71,8 +72,10 @@ def conditions(
     if chosen.status is not None:
         found.append(Article.status == chosen.status)
     if chosen.section:
-        found.append(Article.section == chosen.section)
+        names = await spellings(session)
+        found.append(Article.section.in_(names.of_section(chosen.section)))
     if chosen.level is not None:
+        rules = (await spellings(session)).in_rules(rules)
         found.append(level_in_sql(session, rules, now) == chosen.level)
     if author := term_of(chosen.author.strip()):
         written = select(ArticleTerm.article_id).where(

@@ -10,10 +10,11 @@ from sqlalchemy import select
 from service.content.level import level_at
 from service.content.level_sql import level_in_sql
 from service.content.staff_list import StaffFilter, list_for_staff, sections_for_staff
-from service.content.store import level_facts
+from service.content.store import level_facts, term_of
 from service.db.session import Database
-from service.db.tables import Article
+from service.db.tables import Article, ArticleTerm
 from service.levels import Level
+from service.rules.document import RulesIn, of_settings
 from service.rules.in_force import InForce
 from service.rules.rules import LevelRule, LevelRules, Schedule
 from service.settings import Settings
@@ -122,6 +123,60 @@ async def test_the_level_in_sql_is_the_level(database: Database, seed: int) -> N
         found = await session.execute(select(Article.slug, level))
         held = {row[0]: row[1] for row in found}
     assert held == expected
+
+
+ODD = {
+    "section": ("Sport", ["Sport", "Spo\u200brt", "\u202eSport", "Sport ", "sport", "Sports"]),
+    "tag": ("Quiz", ["Quiz", "Qu\u200biz", "Quiz\ufeff", " Quiz", "quiz", "Quizz"]),
+}
+"""What a rule is for, and what articles had stored before such characters were taken out."""
+
+
+@pytest.mark.parametrize(("name", "stored"), ODD.values(), ids=ODD)
+async def test_the_list_compares_names_as_rules_do(
+    database: Database, settings: Settings, name: str, stored: list[str]
+) -> None:
+    document = of_settings(settings).model_dump() | {
+        "levels": {
+            "default": {"level": "metered"},
+            "sections": [{"name": "Sport", "level": "subscribers"}],
+            "tags": [{"name": "Quiz", "level": "registered"}],
+        }
+    }
+    rules = RulesIn.model_validate(document).as_rules(settings).levels
+    articles = [rows.article(f"a-{number}", "A title") for number in range(len(stored))]
+    for each, odd in zip(articles, stored, strict=True):
+        if name == "Sport":
+            each.section = odd
+        else:
+            each.tags = [odd]
+    terms = [
+        ArticleTerm(kind="tag", term=term_of(tag), article_id=each.id)
+        for each in articles
+        for tag in each.tags
+    ]
+    levels = {each.slug: level_at(level_facts(each), rules, START).level for each in articles}
+    async with database.transaction() as session:
+        session.add_all(articles)
+        await session.flush()
+        session.add_all(terms)
+
+    async def listed(**chosen: Any) -> set[str]:
+        async with database.reading() as session:
+            page = await list_for_staff(
+                session, StaffFilter(**chosen), rules=rules, now=START, cursor=None, limit=100
+            )
+        return {row.slug for row in page.items}
+
+    for level in get_args(Level):
+        same = {slug for slug, held in levels.items() if held == level}
+        assert await listed(level=level) == same, level
+    ruled = {slug for slug, held in levels.items() if held != "metered"}
+    assert len(ruled) == 4
+    if name == "Sport":
+        for asked in ("Sport", " Sport", "Spo\u200brt"):
+            assert await listed(section=asked) == ruled, asked
+        assert await listed(section="sport") == {"a-4"}
 
 
 async def test_centuries_fit_into_the_level_in_sql(database: Database) -> None:
