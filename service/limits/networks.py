@@ -24,7 +24,8 @@ def public_network(text: str, *, widest: Mapping[int, int], too_wide: str) -> st
     """
     shown = text.strip()
     try:
-        given = ip_interface(shown)
+        # The zone of an address, behind its %, names an interface of one machine (RFC 4007).
+        given = ip_interface(shown.replace("%", " "))
     except ValueError:
         raise ValueError(
             f"{shown[:80]} is no network. Write it as 192.0.2.0/24 or 2001:db8::/32."

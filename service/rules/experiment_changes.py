@@ -69,7 +69,8 @@ async def start_experiment(
         raise Problem("invalid-request", "Its end has passed. Set another end, then start it.")
     running = await running_at(change.session, now)
     if running is not None:
-        told = f"The experiment {running.slug} runs until {running.ends_at:%Y-%m-%d}."
+        until = running.ends_at.astimezone(context.settings.zone)
+        told = f"The experiment {running.slug} runs until {until:%Y-%m-%d}. Wait for its end, or stop it first."
         raise Problem("another-experiment", told)
     in_force = await in_force_at(change.session, context.settings, now)
     if plan.subject == "limit" and in_force.settings.meter_limit is None:

@@ -34,7 +34,8 @@ ADDRESS = "/v1/admin/institutions"
 LIBRARY = {"name": "City Library", "plan": "digital"}
 
 REFUSED_NETWORKS = [
-    ("abc", "is no network"), ("", "is no network"), ("192.0.2.0/33", "is no network"),
+    ("abc", "is no network"), ("", "is no network"), ("2001:db8::%1/32", "is no network"),
+    ("2001:db8::1%eth0", "is no network"), ("192.0.2.0/33", "is no network"),
     ("192.0.2.7/24", "The network is 192.0.2.0/24."), ("2001:db8::1/32", "The network is 2001:db8::/32."),
     ("0.0.0.0/0", "too wide"), ("::/0", "too wide"), ("16.0.0.0/8", "too wide"), ("2000::/3", "too wide"),
     ("::ffff:192.0.2.0/120", "Write 192.0.2.0/24."), ("::ffff:0:0/96", "IPv4 written as IPv6"),
