@@ -189,7 +189,8 @@ def decide(article: ArticleFacts, evidence: Evidence, meter: MeterSeen, now: dat
     if grant is not None:
         step = Step("grant", "{}", (grant,), decided=True)
         return Allow(grant.source, (*seen, step), grant.reference)
-    seen = (*seen, Step("grant", "none of {} is live and covers it", (len(evidence.grants),)))
+    words = "grants held: {}, and none opens it" if evidence.grants else "no grant is held"
+    seen = (*seen, Step("grant", words, (len(evidence.grants),)))
     if level == "registered":
         if evidence.verified:
             step = Step("registered", "the address is verified", decided=True)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
 from service.db.tables import Offer
-from service.offers.pricing import Covers, Interval, InvalidPrice, Kind, Price, SoldTo
+from service.offers.pricing import Covers, Interval, InvalidPrice, Kind, Price, SoldTo, price_text
 
 _PLAN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _PLAN_PRODUCT = "pw_plan_"
@@ -168,6 +168,12 @@ async def offers_of_product(session: AsyncSession, product_id: str) -> list[Offe
 def sold_to_of(offer: Offer) -> SoldTo:
     sold_to: SoldTo = offer.sold_to  # type: ignore[assignment]  # checked when it was stored
     return sold_to
+
+
+def offer_words(offer: Offer) -> str:
+    """What the newsroom chooses it by: two offers may have one name."""
+    former = ", for former subscribers" if offer.sold_to == "former" else ""
+    return f"{offer.name}: {price_text(price_of(offer))}{former}"
 
 
 def price_of(offer: Offer) -> Price:

@@ -16,8 +16,7 @@ from service.html.redirect import see_other
 from service.identity.entry import ENTRY_WORDS
 from service.identity.permissions import Permission
 from service.levels import LEVELS
-from service.offers.pricing import price_text
-from service.offers.store import live_offers, price_of
+from service.offers.store import live_offers, offer_words
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
@@ -167,14 +166,9 @@ async def _previews(request: Request, session: AsyncSession, current: RulesOut) 
 
 async def _sold(session: AsyncSession, prompts: list[PromptRow]) -> dict[str, str]:
     """The offers on sale by their ids, in words, and those that a prompt names though they aren't sold any more."""
-    sold = {each.id: _offer_words(each) for each in await live_offers(session)}
+    sold = {each.id: offer_words(each) for each in await live_offers(session)}
     named = {each for row in prompts for each in row.offers} - sold.keys()
     if not named:
         return sold
     found = await session.scalars(select(Offer).where(Offer.id.in_(named)))
-    return sold | {each.id: f"{_offer_words(each)}, not sold any more" for each in found}
-
-
-def _offer_words(offer: Offer) -> str:
-    former = ", for former subscribers" if offer.sold_to == "former" else ""
-    return f"{offer.name}: {price_text(price_of(offer))}{former}"
+    return sold | {each.id: f"{offer_words(each)}, not sold any more" for each in found}
