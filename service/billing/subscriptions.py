@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import and_, select
+from sqlalchemy import Select, and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.statuses import NEVER_STARTED, TERMINAL_STATUS
@@ -17,12 +18,7 @@ async def live_subscriptions(session: AsyncSession, reader_id: str) -> list[Subs
 
     One with a status that we don't know isn't over: a second one beside it would be paid twice.
     """
-    found = await session.scalars(
-        select(Subscription)
-        .where(Subscription.reader_id == reader_id, Subscription.status.not_in(_OVER))
-        .order_by(Subscription.started_at.desc(), Subscription.id)
-    )
-    return list(found)
+    return list(await session.scalars(_live_of_one(), {"reader_id": reader_id}))
 
 
 async def holding_subscriptions(session: AsyncSession, reader_id: str) -> list[Subscription]:
@@ -64,14 +60,7 @@ class BoughtSubscription:
 
 async def bought_subscriptions(session: AsyncSession, reader_id: str) -> list[BoughtSubscription]:
     """All of the reader's, those first that aren't over, then the newest."""
-    granted = and_(Grant.source == "subscription", Grant.reference == Subscription.id)
-    found = await session.execute(
-        select(Subscription, Offer.name, Grant.ends_at)
-        .join(Offer, Offer.id == Subscription.offer_id)
-        .outerjoin(Grant, granted)
-        .where(Subscription.reader_id == reader_id)
-        .order_by(Subscription.started_at.desc(), Subscription.id.desc())
-    )
+    found = await session.execute(_bought_by_one(), {"reader_id": reader_id})
     bought = [
         BoughtSubscription(row, name, ends_at or row.cancel_at or row.current_period_end)
         for row, name, ends_at in found
@@ -129,3 +118,27 @@ async def subscriptions_of_customer(session: AsyncSession, customer_id: str) -> 
         .order_by(Subscription.id)
     )
     return list(found)
+
+
+# Built once: that takes longer than to execute them.
+
+
+@cache
+def _live_of_one() -> Select[Subscription]:
+    return (
+        select(Subscription)
+        .where(Subscription.reader_id == bindparam("reader_id"), Subscription.status.not_in(_OVER))
+        .order_by(Subscription.started_at.desc(), Subscription.id)
+    )
+
+
+@cache
+def _bought_by_one() -> Select[Subscription, str, datetime | None]:
+    granted = and_(Grant.source == "subscription", Grant.reference == Subscription.id)
+    return (
+        select(Subscription, Offer.name, Grant.ends_at)
+        .join(Offer, Offer.id == Subscription.offer_id)
+        .outerjoin(Grant, granted)
+        .where(Subscription.reader_id == bindparam("reader_id"))
+        .order_by(Subscription.started_at.desc(), Subscription.id.desc())
+    )

@@ -39,9 +39,11 @@ async def list_teasers(
     now, database = context.clocks.business(), context.database
     async with database.slow_reading("search") if query.q else database.reading() as session:
         page = await list_articles(session, **query.model_dump(), now=now)
-    items = [summary(article, in_force, now) for article in page.items]
-    levels = (level_at(article, in_force.rules.levels, now).until for article in page.items)
-    changes_at = earliest((next_minute(now), *levels))
+    held = [level_at(article, in_force.rules.levels, now) for article in page.items]
+    items = [
+        summary(article, in_force, level) for article, level in zip(page.items, held, strict=True)
+    ]
+    changes_at = earliest((next_minute(now), *(level.until for level in held)))
     document = encode({"items": items, "next_cursor": page.next_cursor})
     return public_answer(request, document, max_age(changes_at, now))
 

@@ -54,7 +54,9 @@ async def list_for_staff(
 
     Raises Problem `invalid-request` for a cursor that isn't ours.
     """
-    query = without_texts().where(*await conditions(session, chosen, rules, now))
+    query = without_texts()
+    if filters := await conditions(session, chosen, rules, now):
+        query = query.where(*filters)
     return await _CREATED_LAST_FIRST.page(session, query, cursor=cursor, limit=limit)
 
 

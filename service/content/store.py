@@ -43,6 +43,7 @@ _LISTED = (
     Article.version,
     Article.updated_at,
 )
+_NAMES = tuple(column.key for column in _LISTED)
 _WHOLE = (*_LISTED, Article.body_html, Article.preview_html)
 # Built once: that takes longer than to execute them.
 _RELEASED_BY_NOW = and_(Article.status.in_(RELEASED), Article.published_at <= bindparam("now"))
@@ -187,8 +188,7 @@ def level_facts(article: Article) -> LevelFacts:
 
 
 def _listed(row: Row[Any]) -> dict[str, Any]:
-    found = row._mapping  # noqa: SLF001 the documented way to read a row by name
-    values = {column.key: found[column.key] for column in _LISTED}
+    values = dict(zip(_NAMES, row, strict=False))  # whole articles and pages have more columns
     excerpt = excerpt_of(values.pop("preview_start"))
     frozen = {
         "authors": tuple(row.authors),

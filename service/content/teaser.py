@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 from service.content.article import ListedArticle, StoredArticle
 from service.content.direction import direction_of
-from service.content.level import level_at
+from service.content.level import LevelAt, level_at
 from service.rules.in_force import InForce
 
 PAID_SELECTOR = ".paywall"
@@ -21,10 +21,11 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 def teaser(article: StoredArticle, in_force: InForce, now: datetime) -> dict[str, Any]:
     """The whole teaser (schemas.Teaser) at `now`, with `body_html` where the article is free."""
-    shape = summary(article, in_force, now)
+    held = level_at(article, in_force.rules.levels, now)
+    shape = summary(article, in_force, held)
     shape["preview_html"] = article.preview_html
     shape["json_ld"] = json_ld(article, in_force, now)
-    if level_at(article, in_force.rules.levels, now).level == "free":
+    if held.level == "free":
         shape["body_html"] = article.body_html
     return shape
 
@@ -34,9 +35,8 @@ def with_body(article: StoredArticle, in_force: InForce, now: datetime) -> dict[
     return {**teaser(article, in_force, now), "body_html": article.body_html}
 
 
-def summary(article: ListedArticle, in_force: InForce, now: datetime) -> dict[str, Any]:
-    """An entry of a list (schemas.TeaserSummary): the teaser without texts in HTML."""
-    held = level_at(article, in_force.rules.levels, now)
+def summary(article: ListedArticle, in_force: InForce, held: LevelAt) -> dict[str, Any]:
+    """An entry of a list (schemas.TeaserSummary): the teaser without texts in HTML, at the level that holds."""
     image = None
     if article.image_url is not None:
         image = {"url": article.image_url, "alt": article.image_alt or ""}

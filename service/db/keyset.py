@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Row, Select, literal, tuple_
@@ -24,6 +24,7 @@ Other = TypeVar("Other")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_INTEGER = 2**63 - 1
 _KINDS = (str, int, datetime, date)
+_MOST_KEPT = 16
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Keyset:
                 raise TypeError(f"A cursor has no form for {each.type.python_type}.")
         self.columns = columns
         self.newest_first = newest_first
+        # A statement that is asked again has its text and the key of it by then: to make them takes longer than to execute it.
+        self._kept = lru_cache(_MOST_KEPT)(self._in_order)
 
     @cached_property
     def _labels(self) -> list[ColumnElement[Any]]:
@@ -78,13 +81,18 @@ class Keyset:
 
         `given` are the values of the statement's own parameters.
         """
-        statement = statement.add_columns(*self._labels).order_by(*self._order)
+        ordered = self._kept(statement, limit)
         if cursor is not None:
-            statement = statement.where(self._behind(cursor))
-        found = (await session.execute(statement.limit(limit + 1), given)).all()
+            ordered = ordered.where(self._behind(cursor))
+        found = (await session.execute(ordered, given)).all()
         items = found[:limit]
         more = len(found) > limit
         return Page(items, _to_cursor(items[-1][-len(self.columns) :]) if more else None)
+
+    def _in_order(
+        self, statement: Select[*tuple[Any, ...]], limit: int
+    ) -> Select[*tuple[Any, ...]]:
+        return statement.add_columns(*self._labels).order_by(*self._order).limit(limit + 1)
 
     def _behind(self, cursor: str) -> ColumnElement[bool]:
         values = _values_in(cursor, [column.type.python_type for column in self.columns])

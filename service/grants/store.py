@@ -136,6 +136,7 @@ _FACTS = tuple(getattr(Grant, name) for name in GrantFacts._fields)
 _BEGUN_OF_ONE = select(*_FACTS).where(
     Grant.reader_id == bindparam("reader_id"), Grant.starts_at <= bindparam("now")
 )
+_LIVE_PAGE = _BEGUN_OF_ONE.where(or_(Grant.ends_at.is_(None), Grant.ends_at > bindparam("now")))
 _LIVE_OF_ONE = union_all(
     _BEGUN_OF_ONE.where(Grant.ends_at.is_(None)),
     _BEGUN_OF_ONE.where(Grant.ends_at > bindparam("now")),
@@ -159,12 +160,8 @@ async def live_page(
     session: AsyncSession, reader_id: str, now: datetime, *, cursor: str | None, limit: int
 ) -> Page[GrantFacts]:
     """The same in pages: those of single articles, of which a reader may have thousands, come last."""
-    live = select(*_FACTS).where(
-        Grant.reader_id == reader_id,
-        Grant.starts_at <= now,
-        or_(Grant.ends_at.is_(None), Grant.ends_at > now),
-    )
-    found = await _BROAD_FIRST.rows(session, live, cursor=cursor, limit=limit)
+    given = {"reader_id": reader_id, "now": now}
+    found = await _BROAD_FIRST.rows(session, _LIVE_PAGE, cursor=cursor, limit=limit, given=given)
     return found.map(lambda row: GrantFacts._make(row[: len(_FACTS)]))
 
 

@@ -88,6 +88,7 @@ class ReaderFacts:
 
 
 _NEWEST_FIRST = Keyset(Reader.created_at, Reader.id)
+_SHOWN = (Reader.id, Reader.email, Reader.email_verified_at, Reader.created_at)
 
 
 async def list_readers(
@@ -105,14 +106,14 @@ async def list_readers(
     Who was erased, or merged into another reader, isn't listed. Raises Problem `invalid-request` for a
     cursor that isn't ours.
     """
-    statement = select(Reader).where(
+    statement = select(*_SHOWN).where(
         Reader.merged_into.is_(None), Reader.erased_at.is_(None), *_conditions(chosen, now, zone)
     )
     for whose in _candidates(chosen, _moments(now, zone)):
         statement = statement.where(await is_among(session, whose, few=few))
     if query := chosen.query.strip():
         statement = statement.where(await is_named(session, query, few=few))
-    page = await _NEWEST_FIRST.page(session, statement, cursor=cursor, limit=limit)
+    page = await _NEWEST_FIRST.rows(session, statement, cursor=cursor, limit=limit)
     kinds = await _kinds_of(session, [reader.id for reader in page.items], now, zone)
     return page.map(
         lambda reader: ReaderFacts(

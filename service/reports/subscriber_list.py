@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -56,7 +55,7 @@ async def first_subscriptions(
 ) -> dict[str, SubscriptionFacts]:
     """The live subscription of each reader, else the latest, by the reader's id."""
     found = await session.execute(_first_of_each(), {"reader_ids": list(reader_ids)})
-    return {row[1].id: _facts_of(row) for row in found}
+    return {row.reader_id: _facts_of(row) for row in found}
 
 
 async def plans(session: AsyncSession) -> list[str]:
@@ -68,7 +67,7 @@ async def plans(session: AsyncSession) -> list[str]:
 
 
 @cache
-def _of_one() -> Select[Subscription, Reader, str, datetime | None]:
+def _of_one() -> Select[*tuple[Any, ...]]:
     return (
         _facts()
         .where(Subscription.reader_id == bindparam("reader_id"))
@@ -77,15 +76,28 @@ def _of_one() -> Select[Subscription, Reader, str, datetime | None]:
 
 
 @cache
-def _first_of_each() -> Select[Subscription, Reader, str, datetime | None]:
+def _first_of_each() -> Select[*tuple[Any, ...]]:
     theirs = Subscription.reader_id.in_(bindparam("reader_ids", expanding=True))
     return _facts().where(_is_the_readers_first(), theirs)
 
 
-def _facts() -> Select[Subscription, Reader, str, datetime | None]:
+_SHOWN = (
+    Reader.id.label("reader_id"), Reader.email, Reader.email_verified_at,
+    Subscription.id, Subscription.customer_id, Subscription.offer_id, Offer.name, Subscription.plan,
+    Subscription.status, Subscription.outside, Subscription.next_charge_at, Subscription.next_amount,
+    Subscription.open_amount, Subscription.started_at, Grant.ends_at, Subscription.current_period_end,
+    Subscription.cancel_at, Subscription.trial_end, Subscription.ended_at, Subscription.past_due_since,
+    Subscription.pauses_collection, Subscription.cancel_reason, Subscription.access_stop,
+    Subscription.access_stopped_at, Subscription.payment_problem, Subscription.payment_url,
+    Subscription.amount, Subscription.currency, Subscription.interval, Subscription.interval_count,
+)  # fmt: skip
+"""Columns alone: the rows' objects would take half of the time of a page."""
+
+
+def _facts() -> Select[*tuple[Any, ...]]:
     granted = and_(Grant.source == "subscription", Grant.reference == Subscription.id)
     return (
-        select(Subscription, Reader, Offer.name, Grant.ends_at)
+        select(*_SHOWN)
         .join(Reader, Reader.id == Subscription.reader_id)
         .join(Offer, Offer.id == Subscription.offer_id)
         .outerjoin(Grant, granted)
@@ -93,39 +105,38 @@ def _facts() -> Select[Subscription, Reader, str, datetime | None]:
 
 
 def _facts_of(row: Row[*tuple[Any, ...]]) -> SubscriptionFacts:
-    subscription, reader, offer_name, access_until = row[:4]
     return SubscriptionFacts(
-        reader_id=reader.id,
-        email=reader.email,
-        email_verified=reader.email_verified_at is not None,
-        subscription_id=subscription.id,
-        customer_id=subscription.customer_id,
-        offer_id=subscription.offer_id,
-        offer_name=offer_name,
-        plan=subscription.plan,
-        standing=standing_of(subscription.status, subscription.cancel_at, subscription.outside),
-        status=subscription.status,
-        outside=subscription.outside,
-        next_charge_at=subscription.next_charge_at,
-        next_amount=subscription.next_amount,
-        open_amount=subscription.open_amount,
-        since=subscription.started_at,
-        until=access_until or subscription.cancel_at or subscription.current_period_end,
-        period_end=subscription.current_period_end,
-        cancel_at=subscription.cancel_at,
-        trial_end=subscription.trial_end,
-        ended_at=subscription.ended_at,
-        past_due_since=subscription.past_due_since,
-        pauses_collection=subscription.pauses_collection,
-        cancel_reason=subscription.cancel_reason,
-        access_stop=subscription.access_stop,
-        access_stopped_at=subscription.access_stopped_at,
-        payment_problem=subscription.payment_problem,
-        payment_url=subscription.payment_url,
-        amount=subscription.amount,
-        currency=subscription.currency,
-        interval=subscription.interval,
-        interval_count=subscription.interval_count,
+        reader_id=row.reader_id,
+        email=row.email,
+        email_verified=row.email_verified_at is not None,
+        subscription_id=row.id,
+        customer_id=row.customer_id,
+        offer_id=row.offer_id,
+        offer_name=row.name,
+        plan=row.plan,
+        standing=standing_of(row.status, row.cancel_at, row.outside),
+        status=row.status,
+        outside=row.outside,
+        next_charge_at=row.next_charge_at,
+        next_amount=row.next_amount,
+        open_amount=row.open_amount,
+        since=row.started_at,
+        until=row.ends_at or row.cancel_at or row.current_period_end,
+        period_end=row.current_period_end,
+        cancel_at=row.cancel_at,
+        trial_end=row.trial_end,
+        ended_at=row.ended_at,
+        past_due_since=row.past_due_since,
+        pauses_collection=row.pauses_collection,
+        cancel_reason=row.cancel_reason,
+        access_stop=row.access_stop,
+        access_stopped_at=row.access_stopped_at,
+        payment_problem=row.payment_problem,
+        payment_url=row.payment_url,
+        amount=row.amount,
+        currency=row.currency,
+        interval=row.interval,
+        interval_count=row.interval_count,
     )
 
 

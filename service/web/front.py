@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.content.article import ListedArticle
+from service.content.level import level_at
 from service.content.store import list_articles, list_sections
 from service.content.teaser import summary
 from service.html.list_query import LONGEST_CURSOR
@@ -89,7 +90,8 @@ async def more_articles(
 
 def teaser_item(article: ListedArticle, in_force: InForce, now: datetime) -> TeaserItem:
     """The public summary, with the time as a time for the template to format."""
-    return {**summary(article, in_force, now), "published_at": article.published_at}
+    held = level_at(article, in_force.rules.levels, now)
+    return {**summary(article, in_force, held), "published_at": article.published_at}
 
 
 def _by_section(teasers: list[TeaserItem]) -> list[Block]:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from service.content.article import StoredArticle, excerpt_of
+from service.content.level import LevelAt
 from service.content.schemas import Teaser, TeaserSummary
 from service.content.teaser import json_ld, summary, teaser
 from service.levels import Level
@@ -57,7 +58,8 @@ def test_the_body_is_in_free_teasers_only(own: Level | None, default: Level) -> 
 
 def test_the_shapes_are_those_of_the_contract() -> None:
     Teaser.model_validate(teaser(ARTICLE, InForce.by_default(SETTINGS), NOW))
-    TeaserSummary.model_validate(summary(ARTICLE, InForce.by_default(SETTINGS), NOW))
+    listed = summary(ARTICLE, InForce.by_default(SETTINGS), LevelAt("free", "article"))
+    TeaserSummary.model_validate(listed)
 
 
 def test_json_ld_describes_paywalled_content() -> None:
