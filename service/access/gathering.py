@@ -149,8 +149,9 @@ class Gathering:
             if asked.limit > 0 and not self._metering.remembers(meter, asked.window):
                 return case
         elif read.caller.reader_id is not None and read.held is None:
-            async with self._context.database.reading() as session:
-                read = await self._with_held(session, read, view, now)
+            read = await self._context.database.at_once(
+                partial(self._with_held, read=read, view=view, now=now)
+            )
         return await self._remembered_of_one(read, holder, view, now, entry)
 
     async def _remembered_of_one(
@@ -199,8 +200,7 @@ class Gathering:
         return case
 
     async def _window(self, meter: str, asked: MeterState) -> MeterState:
-        async with self._context.database.reading() as session:
-            found = await read_window(session, meter, asked)
+        found = await self._context.database.at_once(partial(read_window, meter=meter, asked=asked))
         self._metering.remember(meter, found)
         return found
 

@@ -145,8 +145,11 @@ class Gifts:
         """Let the device open the article by the link that was sent, or by one that it opened before."""
         if token is None and not self.opened(article_id):
             return NO_GIFT
-        async with self._context.database.reading() as session:
-            seen = await self.look(session, token, device, article_id, admission)
+
+        async def look(session: AsyncSession) -> GiftSeen:
+            return await self.look(session, token, device, article_id, admission)
+
+        seen = await self._context.database.at_once(look)
         link_id = self.key.read(token) if token is not None else None
         if not seen.is_new or link_id is None:
             return seen

@@ -288,7 +288,8 @@ class HotUnlock:
             return ReadRequest(article, caller, network, address=address)
 
         async def again() -> ReadRequest:
-            fresh = await self._fresh(request, key, article, network)
+            asking = self._fresh(request, key, article, network)
+            fresh = await self._context.database.in_time(asking)
             return fresh._replace(address=address)
 
         known = self._readers.find(key)

@@ -1,7 +1,6 @@
 """What a reader is shown: the wall, or what is said beside the open article. It asks what they have bought."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -117,8 +116,10 @@ class Showing:
         *,
         metered: bool,
         is_tried: bool = False,
+        is_counted: bool = False,
     ) -> tuple[Hearer | None, Beside | None]:
-        """Who reads an article that is open, and what can be said beside it. Both None while the database is away.
+        """Who reads an article that is open, and what can be said beside it. Both None while the database is away,
+        unless it `is_counted`, which fails then as well, and shall not wait twice.
 
         `seen` as in ReadRequest; `metered`: the meter opens it. The reader is looked up only where something may be
         said, or `is_tried` by an experiment.
@@ -141,7 +142,7 @@ class Showing:
                 return hearer, None
             assortment = await self._on_sale.assortment(session)
         except Problem as problem:
-            if problem.slug != "database-unavailable":
+            if is_counted or problem.slug != "database-unavailable":
                 raise
             return None, None
         known = any(each.has_started for each in hearer.bought)
@@ -153,16 +154,8 @@ class Showing:
         device = pseudonym(caller.device_id) if caller.device_id is not None else None
         if caller.reader_id is None and not _asks_for_gifts(device, arrival, in_force):
             return Hearer(audience_of_reader(caller.verified, (), arrival.sources), arrival)
-        async with self._asking(session) as asked:
-            return await hearer_of(
-                asked, arrival, in_force, reader_id=caller.reader_id, device=device,
-                verified=caller.verified,
-            )  # fmt: skip
-
-    @asynccontextmanager
-    async def _asking(self, session: AsyncSession | None) -> AsyncIterator[AsyncSession]:
-        if session is not None:
-            yield session
-            return
-        async with self._context.database.reading() as opened:
-            yield opened
+        find = partial(
+            hearer_of, arrival=arrival, in_force=in_force, reader_id=caller.reader_id,
+            device=device, verified=caller.verified,
+        )  # fmt: skip
+        return await (self._context.database.at_once(find) if session is None else find(session))

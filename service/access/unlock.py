@@ -227,6 +227,7 @@ class Unlocking:
         return await self._showing.beside(
             read.caller, arrival, read.seen, view, session,
             metered=isinstance(case.outcome, Meter), is_tried=is_tried,
+            is_counted=session is None and consumes(case.outcome),
         )  # fmt: skip
 
 

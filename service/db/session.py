@@ -7,9 +7,9 @@ PostgreSQL serves both kinds from one pool.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any, Literal, TypeVar, get_args
 from weakref import WeakValueDictionary
 
@@ -17,7 +17,7 @@ import structlog
 from fastapi import Depends
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.db.engines import (
     POOL_WAIT_SECONDS,
@@ -44,9 +44,11 @@ _T = TypeVar("_T")
 LONGEST_STATEMENT_SECONDS = 15.0
 """PostgreSQL: a server that fell silent would otherwise hold a request for ever."""
 LONGEST_LOOK_SECONDS = 3.0
-"""For questions about the state of things, which a balancer or a monitor asks: it waits hardly longer for an answer."""
-LONGEST_BATCH_SECONDS = 5.0
-"""PostgreSQL: readers wait for their count, and are better told to come again."""
+"""For questions about the state of things, which a balancer or a monitor asks, and about somebody who waits at a wall."""
+LONGEST_BATCH_SECONDS = 3.5
+"""PostgreSQL: readers wait for their count, and are better told to come again within five seconds, of which one may have
+gone before (access/openings.py).
+"""
 Slow = Literal["reports", "search"]
 """Kinds of queries that may take long: figures, lists and exports; and what anybody may search for."""
 SLOW_AT_ONCE = 3
@@ -95,7 +97,7 @@ class Database:
         self._longest_wait = min(patience, POOL_WAIT_SECONDS)
         self._longest_batch = min(patience, LONGEST_BATCH_SECONDS)
         self._longest_look = min(patience, LONGEST_LOOK_SECONDS)
-        self._looking: set[asyncio.Task[Any]] = set()
+        self._left: set[asyncio.Task[Any]] = set()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -126,29 +128,34 @@ class Database:
             yield session
 
     async def at_once(self, ask: Callable[[AsyncSession], Awaitable[_T]]) -> _T:
-        """What `ask` finds within a few seconds, or Problem `database-unavailable`.
-
-        A server that fell silent holds up even the end of a question, which is therefore left to itself.
-        """
+        """What `ask` finds within a few seconds, or Problem `database-unavailable`."""
 
         async def asked() -> _T:
             async with self.reading() as session:
                 return await ask(session)
 
-        looking = asyncio.create_task(asked())
-        self._looking.add(looking)
-        looking.add_done_callback(self._looked)
+        return await self.in_time(asked())
+
+    async def in_time(self, work: Coroutine[Any, Any, _T], seconds: float | None = None) -> _T:
+        """What `work` answers within `seconds`, or a few, else Problem `database-unavailable`.
+
+        A server that fell silent holds up even the end of what is cancelled, which is therefore left to itself.
+        """
+        longest = self._longest_look if seconds is None else seconds
+        working = asyncio.create_task(work)
+        self._left.add(working)
+        working.add_done_callback(self._ended)
         try:
-            await asyncio.wait({looking}, timeout=self._longest_look)
-            if looking.done():
-                return looking.result()
+            await asyncio.wait({working}, timeout=longest)
+            if working.done():
+                return working.result()
         finally:
-            looking.cancel()
-        log.warning("database.silent", seconds=self._longest_look)
+            working.cancel()
+        log.warning("database.silent", seconds=longest)
         raise database_unavailable()
 
-    def _looked(self, task: asyncio.Task[Any]) -> None:
-        self._looking.discard(task)
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._left.discard(task)
         if not task.cancelled():
             task.exception()  # it was raised to who asked, or came too late for that
 
@@ -159,16 +166,11 @@ class Database:
         most of them do. On SQLite it takes its turn among the writers, and has a thread of its own.
         On PostgreSQL it may take a few seconds, or it is `database-unavailable`.
         """
-        async with translated():
-            if self.dialect == "postgresql":
-                async with (
-                    asyncio.timeout(self._longest_batch),
-                    self._writing.begin() as connection,
-                ):
-                    return await connection.run_sync(work)
-            async with self._writers_turn():
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._batching, self._write_batch, work)
+        if self.dialect == "postgresql":
+            return await self.in_time(_done(self._writing.begin(), work), self._longest_batch)
+        async with translated(), self._writers_turn():
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._batching, self._write_batch, work)
 
     async def by_statement(self, work: Callable[[Connection], _T]) -> _T:
         """As `in_one_go`, but on PostgreSQL each statement is committed by itself: for work of which one
@@ -176,12 +178,7 @@ class Database:
         """
         if self.dialect == "sqlite":
             return await self.in_one_go(work)
-        async with (
-            translated(),
-            asyncio.timeout(self._longest_batch),
-            self._committing_each.connect() as connection,
-        ):
-            return await connection.run_sync(work)
+        return await self.in_time(_done(self._committing_each.connect(), work), self._longest_batch)
 
     @asynccontextmanager
     async def _writers_turn(self) -> AsyncIterator[None]:
@@ -274,6 +271,13 @@ class Database:
         if self.dialect == "sqlite":
             self._batching.shutdown(wait=True)
             self._batches.dispose()
+
+
+async def _done(
+    connecting: AbstractAsyncContextManager[AsyncConnection], work: Callable[[Connection], _T]
+) -> _T:
+    async with translated(), connecting as connection:
+        return await connection.run_sync(work)
 
 
 AppDatabase = Annotated[Database, Depends(part(Database))]

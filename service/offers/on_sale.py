@@ -18,7 +18,7 @@ from service.problems import Problem
 from service.running import part
 
 FRESH = timedelta(seconds=2)
-_LONGEST_SECONDS = 5.0
+_LONGEST_SECONDS = 3.0
 """As long as a count waits for a database that has fallen silent."""
 
 

@@ -152,6 +152,24 @@ async def test_a_type_that_a_migration_changed_costs_one_request(database: Datab
     await migrating.dispose()
 
 
+async def test_what_holds_up_its_own_end_is_left_to_itself(database: Database) -> None:
+    """As a question to a server that fell silent does: neither who asks nor who counts waits for that."""
+    may_end, is_cancelled = asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> None:
+        try:
+            await may_end.wait()
+        finally:
+            is_cancelled.set()
+            await may_end.wait()
+
+    with pytest.raises(Problem, match="database-unavailable"):
+        await database.in_time(stubborn(), 0.01)
+    await is_cancelled.wait()
+    assert not may_end.is_set()
+    may_end.set()
+
+
 SERVICE = Path(__file__).parents[2] / "service"
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.unlock_tokens import UnlockTokens
@@ -141,7 +141,17 @@ async def test_a_server_that_falls_silent_holds_nobody_for_ever(database_url: st
                 async with asyncio.timeout(PATIENCE), session as asked:
                     await asked.execute(text("SELECT 1"))
 
-        await asyncio.gather(ask(database.reading()), ask(database.transaction()))
+        async def batch(
+            write: Callable[[Callable[[Connection], object]], Awaitable[object]],
+        ) -> None:
+            with pytest.raises(Problem, match="database-unavailable"):
+                async with asyncio.timeout(PATIENCE):
+                    await write(lambda connection: connection.execute(text("SELECT 1")))
+
+        await asyncio.gather(
+            ask(database.reading()), ask(database.transaction()),
+            batch(database.in_one_go), batch(database.by_statement),
+        )  # fmt: skip
         line.become("open")
         async with asyncio.timeout(PATIENCE):
             while not await answers():
