@@ -4,9 +4,9 @@ The one place where a level is worked out.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from service.levels import LEVELS, Level
 from service.rules.rules import UNSCHEDULED, LevelRule, LevelRules, Schedule
@@ -54,8 +54,7 @@ class LevelFacts:
     """Whom a wall in the text leaves it to; None: it has none."""
 
 
-@dataclass(frozen=True)
-class LevelAt:
+class LevelAt(NamedTuple):
     """The level that holds, what set it, and when it next changes by itself (None: never).
 
     `plans` open the article at level subscribers; none: every plan.
@@ -82,7 +81,7 @@ def level_at(article: Leveled, rules: LevelRules, now: datetime) -> LevelAt:
         if following == held:
             continue
         if now < at:
-            return replace(held, until=at)
+            return held._replace(until=at)
         held = following
     return held
 
@@ -106,8 +105,7 @@ def without_schedule(article: Leveled, rules: LevelRules) -> Level:
     return _said(article, rules).at_first.level
 
 
-@dataclass(frozen=True)
-class _Said:
+class _Said(NamedTuple):
     """What the article says of itself, or the first rule that says it.
 
     `floor`: no change by the schedule is less strict.
@@ -129,10 +127,11 @@ def _said(article: Leveled, rules: LevelRules) -> _Said:
         return _Said(own, LevelAt(own.level, "article", plans=_plans(own, own.level)))
     rule, source = _inherited(article, rules)
     is_scheduled = article.schedule != UNSCHEDULED
-    rule = LevelRule(
-        rule.level, article.plans or rule.plans,
-        article.schedule if is_scheduled else rule.schedule,
-    )  # fmt: skip
+    if article.plans or is_scheduled:
+        rule = LevelRule(
+            rule.level, article.plans or rule.plans,
+            article.schedule if is_scheduled else rule.schedule,
+        )  # fmt: skip
     wall = article.wall_level
     level = rule.level
     if wall is not None and is_stricter(wall, level):

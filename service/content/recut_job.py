@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
@@ -22,8 +23,14 @@ RECUT_TASK = TaskName("recut")
 
 async def last_recut(session: AsyncSession) -> Job | None:
     """Its payload has who `started_by` asked, and how many articles are `done` of a `total`, None at first."""
+    return (await session.scalars(_newest())).one_or_none()
+
+
+@cache
+def _newest() -> Select[Job]:
+    """Built once: that takes longer than to execute it."""
     newest = select(Job).where(Job.kind == KIND).order_by(Job.created_at.desc(), Job.id.desc())
-    return (await session.scalars(newest.limit(1))).one_or_none()
+    return newest.limit(1)
 
 
 async def ask_recut(session: AsyncSession, *, started_by: str, now: datetime) -> str | None:

@@ -15,7 +15,7 @@ from service.content.level import LevelFacts
 from service.content.visibility import RELEASED
 from service.db.keyset import Keyset
 from service.db.tables import Article, ArticleTerm, ContentState
-from service.rules.rules import Schedule
+from service.rules.rules import UNSCHEDULED, Schedule
 
 STATE_ID = 1
 
@@ -171,7 +171,7 @@ async def _one(session: AsyncSession, condition: ColumnElement[bool]) -> StoredA
 
 def schedule_of(stored: Mapping[str, int] | None) -> Schedule:
     """The schedule as a row has it."""
-    return Schedule(**(stored or {}))
+    return Schedule(**stored) if stored else UNSCHEDULED
 
 
 def level_facts(article: Article) -> LevelFacts:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from service.offers.pricing import Interval, Price
 from service.reports.standing import Standing
 from service.reports.timeline import ArticleMention
 
 
-@dataclass(frozen=True)
-class SubscriptionFacts:
+class SubscriptionFacts(NamedTuple):
     """A subscription with its reader, its offer and how long it gives access.
 
     `until` is the end of the access it gives; without a grant, its scheduled or period's end.

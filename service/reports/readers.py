@@ -76,8 +76,7 @@ class ReaderFilter:
     source: str = ""
 
 
-@dataclass(frozen=True)
-class ReaderFacts:
+class ReaderFacts(NamedTuple):
     """A reader, and what of KINDS they are."""
 
     reader_id: str

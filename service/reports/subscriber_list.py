@@ -60,10 +60,12 @@ async def first_subscriptions(
 
 async def plans(session: AsyncSession) -> list[str]:
     """The plans that are or were sold."""
-    return list(await session.scalars(select(Offer.plan).distinct().order_by(Offer.plan)))
+    return list(await session.scalars(_PLANS))
 
 
 # Built once: that takes longer than to execute them.
+
+_PLANS = select(Offer.plan).distinct().order_by(Offer.plan)
 
 
 @cache

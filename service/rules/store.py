@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import RulesVersion
@@ -20,8 +21,13 @@ async def latest_version(session: AsyncSession) -> int:
 
 
 async def latest(session: AsyncSession) -> RulesVersion | None:
-    newest = select(RulesVersion).order_by(RulesVersion.version.desc()).limit(1)
-    return (await session.scalars(newest)).one_or_none()
+    return (await session.scalars(_newest())).one_or_none()
+
+
+@cache
+def _newest() -> Select[RulesVersion]:
+    """Built once: that takes longer than to execute it."""
+    return select(RulesVersion).order_by(RulesVersion.version.desc()).limit(1)
 
 
 async def meter_names(session: AsyncSession) -> set[str]:

@@ -22,14 +22,14 @@ from service.access.wall import WallShown
 from service.clock import Clocks
 from service.content.cache import ArticleCache, StoredArticle
 from service.content.level import level_at
-from service.content.teaser import json_ld
+from service.content.teaser import json_ld, summary
 from service.content.visibility import is_visible
 from service.metering.window import MeterState
 from service.problems import Problem
 from service.rules.in_force import InForce, RuleBook
 from service.running import running_of
 from service.settings import Settings
-from service.web.front import TeaserItem, teaser_item
+from service.web.cards import Teased
 from service.web.notices_seen import remember_notice
 from service.web.offers_shown import offers_shown
 from service.web.pages import PageRoute, currencies_wanted, currency_of, page
@@ -44,7 +44,7 @@ State = Literal["open", "meter", "gift", "wall", "away"]
 class ArticleView:
     """What the page shows. `text` is the whole body where `state` is open, else the preview."""
 
-    teaser: TeaserItem
+    teaser: dict[str, Any]
     text: Markup
     state: State
     is_free: bool
@@ -119,7 +119,7 @@ class ArticleRoute(PageRoute):
 def article_page(
     request: Request,
     view: ArticleView,
-    more: list[TeaserItem],
+    more: list[Teased],
     visitor: Visitor,
     *,
     owing: str = "",
@@ -184,14 +184,15 @@ def _view(
     wall: WallShown | None = None,
     notice: NoticeShown | None = None,
 ) -> ArticleView:
-    teaser = teaser_item(article, in_force, now)
+    held = level_at(article, in_force.rules.levels, now)
+    teaser = {**summary(article, in_force, held), "published_at": article.published_at}
     text = article.body_html if state == "open" else article.preview_html
     image = article.image_url
     return ArticleView(
         teaser=teaser,
         text=Markup(text),  # noqa: S704 sanitised when it was stored
         state=state,
-        is_free=teaser["access"]["level"] == "free",
+        is_free=held.level == "free",
         meter=meter,
         wall=wall,
         notice=notice,

@@ -2,25 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.content.article import ListedArticle
-from service.content.level import level_at
 from service.content.store import list_articles, list_sections
-from service.content.teaser import summary
 from service.html.list_query import LONGEST_CURSOR
 from service.rules.in_force import InForce
 from service.texts import storable
+from service.web.cards import Teased
 
 PAGE = 25
 RAIL = 3
 """The number of articles beside the lead."""
 MORE = 3
-
-TeaserItem = dict[str, Any]
 
 
 class FrontQuery(BaseModel):
@@ -35,7 +31,7 @@ class Block:
     """Teasers under a heading; None: without one."""
 
     heading: str | None
-    teasers: list[TeaserItem]
+    teasers: list[Teased]
 
 
 @dataclass(frozen=True)
@@ -43,8 +39,8 @@ class Front:
     """The page. `lead` and `rail` are on the first page only."""
 
     sections: list[str]
-    lead: TeaserItem | None
-    rail: list[TeaserItem]
+    lead: Teased | None
+    rail: list[Teased]
     blocks: list[Block]
     next_cursor: str | None
 
@@ -63,7 +59,7 @@ async def front_page(
         limit=PAGE,
         now=now,
     )
-    teasers = [teaser_item(each, in_force, now) for each in listed.items]
+    teasers = [Teased.of(each, in_force, now) for each in listed.items]
     is_first = not asked.cursor
     lead = teasers.pop(0) if is_first and teasers else None
     rail = teasers[:RAIL] if is_first and not asked.section else []
@@ -79,25 +75,19 @@ async def front_page(
 
 async def more_articles(
     session: AsyncSession, but: str, in_force: InForce, now: datetime
-) -> list[TeaserItem]:
+) -> list[Teased]:
     """The latest articles, without the one with the slug `but`."""
     listed = await list_articles(
         session, section=None, tag=None, author=None, q=None, cursor=None, limit=MORE + 1, now=now
     )
     others = [each for each in listed.items if each.slug != but]
-    return [teaser_item(each, in_force, now) for each in others[:MORE]]
+    return [Teased.of(each, in_force, now) for each in others[:MORE]]
 
 
-def teaser_item(article: ListedArticle, in_force: InForce, now: datetime) -> TeaserItem:
-    """The public summary, with the time as a time for the template to format."""
-    held = level_at(article, in_force.rules.levels, now)
-    return {**summary(article, in_force, held), "published_at": article.published_at}
-
-
-def _by_section(teasers: list[TeaserItem]) -> list[Block]:
+def _by_section(teasers: list[Teased]) -> list[Block]:
     """One block a section, in the order in which sections first appear."""
     blocks: dict[str | None, Block] = {}
     for teaser in teasers:
-        section = teaser["section"]
+        section = teaser.section
         blocks.setdefault(section, Block(section or "More", [])).teasers.append(teaser)
     return list(blocks.values())

@@ -22,6 +22,7 @@ from service.problems import Problem
 from service.rules.in_force import RuleBook
 from service.running import running_of
 from service.settings import Settings
+from service.web.cards import cards_in
 from service.web.frame import Frame
 from service.web.landing import landing_of
 from service.web.static_files import SCRIPT, STYLESHEET
@@ -56,6 +57,7 @@ def page(
         today=full_day(now, settings.zone),
         day=lambda at: long_day(at, settings.zone),
         joined=joined,
+        card=cards_in(settings.zone),
         section_address=section_address,
         **context,
     )

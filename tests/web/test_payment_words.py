@@ -38,9 +38,9 @@ FACTS = SubscriptionFacts(
 
 
 def shown_of(**values: Any) -> SubscriptionShown:
-    facts = replace(FACTS, **values)
+    facts = FACTS._replace(**values)
     standing = standing_of(facts.status, facts.cancel_at, facts.outside)
-    return subscription_shown(replace(facts, standing=standing), as_pages_are(LISBON), NOW)
+    return subscription_shown(facts._replace(standing=standing), as_pages_are(LISBON), NOW)
 
 
 def in_words(shown: SubscriptionShown) -> str:

@@ -1,10 +1,11 @@
 """Looking rules up, and putting others in force: for the pages and the API."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context, context_in
@@ -77,5 +78,9 @@ async def rules_of_version(session: AsyncSession, version: int) -> RulesVersion:
 
 async def list_versions(session: AsyncSession, asked: ListQuery) -> Page[RulesVersion]:
     """The newest first. Raises Problem `invalid-request` for a cursor that isn't ours."""
-    every = select(RulesVersion)
-    return await _HISTORY.page(session, every, cursor=asked.cursor, limit=asked.limit)
+    return await _HISTORY.page(session, _every(), cursor=asked.cursor, limit=asked.limit)
+
+
+@cache
+def _every() -> Select[RulesVersion]:
+    return select(RulesVersion)
