@@ -99,7 +99,7 @@ async def create(
                 sold_to="former" if win_back else "everybody",
             )  # fmt: skip
         except InvalidPrice as error:
-            raise CommandFailed(f"No offer was made. {error}.") from error
+            raise CommandFailed(f"The offer wasn't created. {error}.") from error
     print(f"{offer.id}  {name}: {price_text(price)}")
 
 
@@ -107,13 +107,13 @@ def _minor_units(option: str, typed: str, currency: str) -> int:
     try:
         return minor_units(typed, currency.upper())
     except ValueError as error:
-        raise CommandFailed(f"No offer was made. {option} {typed}: {error}.") from error
+        raise CommandFailed(f"The offer wasn’t created.  {option} {typed}: {error}.") from error
 
 
 def _confirm(name: str, price: Price) -> None:
     """Ask somebody at a terminal: a price can't be changed afterwards."""
     if sys.stdin.isatty() and not typer.confirm(f"{name}: {price_text(price)}. Sell it?"):
-        raise CommandFailed("No offer was made. Run the command again with another amount.")
+        raise CommandFailed("The offer wasn’t created.  Run the command again with another amount.")
 
 
 @app.command(
@@ -140,7 +140,7 @@ async def adopt(
         async with changing(settings) as change:
             offer = await adopt_price(change, found, name=name, plan=plan)
     except InvalidPrice as error:
-        raise CommandFailed(f"No offer was made. {error}.") from error
+        raise CommandFailed(f"The offer wasn't created. {error}.") from error
     finally:
         await gateway.close()
     print(f"{offer.id}  {name}, {offer.plan}: {price_text(store.price_of(offer))}")

@@ -45,7 +45,7 @@ log = structlog.get_logger()
 class Row:
     """One figure: `name` is its slug and series, `version` that of its definition.
 
-    Where it `was_slow` it took too long to count, and both values are a dash. `is_total`: of all currencies
+    Where it `was_slow` it took too long to load, and both values are a dash. `is_total`: of all currencies
     together, at the rates that were entered.
     """
 

@@ -35,7 +35,7 @@ _NOTHING, _NOBODY = literal(0), Readers(0, 1)
 class ArticleFigures:
     """An article without its texts, its level now, and what it did in the period.
 
-    `readers` are the distinct holders who read it: None where the ledger's rows of the period are deleted, and
+    `readers` are the distinct holders who read it: None where the ledger's some rows have been deleted, and
     estimated where each that was counted stands for more. `reads` are openings, re-reads included;
     `walls` how often a wall was shown; `sales` the purchases whose last wall was here, or whose pass is for this
     article, as in the figure.

@@ -83,7 +83,7 @@ class ArticleFiguresItem(BaseModel):
     effective: EffectiveLevel
     readers: int | None
     """Distinct holders who read it: devices, or readers with the devices that they signed in on; null where the
-    rows of the period are deleted.
+    some rows have been deleted.
     """
     each_stands_for: int
     """1: all readers are counted; more: they are those of a sample, multiplied by this, but never more than the reads."""

@@ -18,7 +18,7 @@ SMALL = 1_000
 """A share of fewer cases than these comes with its interval: of more it is within three points."""
 SAMPLE = "sample"
 """The series that says how large a sample is, where one was taken."""
-NOT_YET = "This step hasn't begun."
+NOT_YET = "This interval hasn't started."
 _Z = 1.959963984540054
 """Of 95 %: the two-sided quantile of the normal distribution."""
 _DIGITS: Mapping[Unit, int] = {"percent": 6, "times": 4, "days": 2}

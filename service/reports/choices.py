@@ -129,7 +129,7 @@ async def refuse_unknown(session: AsyncSession, chosen: Mapping[str, str]) -> No
     """
     for name, value in chosen.items():
         if not await _is_known(session, name, value):
-            raise invalid_field(f"query.{name}", f"{WORDS[name]}: there is no {value!r}.")
+            raise invalid_field(f"query.{name}", f"{WORDS[name]}: {value!r} doesn’t exist.")
 
 
 async def _is_known(session: AsyncSession, name: str, value: str) -> bool:

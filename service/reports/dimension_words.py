@@ -3,8 +3,8 @@
 WORDS = {
     "plan": "Plan", "interval_charged": "Billing interval", "currency": "Currency",
     "section": "Section", "source": "First source", "last_source": "Last source",
-    "campaign": "First campaign", "wall": "Wall", "audience": "Reader, to prompts",
+    "campaign": "First campaign", "wall": "Wall", "audience": "Audience",
     "prompt": "Prompt", "offer": "Offer",
-    "method": "Paid with", "country": "Country of the card", "decline": "Decline", "tries": "Failed tries", "tenure": "Tenure",
+    "method": "Payment method", "country": "Card country", "decline": "Decline reason", "tries": "Failed attempts", "tenure": "Tenure",
     "meter": "Meter", "code": "Promotion code", "coupon": "Coupon",
 }  # fmt: skip

@@ -20,10 +20,10 @@ from service.reports.period import NotAsked
 Subject = Literal["Subscribers", "Money", "Leaving", "Readers", "Articles", "Meter"]
 OverTime = Literal["end", "sum", "mixed", "own"]
 OVER_TIME_WORDS: Mapping[OverTime, str] = MappingProxyType({
-    "end": "The value at the end of each step; of the period, at its end.",
-    "sum": "The steps add up to the period.",
-    "mixed": "Changes add up; start and end are those of the step, or of the period.",
-    "own": "Counted for each step and for the period by itself: the steps don't add up.",
+    "end": "Each value is the level at the end of its interval.",
+    "sum": "The intervals add up to the period.",
+    "mixed": "Changes add up over the period. Start and end are levels.",
+    "own": "Calculated separately for each interval and for the period: the intervals don't add up.",
 })  # fmt: skip
 MOST_VALUES = 100
 """Of a split: those with most."""
@@ -102,7 +102,7 @@ class Figure:
     def check(self, asked: Asked) -> None:
         """Raises NotAsked where it has no such split or filter."""
         if asked.split and asked.split not in self.splits:
-            raise self._not_asked("split", "split", self.splits)
+            raise self._not_asked("split", "broken down", self.splits)
         for name in asked.chosen:
             if name not in self.all_filters:
                 raise self._not_asked(name, "filtered", self.all_filters)
@@ -111,7 +111,7 @@ class Figure:
         """The figure as it is asked for, in the order of its series. Raises NotAsked."""
         self.check(asked)
         if self.by_day and asked.period.zone.key != asked.home.key:
-            why = f"It is counted by days of {asked.home.key}: choose that zone."
+            why = f"This figure uses days in {asked.home.key}: choose that time zone."
             return [line_of(lambda _: none(why), asked.steps, each.key) for each in self.series]
         place = {each.key: number for number, each in enumerate(self.series)}
         found = await self.query(session, asked)

@@ -133,10 +133,10 @@ def lifetime_value(money: Tallies, active: Tallies, period: Period, now: datetim
 
         def value(step: int | None) -> Cell:
             if period.interval != "month":
-                return none("It is counted by month: choose the interval month.")
+                return none("This figure is monthly: choose the interval month.")
             months = [at for at in whole_months if step is None or at == step]
             if not months:
-                return none("It is counted by whole months: this isn't one.")
+                return none("This figure needs whole months.")
             gone = -sum(int(lost.during(each)) for each in months)
             base = sum(int(readers.before(each)) for each in months)
             churn, mean = share(gone, base, of=AT_START), arpu(months[-1])

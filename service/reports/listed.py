@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.reports.asked import Asked
 
-AT_START, AT_END = "Who there was before the first day", "Who there is at the end of the last day"
+AT_START, AT_END = "As of the start of the first day", "As of the end of the last day"
 RowsQuery = Callable[[AsyncSession, Asked, Collection[str]], Awaitable[Select[Any]]]
 """What of the period and the filters these series count, in the columns of `counted_row`."""
 

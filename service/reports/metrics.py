@@ -22,8 +22,8 @@ class Definition:
     denominator: str
 
 
-_OF_READERS = "Not divided by anything: a count of readers."
-_OF_MONEY = "Not divided by anything: a sum for each currency, never mixed."
+_OF_READERS = "No denominator: a count of readers."
+_OF_MONEY = "No denominator: a sum for each currency, never mixed."
 
 ACTIVE_SUBSCRIBERS = Definition(
     name="Active subscribers",

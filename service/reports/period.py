@@ -121,21 +121,21 @@ def parse_period(asked: Mapping[str, str], *, today: date, zone: ZoneInfo) -> Pe
         "from", asked.get("from", ""), lambda: max(_months_on(last.replace(day=1), -11), FIRST_DAY)
     )
     if first > last:
-        raise NotAsked("from", f"The period begins on {first} and ends before, on {last}.")
+        raise NotAsked("from", f"The period starts on {first} but ends before that, on {last}.")
     days = (last - first).days + 1
     if days > LONGEST_DAYS:
-        raise NotAsked("from", f"{days} days are too many: at most {LONGEST_DAYS} are possible.")
+        raise NotAsked("from", f"{days} days are too many: the maximum is {LONGEST_DAYS}.")
     interval = _one_of("interval", asked.get("interval", ""), INTERVALS, _suiting(days))
     compared = _one_of("compare", asked.get("compare", ""), COMPARISONS, COMPARISONS[0])
     period = Period(first, last, interval, chosen_zone, compared)
     if sum(1 for _ in step_starts(first, last, interval)) > MOST_STEPS:
         raise NotAsked(
             "interval",
-            f"A {interval} is too short for {days} days: at most {MOST_STEPS} are possible.",
+            f"Intervals of a {interval} are too short for {days} days: the maximum is {MOST_STEPS} intervals.",
         )
     other = period.compared_with(today)
     if other is not None and other.first < FIRST_DAY:
-        raise NotAsked("compare", f"It would be compared with days before {FIRST_DAY}.")
+        raise NotAsked("compare", f"The comparison would include days before {FIRST_DAY}.")
     return period
 
 
@@ -198,9 +198,9 @@ def _day(field: str, text: str, otherwise: Callable[[], date]) -> date:
         day = None
     # fromisoformat reads 20260301 and 2026-W10-1 as well.
     if day is None or day.isoformat() != text:
-        raise NotAsked(field, "Write a day of the calendar as 2026-03-01.")
+        raise NotAsked(field, "Enter a date as 2026-03-01.")
     if not FIRST_DAY <= day <= LAST_DAY:
-        raise NotAsked(field, f"The day must lie between {FIRST_DAY} and {LAST_DAY}.")
+        raise NotAsked(field, f"The date must be between {FIRST_DAY} and {LAST_DAY}.")
     return day
 
 
@@ -210,7 +210,7 @@ def _zone(text: str, otherwise: ZoneInfo) -> ZoneInfo:
     try:
         return zone_named(text)
     except ValueError:
-        raise NotAsked("zone", "Write an IANA time zone such as Europe/Lisbon.") from None
+        raise NotAsked("zone", "Enter an IANA time zone such as Europe/Lisbon.") from None
 
 
 _C = TypeVar("_C", Interval, Comparison)
@@ -222,4 +222,4 @@ def _one_of(field: str, text: str, known: tuple[_C, ...], otherwise: _C) -> _C:
     for each in known:
         if each == text:
             return each
-    raise NotAsked(field, f"It is one of {', '.join(known)}.")
+    raise NotAsked(field, f"Must be one of {', '.join(known)}.")

@@ -49,7 +49,7 @@ KINDS: Mapping[Kind, str] = dict(
     zip(
         get_args(Kind),
         (
-            "Subscribers", "Paid subscribers", "In a trial", "Trials ending within 3 days", "Collection paused", "Who owe", "Sleepers", "Lapsed subscribers",
+            "Subscribers", "Paid subscribers", "In trial", "Trials ending within 3 days", "Collection paused", "Overdue payments", "Sleepers", "Lapsed subscribers",
             "Pass buyers", "Comped readers",
             "Registered readers",
         ),
@@ -100,7 +100,7 @@ async def list_readers(
     zone: ZoneInfo,
     few: int = FEW,
 ) -> Page[ReaderFacts]:
-    """Everybody known by an address or a purchase, the newest first; `now` is business time, `zone` has the days.
+    """All readers with an address or a purchase, the newest first; `now` is business time, `zone` has the days.
 
     Who was erased, or merged into another reader, isn't listed. Raises Problem `invalid-request` for a
     cursor that isn't ours.

@@ -68,7 +68,7 @@ async def list_readers(
     settings: AppSettings,
     clocks: AppClocks,
 ) -> ReaderList:
-    """Everybody known by an address or a purchase, the newest first: subscribers or not.
+    """All readers with an address or a purchase, the newest first: subscribers or not.
 
     `query` is part of an e-mail address, or the whole id of a reader, subscription or customer.
     Needs the permission subscribers:read.

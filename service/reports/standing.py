@@ -25,7 +25,7 @@ of the model has any status.
 WORDS: Mapping[Standing, str] = {
     "active": "Active",
     "trial": "In trial",
-    "ending": "Cancelled, runs out",
+    "ending": "Cancels at period end",
     "past_due": "Payment overdue",
     "unpaid": "Unpaid",
     "paused": "Paused",
@@ -35,37 +35,37 @@ WORDS: Mapping[Standing, str] = {
 }
 
 EXPLANATIONS: Mapping[Standing, str] = {
-    "active": "Paid, and renewed at the end of the period.",
-    "trial": "Reads for free until the trial ends; then Stripe charges for the first time.",
-    "ending": "The reader has cancelled: access lasts to the end of what is paid.",
-    "past_due": "A payment failed. Stripe tries again; access goes on for the days of grace.",
-    "unpaid": "All tries to charge have failed: access is closed until an invoice is paid.",
-    "paused": "Its trial ended without a way to pay, or somebody paused it at Stripe: access is closed.",
-    "outside": "Stripe bills something that we don’t sell or don’t understand. It is in no figure.",
-    "incomplete": "The first payment was never completed: there is no access.",
-    "ended": "The subscription is over: the reader can subscribe again.",
+    "active": "Paid. Renews at the end of the period.",
+    "trial": "Free until the trial ends. Stripe then charges for the first time.",
+    "ending": "The reader has cancelled. Access ends with the paid period.",
+    "past_due": "A payment failed. Stripe will retry. Access continues during the grace period.",
+    "unpaid": "All payment attempts failed. Access is closed until an invoice is paid.",
+    "paused": "The trial ended without a payment method, or somebody paused it at Stripe. Access is closed.",
+    "outside": "Stripe bills something that isn’t in your catalogue. No figure counts it.",
+    "incomplete": "The first payment was never completed. There is no access.",
+    "ended": "The subscription has ended. The reader can subscribe again.",
 }
 
 STOPS: Mapping[str, str] = {
-    "dispute": "A payment is disputed: access rests until the bank has decided",
-    "dispute_lost": "A dispute was lost: the money is gone",
-    "refund": "The money was given back",
-    "trial_used": "The card has had a trial or intro price before: what was paid goes back",
-    "duplicate": "Bought twice: the other one stays",
+    "dispute": "Payment disputed: access is suspended until the bank decides",
+    "dispute_lost": "Dispute lost",
+    "refund": "Refunded",
+    "trial_used": "The card has already had a trial or introductory price. The payment is refunded",
+    "duplicate": "Duplicate purchase: the other subscription continues",
 }
 """What stopped access although Stripe's status would give it."""
 
 PAYMENT_PROBLEMS: Mapping[str, str] = {
-    "card": "Waits for another card, or for the invoice to be paid",
-    "authentication": "Waits for the reader to confirm the payment at their bank",
-    "bank": "Waits for the bank’s answer to a debit",
+    "card": "Needs another card, or payment of the invoice",
+    "authentication": "The reader must confirm the payment with their bank",
+    "bank": "Bank debit pending",
 }
 
 CANCEL_REASONS: Mapping[str, str] = {
-    "cancellation_requested": "Asked for",
-    "payment_failed": "Its payments failed",
-    "payment_disputed": "A payment was disputed",
-    "erased": "The account was erased",
+    "cancellation_requested": "Requested",
+    "payment_failed": "Payment failed",
+    "payment_disputed": "Payment disputed",
+    "erased": "Account erased",
 }
 """By Stripe's words, and ours."""
 

@@ -209,7 +209,7 @@ class WallsIn(Body):
     subscribe_wall: WallIn
     register_wall: WallIn
     purpose: Annotated[OneLine, Field(max_length=300)] = ""
-    """What the money does, above the button of every offer."""
+    """What subscriptions pay for (shown above the button of every offer)."""
 
 
 class RulesIn(Body):

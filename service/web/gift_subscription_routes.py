@@ -74,9 +74,7 @@ def _day(typed: str, zone: ZoneInfo) -> datetime | None:
     try:
         return in_utc(datetime.combine(date.fromisoformat(typed), time(8), zone))
     except ValueError:
-        raise Problem(
-            "invalid-request", f"{typed} isn’t a date. Write it like 2026-12-24."
-        ) from None
+        raise Problem("invalid-request", f"{typed} isn’t a date. Enter it as 2026-12-24.") from None
 
 
 @router.api_route(BOUGHT, methods=GET)

@@ -140,7 +140,7 @@ async def test_both_from_the_back_office_and_over_the_api(desk: Desk) -> None:
             for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page)
         }
         refused = await client.post(f"{shown}/refund", data=form)
-        assert (refused.status_code, "tick that you are sure" in refused.text) == (422, True)
+        assert (refused.status_code, "select “I am sure” first" in refused.text) == (422, True)
         sent = {**form, "sure": "yes", "access": "end_access", "amount": ""}
         for _ in range(2):
             done = await client.post(f"{shown}/refund", data=sent)

@@ -127,5 +127,5 @@ async def test_both_from_the_back_office_and_over_the_api(desk: Desk) -> None:
         )
         done = await client.post("/admin/unbound", data={**form, "reader": reader})
         assert done.headers["location"] == f"/admin/subscribers/{reader}?done=bind"
-        assert "Every subscription of what you sell" in (await client.get("/admin/unbound")).text
+        assert "All subscriptions belong" in (await client.get("/admin/unbound")).text
     assert (await desk.row(first)).reader_id == reader

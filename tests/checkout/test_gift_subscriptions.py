@@ -284,9 +284,7 @@ def test_while_a_dispute_is_open_nobody_says_that_money_went_back(site: Installa
         True,
     )
     assert "until the bank has decided" in bea.get(gift["url"]).text
-    assert (
-        "On hold, the payment is disputed" in site.browser.get("/account/gift-subscriptions").text
-    )
+    assert "On hold, payment disputed" in site.browser.get("/account/gift-subscriptions").text
     (shown,) = site.browser.get("/v1/me/gift-subscriptions").json()["items"]
     assert shown["state"] == "disputed"
 

@@ -15,7 +15,7 @@ from tests.demo.invented import Demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 EMPTY = {
-    "/admin/money": ["No dispute is open."],  # one is opened a minute after the first start
+    "/admin/money": ["No open disputes."],  # one is opened a minute after the first start
 }
 """What a place may say that it hasn't, and why."""
 

@@ -79,7 +79,7 @@ async def test_a_new_password_ends_the_other_sessions_only(
     other = await other_session(database, settings, clocks)
     done = await post(browser, "password", present=PASSWORD, password=NEW, again=NEW)
     assert (done.status_code, done.headers["location"]) == (303, "/admin/account?done=password")
-    assert "The password is changed" in (await browser.get(done.headers["location"])).text
+    assert "Password changed" in (await browser.get(done.headers["location"])).text
     browser.cookies.clear()
     assert (await browser.get("/admin", headers=other)).status_code == 303
     for password, status in ((PASSWORD, 401), (NEW, 303)):
@@ -91,11 +91,11 @@ async def test_a_new_password_ends_the_other_sessions_only(
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"present": "wrong horse battery", "password": NEW, "again": NEW}, "present password"),
+        ({"present": "wrong horse battery", "password": NEW, "again": NEW}, "current password"),
         ({"present": PASSWORD, "password": NEW, "again": f"{NEW}!"}, "differ"),
         ({"present": PASSWORD, "password": "short", "again": "short"}, "at least 12 characters"),
         ({"present": PASSWORD, "password": "x" * 1001, "again": "x" * 1001}, "more than 1000"),
-        ({"present": "x" * 100_000, "password": NEW, "again": NEW}, "present password"),
+        ({"present": "x" * 100_000, "password": NEW, "again": NEW}, "current password"),
         ({}, "at least 12 characters"),
     ],
 )
@@ -142,7 +142,7 @@ async def test_the_second_factor_from_set_up_to_switching_off(
     signed_in: SignedIn, database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
     browser = await signed_in("viewer")
-    assert "Set it up" in (await browser.get("/admin/account")).text
+    assert "Set up</button>" in (await browser.get("/admin/account")).text
     other = await other_session(database, settings, clocks)
     codes, recovery = await set_up(browser, database, settings, clocks)
     assert len(set(recovery)) == 10
@@ -161,7 +161,7 @@ async def test_the_second_factor_from_set_up_to_switching_off(
     assert (await post(browser, "totp/off", code=recovery[0])).status_code == 422
     off = await post(browser, "totp/off", code=fresh[0])
     assert (off.status_code, off.headers["location"]) == (303, "/admin/account?done=totp-off")
-    assert "Set it up" in (await browser.get("/admin/account")).text
+    assert "Set up</button>" in (await browser.get("/admin/account")).text
     async with database.reading() as session:
         operator = (await session.scalars(select(Operator))).one()
         assert operator.totp_sealed is None
@@ -184,7 +184,7 @@ async def test_a_wrong_code_confirms_nothing(
     await post(browser, "totp/start", present=PASSWORD)
     refused = await post(browser, "totp/confirm", code="000000")
     assert refused.status_code == 422
-    assert "a code of the moment" in refused.text
+    assert "Incorrect or used code" in refused.text
     form = {"email": "viewer@example.org", "password": PASSWORD}
     assert (await browser.post("/admin/sign-in", data=form)).status_code == 303
     assert await audited(database) == ["operator.sign-in"]

@@ -132,8 +132,8 @@ async def test_the_list_pages_through_everything_once(
 @pytest.mark.parametrize(
     ("query", "named"),
     [
-        ("from=2026-03-02&to=2026-03-01", "ends before"), ("from=2026-02-30", "day of the calendar"),
-        ("from=1900-01-01", "must lie between"), ("to=9999-12-31", "must lie between"),
+        ("from=2026-03-02&to=2026-03-01", "ends before"), ("from=2026-02-30", "Enter a date"),
+        ("from=1900-01-01", "must be between"), ("to=9999-12-31", "must be between"),
         ("from=2000-01-01", "days are too many"),
         ("status=odd", "status"), ("level=secret", "level"), ("sort=title", "sort"),
         ("cursor=x", "cursor"), ("query=%00", "query"), ("author=" + "x" * 201, "author"),
@@ -173,11 +173,11 @@ async def test_an_article_changes_from_its_page(
     withdrawn = await change(browser, "ferry", change="withdraw", sure="yes")
     assert withdrawn.status_code == 303
     page = (await browser.get("/admin/articles/ferry")).text
-    assert "Publish it again" in page
-    assert "Withdraw it" not in page
+    assert "Publish again" in page
+    assert "<summary>Withdraw" not in page
     assert (await change(browser, "ferry", change="publish")).status_code == 303
     text = text_of((await browser.get("/admin/articles/ferry")).text)
-    revisions = text[text.index("Every change") :]
+    revisions = text[text.index("All changes") :]
     assert [each in revisions for each in ("Withdrawn", "Published", "Level: Subscribers")] == [
         True
     ] * 3
@@ -187,13 +187,13 @@ async def test_an_article_changes_from_its_page(
 @pytest.mark.parametrize(
     ("form", "status", "told"),
     [
-        ({"change": "withdraw"}, 422, "tick that you are sure"),
+        ({"change": "withdraw"}, 422, "select “I am sure” first"),
         ({"change": "access", "level": "secret"}, 422, "Nothing was changed. Level: "),
         ({"change": "access", "level": "free", "plans": "digital"}, 422, "need the level"),
         ({"change": "access", "plans": "Dígital"}, 422, "plan's slug"),
-        ({"change": "access", "free_hours": "0"}, 422, "Free at first, hours: "),
-        ({"change": "access", "free_hours": "9999999999"}, 422, "Free at first, hours: "),
-        ({"change": "access", "free_hours": "-1"}, 422, "Free at first, hours: "),
+        ({"change": "access", "free_hours": "0"}, 422, "Free for the first (hours): "),
+        ({"change": "access", "free_hours": "9999999999"}, 422, "Free for the first (hours): "),
+        ({"change": "access", "free_hours": "-1"}, 422, "Free for the first (hours): "),
         ({"change": "access", "free_after_days": "2", "free_hours": "72"}, 422, "before the level"),
         ({"change": "access", "seen": "x"}, 412, "has changed it meanwhile"),
         ({"change": "publish", "seen": "none"}, 412, "there is one already, by test since 10 Mar 2026, 09:00"),
@@ -210,7 +210,7 @@ async def test_what_changes_nothing_says_why(
     assert refused.status_code == status
     assert told in unescape(refused.text)
     assert "First sent" in (await browser.get("/admin/articles/ferry")).text
-    assert "Publish it" not in (await browser.get("/admin/articles/ferry")).text
+    assert "Publish again" not in (await browser.get("/admin/articles/ferry")).text
 
 
 @on_sqlite
@@ -218,7 +218,7 @@ async def test_what_changes_nothing_says_why(
 async def test_what_isnt_there_leads_to_the_list(signed_in: SignedIn, slug: str) -> None:
     answer = await (await signed_in("viewer")).get(f"/admin/articles/{slug}")
     assert answer.status_code == 404
-    assert "Look for it in the list" in answer.text
+    assert "Check the list" in answer.text
 
 
 @on_sqlite

@@ -48,7 +48,7 @@ async def test_parallel_guesses_count_exactly(
     limited = await send(browser, PASSWORD, email)
     assert limited.status_code == 429
     assert limited.headers["retry-after"] == "900"
-    assert "Too many wrong passwords or codes. Try again in 15 minutes." in limited.text
+    assert "Too many failed attempts. Try again in 15 minutes." in limited.text
     assert f'value="{email}"' in limited.text
     assert "set-cookie" not in limited.headers
 

@@ -151,10 +151,10 @@ async def test_the_second_is_told_and_loses_nothing(
     assert late.status_code == 412, text_of(late.text)
     told = text_of(late.text)
     is_new = seen.get("seen", [""])[0].startswith("none@")
-    assert ("Not saved: there is one already, by admin@example.org since " in told) == is_new
+    assert ("Not saved: it already exists, by admin@example.org since " in told) == is_new
     assert ("Not saved: admin@example.org has changed it meanwhile" in told) != is_new
     assert (
-        "What you entered is kept below. Send it again to replace what is there now." in told
+        "Your entries are still below. Send them again to overwrite the current version." in told
         or (case.second.get("change") not in {None, "role", "types"})
     )
     assert case.told in told
@@ -202,11 +202,11 @@ async def test_a_button_is_pressed_again_and_nothing_was_entered(
     ):
         late = await browser.post(path, data=sent)
         told = text_of(late.text)
-        assert (late.status_code, "Look at it as it is now, and press again." in told) == (
+        assert (late.status_code, "Check the current version and try again." in told) == (
             412,
             True,
         )
-        assert "What you entered" not in told
+        assert "Your entries are" not in told
 
 
 async def seen_of_offer(browser: httpx2.AsyncClient) -> dict[str, Any]:

@@ -123,12 +123,12 @@ def words(page: str) -> str:
 async def test_the_page_says_who_owes_and_what_waits(signed_in: SignedIn) -> None:
     viewer = await signed_in("viewer")
     text = words((await viewer.get("/admin/money")).text)
-    owing, rest = text.split("Not decided yet", 1)
+    owing, rest = text.split("Open disputes.", 1)
     assert owing.index("€50.00") < owing.index("€9.00")
-    assert "Not enough money on the account, 2 failed tries" in owing
-    assert "The card has expired, 1 failed try None: Stripe tries no more" in owing
+    assert "Not enough money on the account, 2 failed attempts" in owing
+    assert "The card has expired, 1 failed attempt None: Stripe has stopped retrying" in owing
     assert "€7.00" not in owing
-    disputes, payouts = rest.split("To compare with your bank", 1)
+    disputes, payouts = rest.split("Stripe’s payouts to your bank", 1)
     assert disputes.index("12 Mar 2026") < disputes.index("19 Mar 2026")
     assert "Lost" not in disputes
     assert "¥636 Paid" in payouts
@@ -146,10 +146,10 @@ async def test_what_needs_an_answer_is_never_hidden(
     )
     viewer = await signed_in("viewer")
     text = words((await viewer.get("/admin/money")).text)
-    disputes = text.split("Not decided yet", 1)[1].split("To compare with your bank", 1)[0]
-    assert disputes.count("Answer needed") == 2
-    assert disputes.index("Answer needed") < disputes.index("The bank looks at it")
-    assert "All open disputes, and those decided" in disputes
+    disputes = text.split("Open disputes.", 1)[1].split("Stripe’s payouts to your bank", 1)[0]
+    assert disputes.count("Needs response") == 2
+    assert disputes.index("Needs response") < disputes.index("Under review")
+    assert "All disputes" in disputes
     assert "€59.00 2 open invoices" in text
     all_of_them = (await viewer.get("/admin/money/disputes?limit=20")).text
     following = re.search(r'rel="next" href="([^"]+)"', unescape(all_of_them))
@@ -175,7 +175,7 @@ async def test_who_owes_most_is_said_by_currency(
     viewer = await signed_in("viewer")
     ids = [each.invoice.id for each in await paged(database, list_owing)]
     assert ids == ["in_large", "in_small", "in_yen", "in_yen_less"]
-    assert "by currency, the largest amount first" in words((await viewer.get("/admin/money")).text)
+    assert "by currency, largest amount first" in words((await viewer.get("/admin/money")).text)
 
 
 @on_sqlite
@@ -186,8 +186,8 @@ async def test_a_payout_is_what_it_is_made_of(signed_in: SignedIn) -> None:
     text = words((await viewer.get("/admin/money/payouts/po_1")).text)
     assert "Charges 1 ¥1,000 ¥59 ¥941" in text
     assert "Refunds 1 −¥300 ¥0 −¥300" in text
-    assert "Together 3 ¥700 ¥64 ¥636" in text
-    assert "isn’t explained" not in text
+    assert "Total 3 ¥700 ¥64 ¥636" in text
+    assert "is missing from this breakdown" not in text
     assert (await viewer.get("/admin/money/payouts/re_1")).status_code == 404
 
 
@@ -221,7 +221,7 @@ async def test_lists_as_files(signed_in: SignedIn) -> None:
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        ("needs_response", "Answer needed"), ("warning_closed", "Inquiry, closed"),
+        ("needs_response", "Needs response"), ("warning_closed", "Inquiry, closed"),
         ("a_new_word", "A new word"),
     ],
 )  # fmt: skip

@@ -39,11 +39,11 @@ async def test_each_row_leads_to_its_reader(signed_in: SignedIn, store: Store) -
     browser = await signed_in("viewer")
     page = (await browser.get("/admin/movements")).text
     text = text_of(page)
-    assert "ana@a.example digital Left by choice 8 Mar 2026, 09:00 €9.00 a month nothing" in text
-    discounted = "€9.00 a month €4.50 with the discounts of that time"
-    assert f"Erased digital Joined 7 Mar 2026, 09:00 nothing {discounted}" in text
+    assert "ana@a.example digital Churned (voluntary) 8 Mar 2026, 09:00 €9.00 a month –" in text
+    discounted = "€9.00 a month €4.50 after discounts at the time"
+    assert f"Erased digital Joined 7 Mar 2026, 09:00 – {discounted}" in text
     # What the bar counts: MRR has less, what is charged is the same.
-    assert f"Pays less 9 Mar 2026, 09:00 {discounted} €4.50 a month" in text
+    assert f"Downgraded 9 Mar 2026, 09:00 {discounted} €4.50 a month" in text
     assert "gone@a.example" not in page
     assert f'href="/admin/subscribers/{ana.id}"' in page
     left = text_of((await browser.get("/admin/movements?kind=churn_voluntary")).text)

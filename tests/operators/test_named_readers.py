@@ -29,8 +29,8 @@ LISTS = {
     "/admin/entitlements?query=ben@b.example": ("ben@b.example",),
 }
 NOTHING = {
-    "/admin/seats?owner=ben@b.example": "No seat fits",
-    "/admin/entitlements?query=ana@a.example": "No right fits",
+    "/admin/seats?owner=ben@b.example": "No seats found",
+    "/admin/entitlements?query=ana@a.example": "No entitlements found",
 }
 OTHER_ACCESS = (
     "Other access As a gift , from 5 Mar 2026 until 9 Mar 2026 , over By a seat , from 4 Mar 2026"

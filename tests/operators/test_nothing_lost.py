@@ -135,7 +135,7 @@ async def test_a_refused_refund_is_there_still(signed_in: SignedIn, access: str)
     }
     answer = await browser.post(f"/admin/subscribers/{READER}/refund", data=typed)
     assert answer.status_code == 422
-    form = re.search(r"<details open>\s*<summary>Give money back.*?</form>", answer.text, re.DOTALL)
+    form = re.search(r"<details open>\s*<summary>Refund.*?</form>", answer.text, re.DOTALL)
     assert form is not None
     assert 'name="amount" value="much"' in form[0]
     assert f'<option value="{access}" selected>' in form[0]

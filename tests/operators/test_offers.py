@@ -58,7 +58,7 @@ async def test_an_offer_is_made_changed_ended_and_sold_again(
     signed_in: SignedIn, database: Database
 ) -> None:
     browser = await signed_in("billing")
-    assert "Nothing is sold yet" in (await browser.get("/admin/offers")).text
+    assert "No offers yet" in (await browser.get("/admin/offers")).text
     assert (await browser.get("/admin/offers/new")).status_code == 200
     asked = await send(browser, "new", **TYPED, trial_days="14")
     assert asked.status_code == 200
@@ -74,7 +74,7 @@ async def test_an_offer_is_made_changed_ended_and_sold_again(
     assert (await send(browser, offer.id, change="end", sure="1")).status_code == 303
     page = text_of((await browser.get(f"/admin/offers/{offer.id}?done=end")).text)
     assert "Ended. Nobody can buy it any more" in page
-    assert "Sell it again" in page
+    assert "Put back on sale" in page
     assert (await send(browser, offer.id, change="show")).status_code == 303
     (offer,) = await offers(database)
     assert (offer.name, offer.position, offer.archived_at, offer.version) == (
@@ -95,11 +95,11 @@ async def test_a_win_back_offer_is_made_on_the_page_and_over_the_api(
 ) -> None:
     browser = await signed_in("billing")
     asked = await send(browser, "new", **TYPED, sold_to="former")
-    assert "Only readers who subscribed before can buy it" in text_of(asked.text)
+    assert "Only former subscribers can buy it" in text_of(asked.text)
     assert 'name="sold_to" value="former"' in asked.text
     made = await send(browser, "new", **TYPED, sold_to="former", sure="yes")
     page = text_of((await browser.get(made.headers["location"])).text)
-    assert "Readers who subscribed before, where a prompt names it" in page
+    assert "Former subscribers, through a prompt" in page
     assert "for former subscribers" in text_of((await browser.get("/admin/offers")).text)
     body = {**MONTHLY, "sold_to": "former"}
     answer = await paywall.client.post("/v1/admin/offers", json=body, headers=paywall.staff)
@@ -125,7 +125,7 @@ async def test_a_win_back_offer_is_made_on_the_page_and_over_the_api(
         ({"plan": ""}, "plan"),
         ({"kind": "article", "interval_count": "999"}, "interval_count"),
         ({"interval_count": "99"}, "interval_count"),
-        ({"interval_count": "x"}, "Number of these: write a whole number"),
+        ({"interval_count": "x"}, "Number of intervals: enter a whole number"),
         ({"trial_days": "9999"}, "trial_days"),
         ({"trial_days": "14", "intro_amount": "1"}, "a trial or an intro price, not both"),
         ({"intro_amount": "10"}, "intro_amount"),
@@ -161,21 +161,21 @@ async def test_names_are_shown_as_text(signed_in: SignedIn, store: Store) -> Non
         page = (await browser.get(path)).text
         assert "<script>" not in page
         assert hostile in unescape(page)
-        assert "Change it" not in page
-    assert "makes no offers" in (await browser.get("/admin/offers/new")).text
+        assert ">Edit</h2>" not in page
+    assert "can’t create offers" in (await browser.get("/admin/offers/new")).text
 
 
 @on_sqlite
 @pytest.mark.parametrize(
     ("form", "status", "told"),
     [
-        ({"change": "end"}, 422, "tick that you are sure"),
+        ({"change": "end"}, 422, "select “I am sure” first"),
         ({"change": "change", "name": ""}, 422, "1 to 80 characters"),
         ({"change": "change", "name": "a\nb"}, 422, "can't be seen"),
-        ({"change": "change", "name": "Other", "position": "-1"}, 422, "Place: "),
-        ({"change": "change", "name": "Other", "position": "10000000"}, 422, "Place: "),
+        ({"change": "change", "name": "Other", "position": "-1"}, 422, "Position: "),
+        ({"change": "change", "name": "Other", "position": "10000000"}, 422, "Position: "),
         ({"change": "change", "name": "Other", "seen": "x"}, 412, "somebody has changed"),
-        ({"change": "end", "sure": "1", "seen": "none"}, 412, "there is one already"),
+        ({"change": "end", "sure": "1", "seen": "none"}, 412, "it already exists"),
         ({"change": "delete"}, 422, "change"),
     ],
 )
@@ -202,7 +202,7 @@ async def test_what_changes_no_offer_says_why(
 async def test_an_unknown_offer_leads_to_the_list(signed_in: SignedIn, offer_id: str) -> None:
     answer = await (await signed_in("viewer")).get(f"/admin/offers/{offer_id}")
     assert answer.status_code in {404, 422}
-    assert "Go to the first page" in answer.text
+    assert "Go to Today" in answer.text
 
 
 async def test_the_list_has_what_each_offer_brings(signed_in: SignedIn, store: Store) -> None:

@@ -51,7 +51,7 @@ async def test_a_rate_makes_a_total(
     totals = {(e.currency, e.is_total): e.value for e in week.rows if e.name == "mrr all"}
     assert totals == {("CHF", False): "CHF9.00", ("EUR", False): "€9.00", ("EUR", True): "€18.45"}
     assert (await send(browser, "/delete", **TYPED)).status_code == 303
-    assert "No rates yet" in (await browser.get("/admin/exchange-rates")).text
+    assert "No exchange rates yet" in (await browser.get("/admin/exchange-rates")).text
     async with database.reading() as session:
         found = select(AuditEntry.action, AuditEntry.target, AuditEntry.after)
         assert (await session.execute(found.order_by(AuditEntry.id))).all()[-2:] == [
@@ -65,7 +65,7 @@ async def test_a_rate_makes_a_total(
     [
         ({"rate": "0"}, "Send more than 0"), ({"rate": "much"}, "Rate: "),
         ({"rate": "1.0000000000001"}, "after the point. Send at most 12"), ({"into": "CHF"}, "two currencies"),
-        ({"currency": "Franc"}, "One unit of: "), ({"day": "1999-12-31"}, "From this day on: "),
+        ({"currency": "Franc"}, "From currency: "), ({"day": "1999-12-31"}, "Valid from: "),
     ],
 )  # fmt: skip
 async def test_what_is_no_rate(signed_in: SignedIn, fields: dict[str, str], told: str) -> None:

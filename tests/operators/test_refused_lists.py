@@ -30,7 +30,7 @@ async def test_a_reversed_period_keeps_the_form(
     assert answer.status_code == 422
     page = unescape(answer.text)
     refusal = page[page.index('<p class="refusal" role="alert">') :].partition("</p>")[0]
-    assert "The period begins on 2026-03-09" in refusal
+    assert "The period starts on 2026-03-09" in refusal
     for value in (each.partition("=")[2] for each in chosen):
         assert f'<option value="{value}" selected>' in page
     for name, day in (("from", "2026-03-09"), ("to", "2026-03-01")):
@@ -55,4 +55,4 @@ async def test_an_offer_that_cannot_be_made_names_the_field_in_words(signed_in: 
     assert answer.status_code == 422
     label = re.search('<label for="interval_count">([^<]+)</label>', answer.text)
     assert label
-    assert f"No offer was made. {label[1]}: 1 to 36 months are possible." in answer.text
+    assert f"The offer wasn’t created.  {label[1]}: 1 to 36 months are possible." in answer.text

@@ -73,7 +73,7 @@ async def test_a_chart_a_currency_and_every_value_in_a_table(
         row.partition("<")[0].strip(): re.findall(r'<td class="number">(?:<a [^>]*>)?([^<]*)<', row)
         for row in re.split(r'<th scope="row">', table)[1:]
     }
-    assert lines["Churn by choice, EUR"] == ["€0.00", "−€9.00", "−€9.00"]
+    assert lines["Voluntary churn, EUR"] == ["€0.00", "−€9.00", "−€9.00"]
     assert lines["New, EUR"] == ["€9.00", "€9.00", "€18.00"]
     assert lines["At the end, USD"] == ["$0.00", "$9.00", "$9.00"]
     # A bar, and for the keyboard its value in the table, lead to the readers behind them; a step to all.
@@ -193,8 +193,8 @@ async def test_a_dash_has_its_reason(browser_with_sales: httpx2.AsyncClient) -> 
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("from=2026-04-01", "begins on"), ("zone=Mars", "time zone"), ("limit=3", "Limit"),
-     ("split=shoe", "can be split")],
+    [("from=2026-04-01", "starts on"), ("zone=Mars", "time zone"), ("limit=3", "Limit"),
+     ("split=shoe", "can be broken down")],
 )  # fmt: skip
 async def test_what_cannot_be_asked_is_a_page_that_says_what_to_change(
     signed_in: SignedIn, query: str, field: str
@@ -207,7 +207,7 @@ async def test_what_cannot_be_asked_is_a_page_that_says_what_to_change(
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
-    [("from=2026-03-09&to=2026-03-01", "The period begins on 2026-03-09"),
+    [("from=2026-03-09&to=2026-03-01", "The period starts on 2026-03-09"),
      ("from=2026-03-01&to=2026-03-09&interval=hour", "It is one of day"), ("from=2026-03-01&to=2026-03-09&plan=nope", "nope")],
 )  # fmt: skip
 async def test_what_is_refused_keeps_the_form_as_it_was_sent(

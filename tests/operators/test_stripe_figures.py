@@ -58,7 +58,7 @@ async def test_a_figure_is_entered_explained_and_deleted(
     signed_in: SignedIn, database: Database
 ) -> None:
     browser = await signed_in("billing")
-    assert "Nothing was entered yet" in (await browser.get("/admin/stripe-figures")).text
+    assert "No figures yet" in (await browser.get("/admin/stripe-figures")).text
     entered = await send(browser, "", **TYPED)
     assert entered.status_code == 303
     address = entered.headers["location"]
@@ -80,19 +80,19 @@ async def test_a_figure_is_entered_explained_and_deleted(
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"currency": ""}, "MRR is of one currency"),
+        ({"currency": ""}, "Choose a currency for MRR"),
         ({"value": "12.345,6.7"}, "without its thousands grouped"),
-        ({"value": "many", "figure": "active-subscribers"}, "write a whole number like 87"),
-        ({"value": "-1", "figure": "active-subscribers"}, "write a whole number like 87"),
-        ({"value": "9" * 17, "figure": "active-subscribers"}, "larger than can be stored"),
-        ({"figure": "arr", "value": "1"}, "a figure of the list"),
+        ({"value": "many", "figure": "active-subscribers"}, "enter a whole number such as 87"),
+        ({"value": "-1", "figure": "active-subscribers"}, "enter a whole number such as 87"),
+        ({"value": "9" * 17, "figure": "active-subscribers"}, "is too large"),
+        ({"figure": "arr", "value": "1"}, "a figure from the list"),
         (
             {"currency": "Euros", "figure": "active-subscribers", "value": "1"},
-            "a currency of the list",
+            "a currency from the list",
         ),
         ({"churn": "never"}, "each of Stripe’s settings"),
         ({"day": "2099-01-01"}, "a time in the past"),
-        ({"day": "yesterday"}, "like 2026-03-01"),
+        ({"day": "yesterday"}, "as 2026-03-01"),
     ],
 )
 async def test_what_cant_be_entered(

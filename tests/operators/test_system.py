@@ -279,7 +279,7 @@ async def test_an_import_from_stripe_is_tried_looked_at_and_begun(
     csrf = csrf_in((await admin.get("/admin/account")).text)
     late = await admin.post(f"{page}/try", data={"csrf": csrf, "price": "p", "offer": offer.id})
     assert late.status_code == 422
-    assert "Nothing was begun: another run goes on" in late.text
+    assert "Nothing was started: another run is in progress" in late.text
     (job,) = await import_jobs(database)
     assert job.payload["prices"] == {"price_mug": offer.id}
     assert await send(admin, "/admin/account", page, run=job.key) == 422, "it isn't done"

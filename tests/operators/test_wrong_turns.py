@@ -105,7 +105,7 @@ async def test_a_refused_form_shows_what_was_typed(paywall: Paywall) -> None:
     csrf = csrf_in((await paywall.client.get("/admin/account")).text)
     typed = {"name": "Every month", "position": "-1", "change": "change", "csrf": csrf}
     answer = await paywall.client.post("/admin/offers/off_none", data=typed)
-    assert (answer.status_code, "Name that readers see Every month" in text_of(answer.text)) == (
+    assert (answer.status_code, "Name shown to readers Every month" in text_of(answer.text)) == (
         422,
         True,
     )

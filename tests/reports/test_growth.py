@@ -109,14 +109,14 @@ def test_lifetime_value() -> None:
     running = growth.lifetime_value(
         paid, active, march, march.steps[-1].until - timedelta(seconds=1)
     )
-    assert "isn't one" in totals(running)["all"].why
+    assert "whole months" in totals(running)["all"].why
     nobody_left = growth.lifetime_value(paid, readers(100), march, march.steps[-1].until)
     assert totals(nobody_left)["all"].why == "There is no churn to divide by."
 
 
 @pytest.mark.parametrize(
     ("last", "interval", "why"),
-    [("2026-03-30", "month", "whole months"), ("2026-03-31", "year", "by month")],
+    [("2026-03-30", "month", "whole months"), ("2026-03-31", "year", "is monthly")],
 )
 def test_lifetime_value_is_of_whole_months(last: str, interval: str, why: str) -> None:
     fields = {"from": "2026-03-01", "to": last, "interval": interval}

@@ -257,4 +257,4 @@ async def test_cohorts_are_by_month(database: Database) -> None:
     (line,) = await lines_of(
         database, "cohort-retention", asked("2026-01-01", "2026-03-31", "week")
     )
-    assert line.total.why == "It is counted by month: choose the interval month."
+    assert line.total.why == "This figure is monthly: choose the interval month."

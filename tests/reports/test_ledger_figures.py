@@ -342,7 +342,7 @@ async def test_figures_stay_when_the_ledgers_rows_are_gone(
 async def test_another_zone_than_the_publications_has_no_days(database: Database) -> None:
     what = asked("2026-03-09", "2026-03-10", zone="Asia/Tokyo")
     for line in await lines_of(database, "stop-rate", what):
-        assert line.total.why == "It is counted by days of Europe/Lisbon: choose that zone."
+        assert line.total.why == "This figure uses days in Europe/Lisbon: choose that time zone."
 
 
 @pytest.mark.parametrize("chosen", [{}, {"source": "direct or unknown"}])

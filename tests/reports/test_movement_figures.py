@@ -198,7 +198,7 @@ async def test_what_has_not_begun_is_no_figure(database: Database) -> None:
     what = asked("2026-03-09", "2026-03-12", "day", now=NOW)
     (line,) = await lines_of(database, "mrr", what)
     assert [cell.value for cell in line.cells] == [900, 900, None, None]
-    assert {cell.why for cell in line.cells[2:]} == {"This step hasn't begun."}
+    assert {cell.why for cell in line.cells[2:]} == {"This interval hasn't started."}
     assert line.total.value == 900
 
 

@@ -101,7 +101,7 @@ async def test_csv_has_a_row_for_each_value_and_one_for_the_period(
         ]  # fmt: skip
         assert read[0]["split"].startswith("'=")
         assert read[0]["split"].removeprefix(MARK) == '=HYPERLINK("x")'
-        assert read[2]["reason"] == "This step hasn't begun."
+        assert read[2]["reason"] == "This interval hasn't started."
 
 
 @pytest.mark.parametrize(

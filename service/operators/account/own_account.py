@@ -27,9 +27,9 @@ from service.problems import Problem
 
 _Changed = TypeVar("_Changed")
 
-NOT_THE_PRESENT_ONE = "This isn't your present password."
-WRONG_CODE = "This isn't a code of the moment. Each works once: wait for the next one in the app."
-NOT_SET_UP = "Start the set-up first: there is nothing to confirm."
+NOT_THE_PRESENT_ONE = "This isn't your current password."
+WRONG_CODE = "Incorrect or used code. Wait for the next one in your authenticator app."
+NOT_SET_UP = "Start the set-up first."
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class OwnAccount:
             await take_back(session, attempt.guess)
             if not await second_factor.begin(session, operator, self.context.settings):
                 return FormRefused(
-                    "The second factor is on already. Switch it off to set it up anew."
+                    "Two-step verification is already on. Turn it off to set it up again."
                 )
         return Done()
 

@@ -30,10 +30,10 @@ router = APIRouter(prefix="/account", route_class=PageRoute, include_in_schema=F
 ACCOUNT = "/admin/account"
 TOTP = "/admin/account/totp"
 DONE = {
-    "password": "The password is changed. Your other sessions have ended.",
-    "totp-off": "The second factor is switched off.",
-    "weekly-on": "You get the weekly mail.",
-    "weekly-off": "You get the weekly mail no more.",
+    "password": "Password changed. You are signed out on other devices.",
+    "totp-off": "Two-step verification is off.",
+    "weekly-on": "The weekly mail is on.",
+    "weekly-off": "The weekly mail is off.",
 }
 
 Sees = Annotated[Visit, Depends(page_requires(Permission.STAFF))]
@@ -91,7 +91,7 @@ async def send_password(
 ) -> Response:
     """Change the password."""
     if password != again:
-        outcome: Any = FormRefused("The two new passwords differ. Nothing was changed.")
+        outcome: Any = FormRefused("The new passwords don’t match. Nothing was changed.")
     else:
         outcome = await own.change_password(present=present, new=password)
     return await _answer(request, visit, session, outcome, "password", done="password")

@@ -41,9 +41,9 @@ from service.texts import is_slug
 
 router = APIRouter(prefix="/articles", route_class=PageRoute, include_in_schema=False)
 DONE = {
-    "access": "Changed. Readers see the new level at once.",
-    "withdraw": "Withdrawn. Readers no longer find the article; it is kept here.",
-    "publish": "Published. Readers see it now.",
+    "access": "Saved. Readers see the new level at once.",
+    "withdraw": "Withdrawn. Readers can’t see the article any more.",
+    "publish": "Published. Readers can see it now.",
 }
 REVISIONS_SHOWN = 10
 
@@ -153,7 +153,7 @@ def _wanted(
 ) -> ArticleChange:
     """What the form asks for. Raises Problem `invalid-request`."""
     if change == "withdraw" and not sure:
-        raise Problem("invalid-request", "Nothing was withdrawn: tick that you are sure.")
+        raise Problem("invalid-request", "Nothing was withdrawn: select “I am sure” first.")
     if change != "access":
         return ArticleChange(status="withdrawn" if change == "withdraw" else "published")
     sent: dict[str, Any] = {
@@ -187,7 +187,7 @@ async def _page(
 ) -> Response:
     row = await get_row(session, slug) if is_slug(slug) else None
     if row is None:
-        raise Problem("article-not-found", "There is no such article. Look for it in the list.")
+        raise Problem("article-not-found", "Article not found. Check the list.")
     now = context.clocks.business()
     period, days, wrong = asked_or_usual(asked, context)
     found = await figures_of(session, row, period, rules=in_force.rules.levels)

@@ -148,7 +148,7 @@ async def sent_plan(
     """The form as it was sent. Raises Problem `invalid-request` for columns that don't fit."""
     columns = [variant, share, anonymous, registered, title, text]
     if len({len(each or ()) for each in columns}) != 1:
-        raise Problem("invalid-request", "Some of the form is missing. Go back and send it again.")
+        raise Problem("invalid-request", "Part of the form is missing. Go back and send it again.")
     texts_of = list(zip(*(each or () for each in columns), strict=True))
     shown = ticked(offers, len(texts_of))
     rows = tuple(

@@ -14,7 +14,7 @@ def ticked(sent: Sequence[str] | None, rows: int) -> list[tuple[str, ...]]:
         number, _, value = each.partition(":")
         if number not in found:
             raise Problem(
-                "invalid-request", "Some of the form is missing. Go back and send it again."
+                "invalid-request", "Part of the form is missing. Go back and send it again."
             )
         found[number].append(value)
     return [tuple(values) for values in found.values()]

@@ -130,7 +130,7 @@ async def send_file(
     found = await store_institutions(context, rows, actor=actor, dry_run=bool(try_out))
     if not try_out:
         return see_other(HOME)
-    taken.would = [*told(found, most=_MOST_TOLD), f"{found.unchanged} stay as they are."]
+    taken.would = [*told(found, most=_MOST_TOLD), f"{found.unchanged} unchanged."]
     return await _page(request, session, now, _NOTHING_TYPED, refusal=None, taken=taken)
 
 
@@ -180,7 +180,7 @@ def _read(typed: dict[str, str], zone: ZoneInfo) -> InstitutionIn:
     """What the form says. ValueError says what is wrong with it."""
     if not is_slug(typed["slug"]):
         raise ValueError(
-            "The short name has small letters, digits and hyphens, such as city-library."
+            "Use lower-case letters, digits and hyphens for the short name, such as city-library."
         )
     return InstitutionIn(
         name=typed["name"], plan=typed["plan"], domains=tuple(typed["domains"].split()),
@@ -196,7 +196,7 @@ def _end(text: str, zone: ZoneInfo) -> datetime | None:
         following = date.fromisoformat(text) + timedelta(days=1)
         return in_utc(datetime.combine(following, time.min, zone))
     except (ValueError, OverflowError):
-        raise ValueError(f"{text} isn’t a date. Write it like 2026-12-31.") from None
+        raise ValueError(f"{text} isn’t a date. Enter it as 2026-12-31.") from None
 
 
 def _told(error: ValueError) -> str:

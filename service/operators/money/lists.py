@@ -175,7 +175,7 @@ async def read_payout(session: AsyncSession, payout_id: str) -> PaidOut:
     """What it is made of, by kind. Problem `not-found`."""
     payout = await session.get(PayoutRow, payout_id)
     if payout is None:
-        raise Problem("not-found", "There is no such payout. Look the id up in the list.")
+        raise Problem("not-found", "Payout not found. Check the id in the list.")
     row = BalanceRow
     found = await session.execute(
         select(

@@ -6,22 +6,22 @@ from service.finance.declines import declined
 
 CATEGORIES: Mapping[str, str] = {
     "charge": "Charges",
-    "charge_failure": "Charges that failed later, such as bank debits",
-    "partial_capture_reversal": "Authorised, and not charged",
+    "charge_failure": "Failed charges, such as returned bank debits",
+    "partial_capture_reversal": "Authorised but not captured",
     "refund": "Refunds",
-    "refund_failure": "Refunds that failed",
+    "refund_failure": "Failed refunds",
     "dispute": "Disputes",
     "dispute_reversal": "Disputes won",
     "fee": "Stripe's fees for the account",
-    "payout_reversal": "Payouts that came back",
+    "payout_reversal": "Returned payouts",
 }
 _STATUSES: Mapping[str, str] = {
-    "needs_response": "Answer needed",
-    "under_review": "The bank looks at it",
+    "needs_response": "Needs response",
+    "under_review": "Under review",
     "won": "Won",
     "lost": "Lost",
-    "warning_needs_response": "Inquiry, answer needed",
-    "warning_under_review": "Inquiry, the bank looks at it",
+    "warning_needs_response": "Inquiry, needs response",
+    "warning_under_review": "Inquiry, under review",
     "warning_closed": "Inquiry, closed",
 }
 

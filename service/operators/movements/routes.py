@@ -21,14 +21,14 @@ from service.settings import AppSettings
 
 router = APIRouter(prefix="/movements", route_class=PageRoute, include_in_schema=False)
 WORDS = {
-    "joined_or_left": "Joined or left",
-    "churn": "Left, by choice or not",
+    "joined_or_left": "Joined or churned",
+    "churn": "Churned",
     "new": "Joined",
-    "reactivation": "Came back",
-    "expansion": "Pays more",
-    "contraction": "Pays less",
-    "churn_voluntary": "Left by choice",
-    "churn_involuntary": "Left: payments failed",
+    "reactivation": "Reactivated",
+    "expansion": "Upgraded",
+    "contraction": "Downgraded",
+    "churn_voluntary": "Churned (voluntary)",
+    "churn_involuntary": "Churned (payment failed)",
     "pause": "Paused",
     "resume": "Resumed",
 }

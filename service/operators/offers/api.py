@@ -67,7 +67,7 @@ async def send_offer(
                 change, name=body.name, plan=body.plan, price=price, sold_to=body.sold_to
             )
     except InvalidPrice as error:
-        raise invalid_field(f"body.{error.field}", f"No offer was made. {error}.") from error
+        raise invalid_field(f"body.{error.field}", f"The offer wasn't created. {error}.") from error
     on_sale.forget()
     response.headers["ETag"] = offer_etag(offer)
     return AdminOffer.of_offer(offer)

@@ -41,11 +41,11 @@ from service.reports.schemas import Storable
 router = APIRouter(prefix="/offers", route_class=PageRoute, include_in_schema=False)
 OFFERS = "/admin/offers"
 DONE = {
-    "made": "The offer is made. Readers can buy it now.",
-    "won": "The offer is made. Name it in a prompt: no other place shows it.",
-    "change": "Changed. Readers see it within two seconds.",
-    "end": "Ended. Nobody can buy it any more; who has it keeps it.",
-    "show": "It is sold again.",
+    "made": "Offer created. Readers can buy it now.",
+    "won": "Offer created. Add it to a prompt to show it to readers.",
+    "change": "Saved. Readers see the change within two seconds.",
+    "end": "Ended. Nobody can buy it any more. Existing subscribers keep it.",
+    "show": "The offer is on sale again.",
 }
 
 SeesOffers = Annotated[Visit, Depends(page_requires(Permission.OFFERS_READ))]
@@ -101,7 +101,7 @@ async def send_offer(
     except InvalidPrice as error:
         async with context.database.slow_reading("reports") as session:
             return await _form(
-                request, session, typed, refusal=f"No offer was made. {_said(error)}."
+                request, session, typed, refusal=f"The offer wasn’t created. {_said(error)}."
             )
     on_sale.forget()
     return see_other(f"{OFFERS}/{made.id}?done={'made' if typed.sold_to == 'everybody' else 'won'}")
@@ -121,7 +121,7 @@ def _price(typed: NewOffer) -> Price:
         except ValueError as error:
             raise InvalidPrice(field, str(error)) from error
     if amounts["amount"] is None:
-        raise InvalidPrice("amount", "write what it costs, such as 9.00")
+        raise InvalidPrice("amount", "enter a price, such as 9.00")
     intro = amounts["intro_amount"]
     return checked_price(
         amount=amounts["amount"], currency=typed.currency.strip(), interval=typed.interval,
@@ -140,7 +140,7 @@ def _number(field: str, typed: str, empty: int) -> int:
     if not text:
         return empty
     if not (text.isascii() and text.isdigit()):
-        raise InvalidPrice(field, "write a whole number")
+        raise InvalidPrice(field, "enter a whole number")
     return int(text)
 
 
@@ -214,7 +214,7 @@ def _wanted(change: str, name: str, position: int, sure: str) -> OfferChange:
     if change == "change":
         return OfferChange(name=name, position=position)
     if change == "end" and not sure:
-        raise Problem("invalid-request", "Nothing was ended: tick that you are sure.")
+        raise Problem("invalid-request", "Nothing was ended: select “I am sure” first.")
     return OfferChange(shown=change == "show")
 
 
@@ -230,7 +230,7 @@ async def _page(
 ) -> Response:
     offer = await find_offer(session, offer_id)
     if offer is None:
-        raise Problem("offer-not-found", "There is no such offer. Look for it in the list.")
+        raise Problem("offer-not-found", "Offer not found. Check the list.")
     period, days, wrong = asked_or_usual(asked, context)
     (found,) = await offer_list.figures_of_offers(session, [offer], period)
     return page(

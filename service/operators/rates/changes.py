@@ -81,7 +81,7 @@ async def delete_rate(context: Context, pair: Pair, *, actor: str, seen: str | N
             .returning(ExchangeRate.rate)
         )  # fmt: skip
         if rate is None:
-            raise Problem("not-found", "There is no such rate. Look in the list of rates.")
+            raise Problem("not-found", "Exchange rate not found. Check the list.")
         await _check_unchanged(session, facts_of(rate), seen, pair)
         await change.record("exchange-rate.delete", pair.target, before=facts_of(rate))
 

@@ -111,5 +111,5 @@ async def _owner(session: AsyncSession, actor: Actor, email: str) -> str:
         raise invalid_field("query.operator", "Name the operator whose views they are.")
     operator = await find_operator(session, email)
     if operator is None:
-        raise Problem("not-found", "There is no such operator. GET /v1/admin/operators lists them.")
+        raise Problem("not-found", "Operator not found. GET /v1/admin/operators lists them.")
     return operator.id

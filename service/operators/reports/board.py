@@ -99,7 +99,7 @@ class Card:
 
 @dataclass(frozen=True)
 class LateCard:
-    """A figure that took too long to count, or whose turn didn't come in time."""
+    """A figure that took too long to load, or whose turn didn't come in time."""
 
     figure: Figure
     address: str

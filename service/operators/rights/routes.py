@@ -174,14 +174,14 @@ _TOO_LARGE = (
     "The list is too large to be loaded on this page. Load it with “paywall import entitlements”, "
     "or let your administrator raise PAYWALL_MAX_BODY_KILOBYTES."
 )
-_NOBODY = "Nobody can be found by it: write an e-mail address, or an account number or a name with the postcode."
-_NO_SOURCE = "The source has small letters, digits and hyphens, such as print."
+_NOBODY = "Nobody can claim it: enter an e-mail address, or an account number or a name with the postcode."
+_NO_SOURCE = "Use lower-case letters, digits and hyphens for the source, such as print."
 
 
 def _would(found: RightDifferences, zone: ZoneInfo) -> list[str]:
     counts = (
-        f"{len(found.created)} rights begin, {len(found.changed)} change, {len(found.ended)} end, "
-        f"{found.unchanged} stay as they are."
+        f"{len(found.created)} entitlements new, {len(found.changed)} changed, {len(found.ended)} ended, "
+        f"{found.unchanged} unchanged."
     )
     return [counts, *told(found, most=_MOST_TOLD, words=words_of(found.details, zone))]
 
@@ -191,7 +191,7 @@ def _read(typed: dict[str, str], context: Context) -> SentRight:
     if not is_slug(typed["source"]):
         raise ValueError(_NO_SOURCE)
     if not typed["reference"]:
-        raise ValueError("Write the source's own number of it.")
+        raise ValueError("Enter the reference: the number in the source system.")
     known_by = {name: typed[name] for name in ("email", "account_number", "name", "postcode")}
     if nobody_finds(**known_by):
         raise ValueError(_NOBODY)

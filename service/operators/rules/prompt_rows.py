@@ -151,5 +151,5 @@ def prompts_of(rules: RulesIn, zone: ZoneInfo) -> list[PromptRow]:
 def rows_in(columns: Sequence[Sequence[str] | None]) -> Iterator[tuple[str, ...]]:
     """The columns of a form row by row. Raises Problem `invalid-request` where some are missing."""
     if len({len(each or ()) for each in columns}) != 1:
-        raise Problem("invalid-request", "Some of the form is missing. Go back and send it again.")
+        raise Problem("invalid-request", "Part of the form is missing. Go back and send it again.")
     return zip(*(each or () for each in columns), strict=True)

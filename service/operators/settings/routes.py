@@ -16,8 +16,8 @@ SOURCES = {
     "environment": "The environment",
     "file": "The file .env",
     "default": "Default",
-    "program": "The command that serves",
-    "rules": "The rules, by an editor",
+    "program": "The serve command",
+    "rules": "The rules",
 }
 
 SeesSystem = Annotated[Visit, Depends(page_requires(Permission.SYSTEM_READ))]

@@ -26,7 +26,7 @@ from service.limits.rate import Limit, forget, give_back, take_each
 from service.settings import Settings
 
 _QUARTER = timedelta(minutes=15)
-TOLD = "Too many wrong passwords or codes."
+TOLD = "Too many failed attempts."
 ACCOUNT = Limit("operator-guesses", 10, _QUARTER, TOLD)
 """For an account and a network, or an account and a browser that it knows."""
 NETWORK = Limit("operator-network", 100, _QUARTER, TOLD)

@@ -28,11 +28,9 @@ from service.operators.sign_in.guessing import (
 )
 from service.operators.sign_in.password_proof import operator_id_in, password_proof, proves_password
 
-REFUSAL = "E-mail address or password is wrong. Check both and try again."
-CODE_REFUSAL = (
-    "This code is wrong or used up. Wait for the next one in the app, or use a recovery code."
-)
-OVER = "That took too long, or the password has changed meanwhile. Sign in again."
+REFUSAL = "Incorrect e-mail address or password. Try again."
+CODE_REFUSAL = "Incorrect or used code. Wait for the next one in your authenticator app, or use a recovery code."
+OVER = "Your sign-in has expired. Sign in again."
 
 log = structlog.get_logger()
 

@@ -49,7 +49,9 @@ class Accounts:
             except AddressTaken as error:
                 raise Problem("operator-exists", f"{str(error).capitalize()}.") from error
             except AccountRefused as error:
-                raise invalid_field("body.email", f"No account was made: {error}.") from error
+                raise invalid_field(
+                    "body.email", f"The account wasn't created: {error}."
+                ) from error
             shown = {"email": operator.email, "role": role}
             await change.record("operator.create", operator.id, after=shown)
         return operator
@@ -147,7 +149,7 @@ async def _locked(session: AsyncSession, actor: Actor, operator_id: str) -> Oper
         Operator, operator_id, with_for_update=True, populate_existing=True
     )
     if operator is None:
-        raise Problem("not-found", "There is no such operator. Look the id up in the list.")
+        raise Problem("not-found", "Operator not found. Check the id in the list.")
     _check_covers(actor, operator.role)
     return operator
 
@@ -156,12 +158,10 @@ def _check_somebody_else(actor: Actor, operator: Operator, *, totp: Literal[Fals
     if actor.kind != "operator" or actor.id != operator.id:
         return
     if totp is False:
-        raise Problem(
-            "forbidden", "Switch your own second factor off on your account's page, with a code."
-        )
+        raise Problem("forbidden", "Turn off your own two-step verification on your account page.")
     raise Problem(
         "forbidden",
-        "Nobody changes their own role or disables themselves. Ask another administrator.",
+        "You can't change your own role or disable your own account. Ask another administrator.",
     )
 
 
@@ -175,7 +175,7 @@ def _check_covers(actor: Actor, role: str) -> None:
     if missing:
         raise Problem(
             "forbidden",
-            f"The role {role} includes {', '.join(missing)}, which you don't have yourself.",
+            f"The role {role} includes {', '.join(missing)}, which you don't have.",
         )
 
 

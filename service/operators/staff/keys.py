@@ -21,7 +21,7 @@ async def create_key(
     beyond = sorted(permissions_of_scopes(scopes) - actor.permissions)
     if beyond:
         raise Problem(
-            "forbidden", f"You don't have {', '.join(beyond)} yourself, so no key gets it."
+            "forbidden", f"You don't have {', '.join(beyond)}, so you can't give it to a key."
         )
     async with change_by(context, actor.label) as change:
         try:
@@ -29,7 +29,7 @@ async def create_key(
                 change.session, label=label, scopes=scopes, now=change.clocks.wall()
             )
         except ValueError as error:
-            raise invalid_field("body.label", f"No key was made: {error}.") from error
+            raise invalid_field("body.label", f"The key wasn't created: {error}.") from error
         shown = {"label": label, "scopes": made.row.scopes}
         await change.record("api-key.create", made.row.prefix, after=shown)
     return made
@@ -43,12 +43,12 @@ async def revoke_key(context: Context, actor: Actor, prefix: str) -> ApiKey:
     async with change_by(context, actor.label) as change:
         key = await change.session.get(ApiKey, prefix, with_for_update=True, populate_existing=True)
         if key is None:
-            raise Problem("not-found", "There is no such API key. Look its prefix up in the list.")
+            raise Problem("not-found", "API key not found. Check its prefix in the list.")
         beyond = sorted(permissions_of_scopes(key.scopes) - actor.permissions)
         if beyond:
             raise Problem(
                 "forbidden",
-                f"You don't have {', '.join(beyond)}, and this key has. Ask somebody who has.",
+                f"This key has {', '.join(beyond)}, which you don't have. Ask an operator who has it.",
             )
         if key.revoked_at is None:
             key.revoked_at = change.clocks.wall()

@@ -100,7 +100,7 @@ def _chosen(change: str, role: str) -> _Chosen:
         return {"disabled": change == "disable"}
     if change == "reset-totp":
         return {"totp": False}
-    raise Problem("invalid-request", "There is no such change. Go back and try again.")
+    raise Problem("invalid-request", "Unknown change. Go back and try again.")
 
 
 async def _operators_page(

@@ -126,7 +126,7 @@ async def find_entry(session: AsyncSession, entry_id: str) -> Entered:
     """Problem `not-found`."""
     row = await session.get(StripeFigure, entry_id)
     if row is None:
-        raise Problem("not-found", "There is no such entry. Look the id up in the list.")
+        raise Problem("not-found", "Entry not found. Check the id in the list.")
     return Entered(row)
 
 

@@ -45,8 +45,8 @@ SETTINGS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "discounts": (
         "Deducted from MRR",
         {
-            "forever": "Coupons that last for ever", "none": "No coupons",
-            "recurring": "Coupons that recur", "all": "All coupons",
+            "forever": "Permanent coupons", "none": "No coupons",
+            "recurring": "Recurring coupons", "all": "All coupons",
         },
     ),
     "churn": ("Lost", {"period_end": "At the end of the period", "cancelled": "When cancelled"}),
@@ -56,9 +56,9 @@ SETTINGS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 }  # fmt: skip
 """Stripe's settings as a form asks for them."""
 _REFUSALS: Mapping[str, str] = {
-    "figure": "Choose a figure of the list.",
-    "currency": "Choose a currency of the list.",
-    "value": "Stripe’s figure is larger than can be stored. Check its digits.",
+    "figure": "Choose a figure from the list.",
+    "currency": "Choose a currency from the list.",
+    "value": "Stripe’s figure is too large. Check it.",
     "settings": "Choose each of Stripe’s settings from its list.",
 }
 """By field, where what was typed isn't one of the form's choices."""
@@ -149,7 +149,7 @@ def value_of(typed: str, currency: str | None) -> int:
     if currency is not None:
         return minor_units(text, currency) if not _NOTHING.fullmatch(text) else 0
     if not _WHOLE.fullmatch(text):
-        raise ValueError("write a whole number like 87")
+        raise ValueError("enter a whole number such as 87")
     return int(text)
 
 
@@ -161,7 +161,7 @@ def _read(typed: Typed, context: Context) -> Asked:
     """Problem `invalid-request` names the field that can't be read."""
     currency = typed.currency.strip().upper()
     if typed.figure == "mrr" and not currency:
-        raise invalid_field("currency", "Not saved. MRR is of one currency: choose it.")
+        raise invalid_field("currency", "Not saved. Choose a currency for MRR.")
     try:
         value = value_of(typed.value, currency if typed.figure == "mrr" else None)
     except ValueError as error:
@@ -188,7 +188,7 @@ def _end_of(day: str, context: Context) -> datetime | None:
     try:
         end = midnight(date.fromisoformat(day) + timedelta(days=1), context.settings.zone)
     except (ValueError, OverflowError) as error:
-        raise invalid_field("day", "Not saved. Write the day like 2026-03-01.") from error
+        raise invalid_field("day", "Not saved. Enter the day as 2026-03-01.") from error
     now = context.clocks.business()
     return None if now < end <= now + timedelta(days=1) else end
 

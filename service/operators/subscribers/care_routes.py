@@ -135,7 +135,7 @@ def _day(typed: str) -> date | None:
         day = None
     # fromisoformat reads 20260301 as well.
     if day is None or day.isoformat() != typed.strip() or not FIRST_DAY <= day <= LAST_DAY:
-        raise Problem("invalid-request", "Nothing was given: write the last day as 2026-03-01.")
+        raise Problem("invalid-request", "No access was given. Enter the last day as 2026-03-01.")
     return day
 
 

@@ -26,15 +26,15 @@ from service.reports.schemas import Storable
 
 router = APIRouter(prefix="/subscribers", route_class=PageRoute, include_in_schema=False)
 DONE = {
-    "resync": "Compared with Stripe. What is shown here is what Stripe says now.",
+    "resync": "Updated from Stripe.",
     "address": "Changed. The reader signs in with the new address from now on.",
-    "bind": "Bound. What the customer pays for at Stripe belongs to this reader now.",
-    "refund": "Refunded. What follows for access and at Stripe happens at once.",
-    "note": "The note is kept.",
-    "note-deleted": "The note is gone.",
-    "given": "Access is open from now on.",
-    "taken-back": "The access that was given is taken back.",
-    "device": "The device is signed out, within a minute everywhere.",
+    "bind": "Linked. The Stripe customer’s subscriptions now belong to this reader.",
+    "refund": "Refunded. Access changes take effect at once.",
+    "note": "Note added.",
+    "note-deleted": "Note deleted.",
+    "given": "Access given.",
+    "taken-back": "Access revoked.",
+    "device": "The device will be signed out within a minute.",
 }
 
 SeesSubscribers = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
@@ -136,7 +136,7 @@ async def send_refund(
 
 def _key(key: str, sure: str) -> str:
     if not sure or not key:
-        raise Problem("invalid-request", "Nothing was refunded: tick that you are sure.")
+        raise Problem("invalid-request", "Nothing was refunded: select “I am sure” first.")
     return key
 
 

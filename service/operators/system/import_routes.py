@@ -72,8 +72,8 @@ async def send_import(
     return await _begun(request, visit, database, system, dry_run=False, prices=prices)
 
 
-_LOOK_AGAIN = "Nothing was begun: another run came meanwhile. Look at what it found first."
-_RUNS = "Nothing was begun: another run goes on. Wait until it ends, look at what it found, and choose again."
+_LOOK_AGAIN = "Nothing was started: there has been another run. Check its result first."
+_RUNS = "Nothing was started: another run is in progress. Wait until it ends, check its result, and choose again."
 
 
 async def _begun(

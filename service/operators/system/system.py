@@ -91,9 +91,7 @@ class System:
                 (await inbox_entries(change.session, [event]))[0] if event is not None else None
             )
             if event is None or before is None or before.job is None:
-                raise Problem(
-                    "not-found", "No such event waits or was applied. Take one of the list."
-                )
+                raise Problem("not-found", "Event not found. Choose one from the list.")
             changed = {"state": before.state, "result": before.job.result}
             await replay_event(change.session, event_id, change.clocks.wall())
             await change.record(
@@ -120,7 +118,7 @@ class System:
         async with self._change(actor) as change:
             job = await change.session.get(Job, job_id)
             if job is None:
-                raise Problem("not-found", "There is no such job. Take one of the list.")
+                raise Problem("not-found", "Job not found. Choose one from the list.")
             before = {"status": job.status, "result": job.result}
             await replay(change.session, kind=job.kind, key=job.key, now=change.clocks.wall())
             await change.record("job.replay", job_id, before=before, after={"status": "waiting"})

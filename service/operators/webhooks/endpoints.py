@@ -113,7 +113,7 @@ class Endpoints:
                 WebhookDelivery, delivery_id, with_for_update=True, populate_existing=True
             )
             if delivery is None or delivery.endpoint_id != endpoint_id:
-                raise Problem("not-found", "There is no such delivery. Look it up in the list.")
+                raise Problem("not-found", "Delivery not found. Check the list.")
             _check_enabled(endpoint)
             before = {"status": delivery.status}
             await replay_delivery(change.session, delivery, change.clocks.wall())
@@ -185,7 +185,7 @@ async def known_endpoint(session: AsyncSession, endpoint_id: str) -> WebhookEndp
 
 def _known(endpoint: WebhookEndpoint | None) -> WebhookEndpoint:
     if endpoint is None:
-        raise Problem("not-found", "There is no such endpoint. Look it up in the list.")
+        raise Problem("not-found", "Endpoint not found. Check the list.")
     return endpoint
 
 
@@ -200,7 +200,7 @@ def _check_description(description: str) -> None:
     if len(description) > LONGEST_DESCRIPTION or not description.isprintable():
         raise invalid_field(
             "body.description",
-            f"Describe it in at most {LONGEST_DESCRIPTION} characters of one line.",
+            f"Use at most {LONGEST_DESCRIPTION} characters, on one line.",
         )
 
 

@@ -140,7 +140,7 @@ async def _change(
     else:
         raise Problem(
             "invalid-request",
-            "Nothing was changed. To delete the endpoint, tick that you are sure.",
+            "Nothing was changed. To delete the endpoint, select “I am sure” first.",
         )
     return None
 

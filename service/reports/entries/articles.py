@@ -9,12 +9,12 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "articles", "Articles",
         Definition(
-            "Articles that sell",
+            "Top-selling articles",
             "The 30 articles at whose wall most was bought in the period: subscriptions and passes by "
             "the last wall that the buyer met before the click, a pass for one article by that article. "
             "What was bought twice, or as a second trial, and is given back isn't counted. "
             "Gifts for somebody else are counted apart. Beside them the walls that were met and the reads.",
-            "Not divided by anything: counts.",
+            "No denominator: counts.",
         ),
         several("count", sales="Sales", gifts="Gifts", walls="Walls", reads="Reads"),
         "sum", (), sales.articles, "checkouts and the access ledger", filters=("section",), by_day=True,
@@ -37,7 +37,7 @@ FIGURES: tuple[Figure, ...] = (
             Series("rate", "Bought", "percent"), Series("bought", "First purchases", "count"),
             Series("holders", "Holders", "readers"),
             Series("subscribers", "Reads by subscribers", "count"),
-            Series("sample", "Holders in the sample", "percent"),
+            Series("sample", "Share of holders sampled", "percent"),
         ),
         "own", (), article_conversion.article_conversion,
         "checkouts, movements, passes and the access ledger", filters=("section",), by_day=True,

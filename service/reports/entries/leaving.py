@@ -17,7 +17,7 @@ from service.reports.queries import leaving, listed_readers, renewals, subscribe
 
 _TRIALS_PAID = (
     "The first payment after a trial is no renewal; those recorded before the service "
-    "kept first payments after trials apart count as renewals."
+    "recorded first payments after trials separately count as renewals."
 )
 
 FIGURES: tuple[Figure, ...] = (
@@ -25,14 +25,14 @@ FIGURES: tuple[Figure, ...] = (
         "subscriber-churn", "Leaving",
         Definition(
             "Subscriber churn",
-            "Active subscribers who were lost, by choice or because payments failed. Pauses don't "
-            "count. A reader who leaves and comes back was lost once. Beside it stands the same with "
+            "Active subscribers who were lost, voluntarily or because payments failed. Pauses don't "
+            "count. A reader who leaves and comes back was lost once. A separate series uses "
             "Stripe's denominator.",
             "Active subscribers at the start; Stripe's: these and all who joined or returned.",
         ),
         several(
-            "percent", all="Lost", voluntary="By choice", involuntary="Payment failed",
-            with_new="Lost, of these and new ones",
+            "percent", all="Lost", voluntary="Voluntary", involuntary="Payment failed",
+            with_new="Lost (Stripe’s method)",
         ),
         "own", BY_PRICE_AND_SOURCE, subscribers.subscriber_churn, MOVEMENTS,
         listing=Listing(
@@ -57,8 +57,8 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "tenure", "Leaving",
         Definition(
-            "Tenure of those who left",
-            "Readers who ceased to be active subscribers, by choice or because payments failed, by how "
+            "Tenure at churn",
+            "Readers who stopped being active subscribers, voluntarily or because payments failed, by how "
             "long they had been active without a break: up to 1, 7, 30 or 100 days, or longer.",
             OF_READERS,
         ),
@@ -72,15 +72,15 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "reasons", "Leaving",
         Definition(
-            "Why they leave",
-            "Readers who ceased to be active subscribers, by choice or because payments failed, by the "
+            "Churn reasons",
+            "Readers who stopped being active subscribers, voluntarily or because payments failed, by the "
             "cause of the movement. Tenure is how long they had been active without a break.",
             OF_READERS,
         ),
         several(
-            "readers", voluntary="By choice", payment_failed="Payment failed",
-            dispute_lost="Lost dispute", refund="Refund", trial_used="Second trial of a card",
-            duplicate="Bought twice", erased="Account erased", other="Other",
+            "readers", voluntary="Voluntary", payment_failed="Payment failed",
+            dispute_lost="Lost dispute", refund="Refund", trial_used="Second trial on one card",
+            duplicate="Duplicate purchase", erased="Account erased", other="Other",
         ),
         "sum", (*BY_PRICE_AND_SOURCE, "tenure"), leaving.reasons, MOVEMENTS,
         parts=parts(*leaving.CAUSES),
@@ -89,16 +89,16 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "feedback", "Leaving",
         Definition(
-            "What they answer",
-            "Subscriptions that their readers cancelled, when they asked for it, by what they answered at "
-            "Stripe. Those taken back don't count, nor those that the service cancelled, as after a refund or an "
-            "erased account; tenure is the day of the subscription. Those that were over before this was "
+            "Cancellation feedback",
+            "Subscriptions that their readers cancelled, when they asked for it, by the reason they gave at "
+            "Stripe. Resumed subscriptions don't count, nor those that the service cancelled, as after a refund or an "
+            "erased account; tenure is the day of the subscription. Those that ended before feedback was "
             "stored aren't known.",
-            "Not divided by anything: a count of subscriptions.",
+            "No denominator: a count of subscriptions.",
         ),
         several(
-            "count", too_expensive="Too expensive", unused="Not used", missing_features="Something is missing",
-            low_quality="Low quality", switched_service="Changed to another", too_complex="Too complex",
+            "count", too_expensive="Too expensive", unused="Not used enough", missing_features="Missing features",
+            low_quality="Low quality", switched_service="Switched service", too_complex="Too complex",
             customer_service="Customer service", other="Other", none="No answer",
         ),
         "sum", (*BY_PRICE, "tenure"), leaving.feedback, "subscriptions",
@@ -120,9 +120,9 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "renewal-churn", "Leaving",
         Definition(
-            "Churn of those due",
-            "Subscriptions that ended by choice or because payments failed, and those whose renewal was "
-            "paid, of all that were due for renewal: that is both. "
+            "Renewal churn",
+            "Subscriptions that ended voluntarily or because payments failed, and those whose renewal was "
+            "paid, as shares of all that were due for renewal. "
             f"{_TRIALS_PAID} Choose the billing interval year for the renewal rate of annual plans. "
             "A renewal counts for the plan that the subscription has now.",
             "Subscriptions that ended or were renewed.",
@@ -134,11 +134,11 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "ends-by-renewals", "Leaving",
         Definition(
-            "Ends by renewals",
-            "Subscriptions that ended by choice or because payments failed, by how often they had been "
-            "renewed and paid. 0: they ended in what was paid first. "
+            "Churn by number of renewals",
+            "Subscriptions that ended voluntarily or because payments failed, by how often they had been "
+            "renewed and paid. 0: they ended in their first paid period. "
             f"{_TRIALS_PAID} Renewals before the service kept events aren't known.",
-            "Not divided by anything: a count of subscriptions.",
+            "No denominator: a count of subscriptions.",
         ),
         tuple(
             Series(name, f"{name} {'renewal' if name == '1' else 'renewals'}", "count")

@@ -32,7 +32,7 @@ FIGURES: tuple[Figure, ...] = (
         ),
         several(
             "percent", all="Met a wall", subscribe="To subscribe", register="To register",
-            sample="Holders in the sample",
+            sample="Share of holders sampled",
         ),
         "own", (*SOURCES, "section"), walls.stop_rate, LEDGER, by_day=True, version=3,
     ),
@@ -41,7 +41,7 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Paid stop conversion",
             "Of the holders who met a wall to subscribe, those whose first payment ever came within "
-            "1, 3, 7 or 30 days of the first such wall of the step. A payment is the start of what a "
+            "1, 3, 7 or 30 days of the first such wall of the interval. A payment is the start of what a "
             "subscription brings, after its trial, or a pass; a gift for somebody else is none. " + IN_TIME + "Of those who didn't pay within 30 days, those who began a checkout for themselves "
             "after that wall left there, the others at the wall. Told apart by the wall's kind, walls to register "
             "count, too. By kind, words, audience or section it is of the ledger's own rows, and a holder counts for "
@@ -50,8 +50,8 @@ FIGURES: tuple[Figure, ...] = (
             "Distinct holders who met a wall to subscribe.",
         ),
         several(
-            "percent", **_DAYS_TO_PAY, left_at_checkout="Left at checkout",
-            left_at_wall="Left at the wall", sample="Holders in the sample",
+            "percent", **_DAYS_TO_PAY, left_at_checkout="Abandoned at checkout",
+            left_at_wall="Left at the wall", sample="Share of holders sampled",
         ),
         "own", (*SOURCES, *WALLS), first_walls.paid_after_a_wall,
         "the access ledger by day, checkouts, movements and passes", version=7, by_day=True,
@@ -61,18 +61,18 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Meter depth",
             "Distinct holders of each day, week or month by how many metered articles they used, up to "
-            "yesterday. Of the period: of all its steps together. With the meter's own interval it is "
+            "yesterday. Of the period: of all its intervals together. With the meter's own interval it is "
             "the depth of its windows. By meter: a section’s own meter and the publication’s are told apart, as long "
             "as the ledger keeps the rows, and a holder counts once for each of them. By source or meter of more than a "
             "million reads and walls they are those of a sample, multiplied. " + HOLDER,
-            "Not divided by anything: a count of holders.",
+            "No denominator: a count of holders.",
         ),
         (
             *(
                 Series(name, f"{name} {'article' if name == '1' else 'articles'}", "readers")
                 for name in walls.DEPTHS
             ),
-            Series("sample", "Holders in the sample", "percent"),
+            Series("sample", "Share of holders sampled", "percent"),
         ),
         "sum", (*SOURCES, METER), walls.meter_depth, LEDGER, by_day=True, version=3,
         parts=parts(*walls.DEPTHS), overlapping=(METER,), nameless=dict.fromkeys(walls.DEPTHS, DEVICES),
@@ -80,7 +80,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "what-if-meter", "Meter",
         Definition(
-            "What if the meter",
+            "Stop rate by meter limit",
             "The meter stop rate with a limit of 1 to 10 articles, for anonymous devices and for "
             "registered readers: what each tried to read is decided again with that limit. As it was: "
             "what happened. What readers would have tried after a wall that they didn't meet isn't "
@@ -91,7 +91,7 @@ FIGURES: tuple[Figure, ...] = (
         ),
         (
             Series("anonymous", "Anonymous", "percent"), Series("registered", "Registered", "percent"),
-            Series("sample", "Holders in the sample", "percent"),
+            Series("sample", "Share of holders sampled", "percent"),
         ),
         "own", (), what_if.what_if, "the access ledger", by_day=True, is_heat_map=True,
         is_ranked=True,

@@ -46,7 +46,7 @@ FIGURES: tuple[Figure, ...] = (
         several(
             "money", start="At the start", new="New", reactivation="Reactivation",
             expansion="Expansion", resume="Resume", contraction="Contraction",
-            churn_voluntary="Churn by choice", churn_involuntary="Churn, payment failed",
+            churn_voluntary="Voluntary churn", churn_involuntary="Involuntary churn",
             pause="Pause", end="At the end",
         ),
         "mixed", BY_PRICE_AND_SOURCE, subscribers.mrr_movements, MOVEMENTS,
@@ -91,19 +91,19 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "dunning", "Money",
         Definition(
-            "Open payments",
-            "Invoices for what you sell, by what became of them after a charge failed, with what was due "
-            "of each. Begun: the first charge failed. Recovered: the invoice was paid. Lost: it is void "
-            "or uncollectible, or Stripe plans no further try; then when the last one failed. The first "
-            "payment of a subscription is left out: who is declined at Checkout owes nothing. By decline "
-            "is by the bank's last answer, by try by how many charges failed.",
-            "Invoices that were recovered or lost in the step.",
+            "Failed payment recovery",
+            "Invoices for your offers, by what happened after a charge failed, with the amount due "
+            "on each. New: the first charge failed. Recovered: the invoice was paid. Lost: it is void "
+            "or uncollectible, or Stripe plans no further attempt; dated by the last failed attempt. The first "
+            "payment of a subscription is left out: a reader who is declined at checkout owes nothing. By decline "
+            "reason: by the bank's last response; by failed attempts: by the number of failed charges.",
+            "Invoices that were recovered or lost in the interval.",
         ),
         (
-            *several("count", begun="Begun", recovered="Recovered", lost="Lost"),
-            Series("rate", "Recovered of settled", "percent"),
+            *several("count", begun="New", recovered="Recovered", lost="Lost"),
+            Series("rate", "Recovery rate", "percent"),
             *several(
-                "money", begun_amount="Due when begun", recovered_amount="Recovered amount",
+                "money", begun_amount="New amount", recovered_amount="Recovered amount",
                 lost_amount="Lost amount",
             ),
         ),
@@ -143,17 +143,17 @@ FIGURES: tuple[Figure, ...] = (
             "Refunds and disputes",
             "How many refunds were made and chargebacks opened on charges for what you sell, and for "
             "how much, in the currency charged; failed refunds and inquiries don't count. Beside them "
-            "their shares of the charges that were paid in the same step, by number and by amount.",
-            "Charges paid in the step.",
+            "their shares of the charges that were paid in the same interval, by number and by amount.",
+            "Charges paid in the interval.",
         ),
         (
             *several("count", charges="Paid charges", refunds="Refunds", disputes="Disputes"),
             *several(
-                "percent", refund_rate="Refunds of charges", dispute_rate="Disputes of charges",
+                "percent", refund_rate="Refund rate", dispute_rate="Dispute rate",
             ),
             *several("money", charged="Charged", refunded="Refunded", disputed="Disputed"),
             *several(
-                "percent", refunded_rate="Refunded of charged", disputed_rate="Disputed of charged",
+                "percent", refunded_rate="Refund rate by amount", disputed_rate="Dispute rate by amount",
             ),
         ),
         "mixed", BY_SALE, money.refunds_and_disputes, "charges, refunds and disputes", version=2,
@@ -165,12 +165,12 @@ FIGURES: tuple[Figure, ...] = (
             "Promotion codes",
             "How often coupons were given with what you sell, subscriptions, passes and gift subscriptions, by the "
             "promotion code that was redeemed; a coupon given without a code counts as such. Each use counts in "
-            "the step in which its discount began; that of a pass or a gift when it was paid. New subscribers: "
+            "the interval in which its discount began; that of a pass or a gift when it was paid. New subscribers: "
             "of these uses those whose subscription is a reader's first, and began to be paid with the code or "
             "after it. Still subscribed: those whose subscription isn't over now. Paid: what was paid for passes "
             "and gifts, and what paid invoices of the subscriptions took since then, up to now, tax included and "
             "before refunds. A subscription with two codes counts with each. Intro prices are no promotions.",
-            "None: numbers of uses, and the money of what was bought by currency.",
+            "No denominator: numbers of uses, and amounts by currency.",
         ),
         (
             *several(

@@ -10,11 +10,11 @@ HOLDER = "A holder is a device, or a reader with the devices that they signed in
 HOLDER_BY_DAY = HOLDER.removesuffix(".") + ", as far as it is known a month after the day."
 SAMPLED_BY_SOURCE = "By source of more than a million reads and walls a sixteenth of the holders is counted, or a sixteenth of that. "
 IN_TIME = (
-    "A step has a value once these days are over for everybody in it; the period as a whole is of "
+    "A interval has a value once these days are over for everybody in it; the period as a whole is of "
     "those for whom they are. "
 )
-DEVICES = "Most of them are devices that nobody has signed in on: they have no name."
-ARTICLES = "It is of articles: each leads to its own page."
+DEVICES = "Most of these are devices without a signed-in reader."
+ARTICLES = "This figure counts articles: open an article for details."
 BY_PRICE = ("plan", "interval_charged", "currency")
 BY_PRICE_AND_SOURCE = (*BY_PRICE, *SOURCES)
 BY_SALE = ("offer", "plan", "method", "country", "currency")

@@ -31,11 +31,11 @@ from service.reports.queries import (
 def _followed(met: str) -> tuple[Series, ...]:
     """The series of those who were followed from what they met to a payment."""
     return (
-        Series("met", met, "readers"), Series("started", "Began a checkout", "readers"),
-        Series("paid", "Completed it", "readers"), Series("started_rate", "Began", "percent"),
-        Series("paid_rate", "Completed", "percent"),
-        Series("completed", "Completed of begun", "percent"),
-        Series("sample", "Holders in the sample", "percent"),
+        Series("met", met, "readers"), Series("started", "Started checkout", "readers"),
+        Series("paid", "Completed checkout", "readers"), Series("started_rate", "Checkout rate", "percent"),
+        Series("paid_rate", "Conversion rate", "percent"),
+        Series("completed", "Checkout completion rate", "percent"),
+        Series("sample", "Share of holders sampled", "percent"),
     )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Registration funnel",
             "Holders who met a wall to register, and of them those who asked for a sign-in mail, those who verified "
-            "an address, and those who paid for the first time, not for a gift, within 30 days of the first such wall of the step. " + IN_TIME + "Beside them "
+            "an address, and those who paid for the first time, not for a gift, within 30 days of the first such wall of the interval. " + IN_TIME + "Beside them "
             "the average time from the wall to the verified address, and the average number of reads on "
             "the days in between. A holder who signs in to an account that they have already has asked, too, but doesn't register; "
             "a purchase verifies an address without a mail. "
@@ -57,7 +57,7 @@ FIGURES: tuple[Figure, ...] = (
             Series("asked", "Asked for a sign-in mail", "percent"),
             Series("registered", "Registered", "percent"), Series("paid", "Paid", "percent"),
             Series("days", "Time to register", "days"), Series("articles", "Reads on the way", "times"),
-            Series("sample", "Holders in the sample", "percent"),
+            Series("sample", "Share of holders sampled", "percent"),
         ),
         "own", SOURCES, first_walls.registration_funnel,
         "the access ledger by day, asks for sign-in mails, readers, movements and passes", version=8, by_day=True,
@@ -90,12 +90,12 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "sources", "Readers",
         Definition(
-            "Sources of subscriptions",
+            "Subscription sources",
             "Subscriptions that were bought, by what led the buyer here first and what did last before "
             "the click: the campaign's source, else the site with the link. The start of a "
             "trial is a purchase; what was bought twice, or as a second trial, and is given back is none. What a "
             "reader came by who is erased within a month isn't known any more.",
-            "Not divided by anything: a count of purchases.",
+            "No denominator: a count of purchases.",
         ),
         several("count", first="First", last="Last"),
         "sum", (), sales.sources, "checkouts, their touches and subscriptions",
@@ -108,18 +108,18 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "funnel", "Readers",
         Definition(
-            "From a read to a payment",
+            "Conversion funnel",
             "Distinct holders who read or met a wall, those who met one, and distinct buyers (readers, "
-            "else devices) who began a checkout for themselves and who completed one that they began in the step. "
+            "else devices) who began a checkout for themselves and who completed one that they began in the interval. "
             "Checkouts begin elsewhere than at a wall, too. Who bought a gift for somebody else is counted apart. " + HOLDER_BY_DAY,
             "Buyers who began a checkout.",
         ),
         (
             Series("holders", "Read or met a wall", "readers"),
             Series("walled", "Met a wall", "readers"),
-            Series("started", "Began a checkout", "readers"),
-            Series("paid", "Completed it", "readers"),
-            Series("completed", "Completed of begun", "percent"),
+            Series("started", "Started checkout", "readers"),
+            Series("paid", "Completed checkout", "readers"),
+            Series("completed", "Checkout completion rate", "percent"),
             Series("gifts", "Bought a gift", "readers"),
         ),
         "own", (), habits.funnel, "the access ledger by day, and checkouts", by_day=True,
@@ -129,9 +129,9 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "wall-funnel", "Readers",
         Definition(
-            "From a wall to a payment",
+            "Wall conversion funnel",
             "Distinct holders who met a wall, and of them those who began a checkout within 7 days of the "
-            "first such wall of the step, and those who completed one that they began then, gifts for others and "
+            "first such wall of the interval, and those who completed one that they began then, gifts for others and "
             "what is given back left out. " + IN_TIME + "Told apart by "
             "the wall's kind, its words or the article's section, a holder counts for each that they met; "
             "by offer, all who met a wall are the whole of each. Of more than 200,000 rows a sixteenth of "
@@ -145,9 +145,9 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "prompt-funnel", "Readers",
         Definition(
-            "From a prompt to a payment",
+            "Prompt conversion funnel",
             "Distinct holders who were shown what a wall, a countdown or a notice says, and of them those who began a "
-            "checkout within 7 days of the first such showing of the step, and those who completed one that they began "
+            "checkout within 7 days of the first such showing of the interval, and those who completed one that they began "
             "then, gifts for others and what is given back left out. A prompt is shown where it comes with the answer "
             "to a read, or on a page of this service’s newspaper; there, beside an article that opens at once, the "
             "article’s first showing of the day counts. " + IN_TIME + "Told apart by the words, the reader or the "
@@ -156,23 +156,23 @@ FIGURES: tuple[Figure, ...] = (
             "of holders are multiplied. " + HOLDER,
             "Distinct holders who were shown a prompt; of those who completed it also those who began a checkout.",
         ),
-        _followed("Were shown it"),
+        _followed("Saw the prompt"),
         "own", wall_funnel.PROMPT_SPLITS, wall_funnel.prompt_funnel, "the access ledger, checkouts, offers and subscriptions",
         by_day=True, nameless=dict.fromkeys(("met", "started", "paid"), DEVICES),
     ),
     Figure(
         "active-days", "Readers",
         Definition(
-            "Active days of subscribers",
-            "Of the readers who are active subscribers at the end of the step, or of yesterday: the "
+            "Subscribers’ active days",
+            "Of the readers who are active subscribers at the end of the interval, or of yesterday: the "
             "average number of days with a read among the last 30; who had none, of those who were active "
             "subscribers 30 days before, too; and who had fewer than half of the days of the 30 before. Reads count on devices that belong to them, too. Each day "
             "is counted in the night after it, and stays when readers are erased later.",
-            "Active subscribers at the end of the step; of those who had none, who were it 30 days before.",
+            "Active subscribers at the end of the interval; of those who had none, who were it 30 days before.",
         ),
         (
-            Series("days", "Days with a read", "days"), Series("asleep", "None in 30 days", "percent"),
-            Series("at_risk", "Fewer than half", "percent"),
+            Series("days", "Days with a read", "days"), Series("asleep", "No reads in 30 days", "percent"),
+            Series("at_risk", "Activity halved", "percent"),
         ),
         "end", (), habits.active_days, "the access ledger by day, readers and movements", by_day=True,
         version=3,

@@ -33,19 +33,19 @@ FIGURES: tuple[Figure, ...] = (
         "joined-and-left", "Subscribers",
         Definition(
             "Joined and left",
-            "How readers became active subscribers, and how they ceased to be it. New: for the first "
-            "time. Returned: after they had left. By choice: the last subscription ended as the "
+            "How readers became active subscribers and how they stopped being one. New: for the first "
+            "time. Returned: after they had left. Voluntary: the last subscription ended as the "
             "reader wished. Payment failed: after the last attempt to charge. A pause of collection "
-            "and its end are shown apart. Changed: the subscription goes on, but has become free, or "
-            "is paid again; where plans, intervals or currencies are told apart, readers who switched "
-            "too. Together they are exactly the difference of active subscribers. A reader who "
+            "and its end are shown separately. Switched: the subscription continues, but has become free or "
+            "is paid again; broken down by plan, interval or currency, readers who switched "
+            "too. Together they add up to the change in active subscribers. A reader who "
             "leaves twice counts twice.",
             OF_READERS,
         ),
         several(
             "readers", start="At the start", new="New", reactivated="Returned", resumed="Resumed",
-            changed_in="Changed, joined", involuntary="Payment failed", voluntary="By choice",
-            paused="Paused", changed_out="Changed, left", end="At the end",
+            changed_in="Switched in", involuntary="Payment failed", voluntary="Voluntary",
+            paused="Paused", changed_out="Switched out", end="At the end",
         ),
         "mixed", BY_PRICE_AND_SOURCE, subscribers.joined_and_left, MOVEMENTS,
         parts=parts(*JOINED, *LEFT),
@@ -62,7 +62,7 @@ FIGURES: tuple[Figure, ...] = (
             "and its first invoice isn't settled yet; Stripe makes the subscription active an hour "
             "before it charges. A trial that is cancelled ends when its subscription ends. Free time "
             "that is given later, in the middle of a subscription, is no trial.",
-            "Trials that ended in the step, pending ones among them.",
+            "Trials that ended in the interval, pending ones among them.",
         ),
         (
             Series("converted", "Converted", "percent"), Series("ended", "Ended", "count"),
@@ -86,7 +86,7 @@ FIGURES: tuple[Figure, ...] = (
             "that brings at least one cent (a minor unit of its currency) a day: a subscription after its "
             "discounts, without its trial, or a pass (single). Subscriptions by what is charged of the "
             "listed price. Comps and gifts don't count. A reader with two subscriptions has two rights.",
-            "Days of the step that are over.",
+            "Days of the interval that are over.",
         ),
         several(
             "count", all="All", subscriptions="Subscriptions", single="Single (passes)",
@@ -100,7 +100,7 @@ FIGURES: tuple[Figure, ...] = (
         ),
         nameless=dict.fromkeys(
             ("all", "subscriptions", usage_rights.SINGLE, *PRICE_CLASSES),
-            "It is the average of many days: no list has as many rows.",
+            "This is an average over many days: there is no list behind it.",
         ),
     ),
 )  # fmt: skip

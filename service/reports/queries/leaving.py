@@ -93,7 +93,7 @@ async def feedback(session: AsyncSession, asked: Asked) -> list[Line]:
 async def cohort_retention(session: AsyncSession, asked: Asked) -> list[Line]:
     """Of the readers who first paid in a month, those who paid in it and each one after it."""
     if asked.period.interval != "month":
-        why = "It is counted by month: choose the interval month."
+        why = "This figure is monthly: choose the interval month."
         return [line_of(lambda _: none(why), asked.steps, "all")]
     cohorts = await movements.cohorts(session, asked)
     return [_cohort(asked, first, counts) for first, counts in sorted(cohorts.items())]
