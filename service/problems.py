@@ -35,54 +35,52 @@ CATALOGUE: Mapping[str, ProblemType] = {
     "malformed-request": ProblemType(
         400, "The request can't be read", "Send well-formed HTTP with valid UTF-8 and JSON."
     ),
-    "not-found": ProblemType(404, "There is nothing here", "Check the address."),
+    "not-found": ProblemType(404, "Not found", "Check the address."),
     "method-not-allowed": ProblemType(
         405, "This method isn't allowed here", "Use one of the methods in the Allow header."
     ),
     "body-too-large": ProblemType(
-        413, "The body is too large", "Send less; the detail names the limit."
+        413, "The body is too large", "Send less. The detail names the limit."
     ),
     "unsupported-media-type": ProblemType(
         415, "The body has the wrong type", "Send JSON with Content-Type: application/json."
     ),
-    "invalid-request": ProblemType(
-        422, "The request has invalid values", "Correct the fields named in `errors`."
-    ),
+    "invalid-request": ProblemType(422, "Invalid request", "Correct the fields named in `errors`."),
     "changed-meanwhile": ProblemType(
         412,
-        "Somebody else has changed it",
-        "Read it again, and repeat your change with its new ETag.",
+        "Changed by somebody else",
+        "Fetch it again and repeat your change with its new ETag.",
     ),
     "too-many-requests": ProblemType(
         429, "Too many requests", "Try again after the seconds in Retry-After."
     ),
     "internal-error": ProblemType(
         500,
-        "Something failed on our side",
-        "Try again later; tell the operator the request id of the answer.",
+        "Something went wrong",
+        "Try again later. If it keeps happening, send the operator the request id of the answer.",
     ),
     "database-unavailable": ProblemType(
         503, "The database can't be reached", "Try again after the seconds in Retry-After."
     ),
     "takes-too-long": ProblemType(
-        503, "That takes too long to count", "Ask for less at once; the detail says how."
+        503, "The request takes too long", "Request less at once. The detail says how."
     ),
     # who asks
     "unauthenticated": ProblemType(
-        401, "Credentials are needed", "Send a valid session, token or API key."
+        401, "Authentication required", "Send a valid session, token or API key."
     ),
     "invalid-token": ProblemType(
-        401, "The token isn't valid", "Fetch a new token; tokens live for some minutes only."
+        401, "Invalid token", "Fetch a new token. Tokens expire after a few minutes."
     ),
     "insufficient-scope": ProblemType(
         403,
-        "The token is for reading",
+        "Insufficient token scope",
         "Send the session's cookie, or from an app a token of scope `account`.",
     ),
     "sign-in-again": ProblemType(
         403,
-        "Sign in once more",
-        "This needs a sign-in of the last 15 minutes. Ask for a new mail, confirm it, and repeat.",
+        "Sign in again",
+        "This needs a sign-in within the last 15 minutes. Request a new e-mail, confirm it, and repeat the request.",
     ),
     "forbidden": ProblemType(
         403,
@@ -91,166 +89,172 @@ CATALOGUE: Mapping[str, ProblemType] = {
     ),
     "foreign-origin": ProblemType(
         403,
-        "This site may not act for the reader",
+        "Origin not allowed",
         "Add the site's origin to PAYWALL_ALLOWED_ORIGINS.",
     ),
     "invalid-form": ProblemType(
-        403, "The form is no longer valid", "Reload the page and send the form again."
+        403, "The form has expired", "Reload the page and send the form again."
     ),
     # the staff's accounts
     "operator-exists": ProblemType(
-        409, "This operator exists already", "Change the existing account."
+        409, "This operator already exists", "Change the existing account."
     ),
     "last-administrator": ProblemType(
         409,
-        "One administrator has to stay",
+        "The last administrator can't be removed",
         "Make somebody else an administrator first.",
     ),
     "customer-bound": ProblemType(
-        409, "The customer at Stripe is another reader's", "Look at that reader first."
+        409, "The Stripe customer belongs to another reader", "Check that reader first."
     ),
     # signing in
     "sign-in-is-off": ProblemType(
         503, "Sign-in is off", "The operator has to set PAYWALL_MAIL_FROM."
     ),
     "invalid-email": ProblemType(
-        422, "This isn't an e-mail address", "Write it as in reader@example.org."
+        422, "Invalid e-mail address", "Enter an address such as reader@example.org."
     ),
     "address-taken": ProblemType(
         409,
-        "This address has an account already",
+        "This address already has an account",
         "Sign in with it, or choose another address.",
     ),
     "sign-in-refused": ProblemType(
         403,
-        "The link or code doesn't sign in",
-        "Ask for a new mail: a link and a code work once and for ten minutes, the code only in the "
-        "browser that asked for it.",
+        "Invalid or expired link or code",
+        "Request a new e-mail. Links and codes work once, within ten minutes, the code only in the "
+        "browser that requested it.",
     ),
     "address-unconfirmed": ProblemType(
-        403, "The address isn't confirmed yet", "Ask for a sign-in mail, and confirm it first."
+        403, "The address isn't confirmed yet", "Request a sign-in e-mail and confirm it first."
     ),
     "subscription-runs": ProblemType(
         409,
-        "A subscription still runs",
+        "There is an active subscription",
         "Send `cancel_subscription: true` to end it with the account, or cancel it in the portal.",
     ),
     # content and access
     "article-not-found": ProblemType(
-        404, "There is no such article", "Check the slug; it may have been withdrawn."
+        404, "Article not found", "Check the slug; it may have been withdrawn."
     ),
     "not-a-canary": ProblemType(
         409,
-        "This article isn't a leak check's",
+        "This article wasn't created by a leak check",
         "Withdraw it by DELETE /v1/admin/articles/{slug}.",
     ),
     "article-changed": ProblemType(
-        412, "The article has changed meanwhile", "Fetch it again and repeat with its new ETag."
+        412, "The article has changed", "Fetch it again and repeat with its new ETag."
     ),
     "crawler-refused": ProblemType(
         403,
-        "This publication doesn't serve this crawler",
-        "Look at /robots.txt for what it serves.",
+        "Crawler not allowed",
+        "See /robots.txt for what it may fetch.",
     ),
     "license-required": ProblemType(
-        402, "This article needs a licence", "Follow the link with rel=license to the terms."
+        402, "Licence required", "Follow the link with rel=license to the terms."
     ),
     "rules-changed": ProblemType(
         412,
         "Somebody else has changed the rules",
-        "Read them again, and repeat your change with their new ETag.",
+        "Fetch them again and repeat your change with their new ETag.",
     ),
     "experiment-begun": ProblemType(
         409,
-        "The experiment has begun",
-        "It can only be stopped. Plan another one, with another name.",
+        "The experiment has already started",
+        "It can only be stopped. Create another one with another name.",
     ),
     "experiment-not-running": ProblemType(
-        409, "The experiment doesn't run", "Look its state up: only a running one can be stopped."
+        409,
+        "The experiment isn't running",
+        "Only a running experiment can be stopped. Check its state.",
     ),
     "another-experiment": ProblemType(
         409,
-        "Another experiment runs",
-        "Wait for its end, or stop it: two at once would disturb each other.",
+        "Another experiment is running",
+        "Wait until it ends, or stop it. Only one can run at a time.",
     ),
     "experiment-relies-on-them": ProblemType(
         409,
-        "A running experiment relies on it",
-        "Stop the experiment first, or wait for its end.",
+        "A running experiment depends on this",
+        "Stop the experiment first, or wait until it ends.",
     ),
     "right-not-found": ProblemType(
         404,
-        "We find no such subscription",
-        "Check the number and the postcode, as they are on the bill or the label. Else write to us.",
+        "Subscription not found",
+        "Check the number and the postcode on your bill or label, or contact us.",
     ),
     "walled": ProblemType(
-        402, "The article is behind the wall", "Show the wall: its words, offers and actions."
+        402, "The article is behind the paywall", "Show the wall: its text, offers and actions."
     ),
     "article-not-covered": ProblemType(
-        403, "The token doesn't open this article", "Unlock the article to get a token for it."
+        403, "The token doesn't cover this article", "Unlock the article to get a token for it."
     ),
     "gift-refused": ProblemType(
-        403, "This article can't be given", "The detail and `reason` say why, and what is possible."
+        403, "This article can't be gifted", "See the detail and `reason`."
     ),
     "no-seats": ProblemType(
         409,
-        "There is no seat to give",
-        "The detail says why; seats are bought with the subscription.",
+        "No seats available",
+        "See the detail. Seats are bought with the subscription.",
     ),
     "seat-closed": ProblemType(
-        409, "This seat can't be taken", "Ask the owner of the subscription for another one."
+        409, "This seat isn't available", "Ask the owner of the subscription for another one."
     ),
     "holds-a-seat": ProblemType(
         409,
-        "The reader has a seat already",
-        "It opens what this offer does. Leave the seat in your account first, then subscribe.",
+        "The reader already has a seat",
+        "It includes what this offer does. Leave the seat in your account first, then subscribe.",
     ),
     "has-access": ProblemType(
         409,
-        "The reader has this already",
-        "`source` says by what, `until` how long. Ask them, and send `despite_access` if they buy all the same.",
+        "The reader already has access",
+        "`source` says through what, `until` for how long. Ask the reader, and send `despite_access` if they want to buy anyway.",
     ),
     "gift-closed": ProblemType(
-        409, "This gift can't be redeemed", "The detail says what became of it, and whom to ask."
+        409, "This gift can't be redeemed", "See the detail for the reason."
     ),
     "not-a-read": ProblemType(
-        403, "A prefetch isn't a read", "Unlock the article once the reader has opened it."
+        403,
+        "Prefetch requests can't unlock articles",
+        "Unlock the article when the reader opens it.",
     ),
     # selling
     "offer-not-found": ProblemType(
-        404, "There is no such offer", "Choose one of GET /v1/offers; it may be archived."
+        404, "Offer not found", "Choose one from GET /v1/offers. This one may be archived."
     ),
     "not-a-former-subscriber": ProblemType(
         403,
-        "This offer is for readers who subscribed before",
-        "Choose one of GET /v1/offers, or sign in with the address that had the subscription.",
+        "This offer is for former subscribers",
+        "Choose one from GET /v1/offers, or sign in with the address that had the subscription.",
     ),
     "offer-changed": ProblemType(
-        412, "The offer has changed meanwhile", "Fetch it again and repeat with its new ETag."
+        412, "The offer has changed", "Fetch it again and repeat with its new ETag."
     ),
     "invalid-return-address": ProblemType(
         422,
-        "The return address isn't ours",
-        "Use a path of the site, or an address on a listed origin.",
+        "Return address not allowed",
+        "Use a path on the site, or an address on an allowed origin.",
     ),
     "already-subscribed": ProblemType(
         409,
-        "There is a subscription already",
-        "Manage it in the portal (`portal`), where plans are switched too.",
+        "Already subscribed",
+        "Manage it in the portal (`portal`), for example to switch plans.",
     ),
     "checkout-not-found": ProblemType(
-        404, "There is no such checkout", "Start a new checkout from the offer."
+        404, "Checkout not found", "Start a new checkout from the offer."
     ),
     "checkout-not-paid": ProblemType(
-        409, "The checkout isn't paid yet", "Finish paying at `url`, or start a new checkout."
+        409,
+        "The checkout isn't paid yet",
+        "Complete the payment at `url`, or start a new checkout.",
     ),
     "payment-processing": ProblemType(
         409,
-        "The payment is on its way",
-        "The bank may take some days. Ask again later; there is no need to pay again.",
+        "The payment is being processed",
+        "This can take a few days. Check again later. There is no need to pay again.",
     ),
     "payment-failed": ProblemType(
-        409, "The bank has refused the payment", "Nothing was charged. Start a new checkout."
+        409, "The bank has declined the payment", "Nothing was charged. Start a new checkout."
     ),
     "checkout-expired": ProblemType(
         410, "The checkout has expired", "Nothing was charged. Start a new one."
@@ -258,21 +262,21 @@ CATALOGUE: Mapping[str, ProblemType] = {
     "claim-refused": ProblemType(
         403,
         "This browser didn't start the checkout",
-        "Continue in the browser the purchase was started in.",
+        "Continue in the browser where the purchase was started.",
     ),
     "no-subscription": ProblemType(
-        409, "There is nothing to manage yet", "Subscribe first; the portal comes with it."
+        409, "There is nothing to manage yet", "Subscribe first to use the portal."
     ),
     "selling-is-off": ProblemType(
         503, "Selling is off", "The operator has to set PAYWALL_STRIPE_SECRET_KEY."
     ),
     "stripe-unavailable": ProblemType(
-        503, "Stripe doesn't answer", "Nothing was charged. Try again after Retry-After seconds."
+        503, "Stripe isn't responding", "Nothing was charged. Try again after Retry-After seconds."
     ),
     "purchase-refused": ProblemType(
         502,
-        "Stripe refuses this purchase",
-        "Choose another offer, and tell the operator the request id of the answer.",
+        "Stripe has refused this purchase",
+        "Choose another offer, and send the operator the request id of the answer.",
     ),
     # webhooks
     "webhook-refused": ProblemType(

@@ -130,7 +130,7 @@ async def test_a_problem_carries_its_detail_headers_and_members(client: httpx2.A
     assert answer.headers["Retry-After"] == "5"
     assert told(answer) == {
         "type": "/problems/walled",
-        "title": "The article is behind the wall",
+        "title": "The article is behind the paywall",
         "status": 402,
         "detail": "Closed.",
         "wall": {"kind": "subscribe"},

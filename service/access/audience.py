@@ -41,7 +41,7 @@ AUDIENCES: Mapping[Audience, str] = {
     "anonymous": "A new reader",
     "registered": "A registered reader",
     "subscriber": "A subscriber",
-    "wall": "A reader whose free articles are used up",
+    "wall": "A reader with no free articles left",
     **{
         each: f"At a wall: {AUDIENCE_WORDS[each].lower()}"
         for each in (

@@ -47,49 +47,49 @@ _ROWS = (
         granted=True, by_reader=False,
     ),
     ReasonRow(
-        "subscription", "Your subscription includes this article.", "by subscription",
+        "subscription", "Your subscription includes this article.", "with a subscription",
         granted=True, revocable=True,
     ),
     ReasonRow(
-        "external", "Your subscription elsewhere includes this article.", "by a right from elsewhere",
+        "external", "Your external subscription includes this article.", "with an external entitlement",
         granted=True, revocable=True,
     ),
     ReasonRow(
-        "comp", "You have been given access to this article.", "by a comp",
+        "comp", "You have been given access to this article.", "with complimentary access",
         granted=True, revocable=True,
     ),
     ReasonRow(
-        "seat", "Your seat in a shared subscription includes this article.", "by a seat",
+        "seat", "Your seat in a shared subscription includes this article.", "with a seat",
         granted=True, revocable=True,
     ),
     ReasonRow(
-        "institution", "Your institution's subscription includes this article.", "by an institution",
+        "institution", "Your institution's subscription includes this article.", "through an institution",
         granted=True, revocable=True,
     ),
     ReasonRow(
         "gift", "You can read this article as a gift.", "as a gift", granted=True, revocable=True
     ),
     ReasonRow(
-        "pass", "Your pass includes this article.", "by a pass", granted=True, revocable=True
+        "pass", "Your pass includes this article.", "with a pass", granted=True, revocable=True
     ),
     ReasonRow(
-        "crawler", "Crawlers that prove who they are read this article whole.",
-        "as a crawler that proved who it is", granted=True, revocable=True, by_reader=False,
+        "crawler", "Verified crawlers can read the full article.",
+        "as a verified crawler", granted=True, revocable=True, by_reader=False,
     ),
     ReasonRow(
         "registered", "This article is open to registered readers.", "as a registered reader",
         granted=True, level="registered",
     ),
     ReasonRow(
-        "meter", "This is one of your free articles.", "by the meter", granted=True, level="metered"
+        "meter", "This is one of your free articles.", "within the meter limit", granted=True, level="metered"
     ),
     ReasonRow(
-        "meter_exhausted", "You have read your free articles.", "the meter was used up",
+        "meter_exhausted", "You have read your free articles.", "meter limit reached",
         granted=False, level="metered",
     ),
     ReasonRow(
         "network_exhausted", "Many browsers without cookies have read from your network today.",
-        "too many readers without cookies in the network", granted=False, level="metered",
+        "too many readers without cookies on the network", granted=False, level="metered",
     ),
     ReasonRow(
         "registered_only", "This article is for registered readers.",
@@ -101,7 +101,7 @@ _ROWS = (
     ),
     ReasonRow(
         "meter_not_asked", "This article may be one of your free ones: open it to find out.",
-        "a token doesn't ask the meter", granted=False, level="metered",
+        "tokens don't use the meter", granted=False, level="metered",
     ),
 )  # fmt: skip
 

@@ -11,30 +11,30 @@ from service.metering.window import MeterState
 HELPING_WORDS: dict[Literal["past_due", "stopped", "subscribed", "seat"], tuple[str, str]] = {
     "past_due": (
         "Your payment is overdue",
-        "Update your payment details in your account. Then everything opens by itself.",
+        "Update your payment details in your account to continue reading.",
     ),
     "stopped": (
-        "Your subscription is stopped",
-        "Your account shows why, and how you can read again.",
+        "Your subscription is suspended",
+        "See your account for the reason and what you can do.",
     ),
     "subscribed": (
         "Your subscription doesn’t include this article",
-        "Your account shows what it includes, and how to change it.",
+        "See your account for what it includes and how to change it.",
     ),
     "seat": (
         "Your seat doesn’t include this article",
-        "The subscription that you read by is for other articles. Ask its owner for another plan, or choose one yourself.",
+        "The shared subscription is for other articles. Ask its owner for another plan, or choose one yourself.",
     ),
 }
 """Title and text of a wall for a reader whose subscription leaves no room for another, or who reads by a seat, unless a prompt has them."""
 _WINDOWS: dict[WindowKind, str] = {
-    "day": "today", "week": "this week", "month": "this month", "rolling": "in these {}",
+    "day": "today", "week": "this week", "month": "this month", "rolling": "in this {} period",
 }  # fmt: skip
 
 
 def window_words(span: Span) -> str:
-    """`this month`, or `in these 30 days`."""
-    return _WINDOWS[span.kind].format(_days(span))
+    """`this month`, or `in this 30-day period`."""
+    return _WINDOWS[span.kind].format("24-hour" if span.days == 1 else f"{span.days}-day")
 
 
 def _days(span: Span) -> str:
@@ -53,7 +53,7 @@ def used_up_words(meter: MeterState, zone: ZoneInfo) -> str:
     if meter.limit == 0:
         return "There are no free articles at the moment."
     articles, again = free_articles(meter.limit), long_day(meter.window.end, zone)
-    return f"You have read your {articles} {window_words(meter.window.span)}. There are new ones on {again}."
+    return f"You have read your {articles} {window_words(meter.window.span)}. You get new ones on {again}."
 
 
 def register_words(reason: Reason, room: int, span: Span) -> str:

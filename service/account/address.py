@@ -30,7 +30,7 @@ CONFIRM_PATH = "/account/address"
 """The newspaper's page whose button confirms; opening it changes nothing."""
 _CHANGES = Limit(
     "address-change", 3, timedelta(hours=1),
-    "You have asked for several changes within an hour. Confirm one of the mails, or try again later.",
+    "You have requested several changes within an hour. Confirm one of them, or try again later.",
 )  # fmt: skip
 
 
@@ -52,7 +52,7 @@ async def request_change(context: Context, *, email: str, reader_id: str) -> Non
                 "Confirm an address first: ask for a sign-in mail to the right one.",
             )
         if reader.verified_key == address.key:
-            raise Problem("invalid-request", "That is your address already.")
+            raise Problem("invalid-request", "This is already your address.")
         wait = await take(session, _CHANGES, reader_id, now)
         if wait is not None:
             raise too_many(_CHANGES, wait)

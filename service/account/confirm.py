@@ -37,7 +37,7 @@ from service.rules.in_force import InForce, in_force_at
 
 CODES = Limit(
     "sign-in-code", 10, timedelta(hours=1),
-    "Too many codes were tried for this address. Use the link in the mail, or try again later.",
+    "Too many failed attempts for this address. Use the link in the e-mail, or try again later.",
 )  # fmt: skip
 """An hour and account, however many requests and networks try; the link isn't affected."""
 

@@ -77,7 +77,7 @@ async def gather_export(
     async with context.database.slow_reading("reports") as session:
         subject = await subject_of(session, reader_id)
         if subject is None:
-            raise Problem("not-found", "There is no such reader.")
+            raise Problem("not-found", "Reader not found.")
         sections = {
             holding.section: await _section(session, holding, subject)
             for holding in HOLDINGS

@@ -35,7 +35,7 @@ async def add_note(change: Change, reader_id: str, text: str) -> ReaderNote:
     session = change.session
     reader_id = await settled_reader(session, reader_id)
     if await find_reader(session, reader_id) is None or await is_erased(session, reader_id):
-        raise Problem("not-found", "There is no such reader. Look for them in the list.")
+        raise Problem("not-found", "Reader not found. Check the list of readers.")
     note = ReaderNote(
         id=new_id("nte"), reader_id=reader_id, author=change.actor, text=text,
         at=change.clocks.business(),
@@ -53,5 +53,5 @@ async def delete_note(change: Change, reader_id: str, note_id: str) -> None:
         delete(ReaderNote).where(*theirs).returning(ReaderNote.id)
     )
     if deleted.one_or_none() is None:
-        raise Problem("not-found", "There is no such note. Reload the reader's page.")
+        raise Problem("not-found", "Note not found. Reload the reader's page.")
     await change.record("note.delete", reader_id)

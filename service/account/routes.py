@@ -186,7 +186,7 @@ async def sign_device_out(
 ) -> None:
     """End one of the reader's own sessions."""
     if not await ending.sign_out(session, context, caller.reader_id, session_id):
-        raise Problem("not-found", "You have no such session. GET /v1/sessions lists them.")
+        raise Problem("not-found", "Session not found. GET /v1/sessions lists them.")
     if session_id == caller.session_id:
         sign_out_here(response, context.settings)
 

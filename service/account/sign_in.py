@@ -97,12 +97,12 @@ async def _within_limits(
     """
     hour, most = timedelta(hours=1), context.settings.sign_in_mails_per_hour
     told = (
-        "Several mails are on their way to this address already. Look for them, also among spam, "
+        "We have already sent several e-mails to this address. Check your inbox and spam folder, "
         "or try again later."
     )
     by_network = Limit(
         "sign-in-network", context.settings.sign_in_requests_per_hour, hour,
-        "Too many sign-in mails were asked for from this network. Try again later.",
+        "Too many sign-in requests from this network. Try again later.",
     )  # fmt: skip
     device = pseudonym(caller.device_id) if caller.device_id is not None else ""
     async with context.database.reading() as session:

@@ -72,7 +72,7 @@ async def take_over(context: Context, caller: LiveSession, purchase_id: str) -> 
         account = await find_reader(session, caller.reader_id)
         offered = await offered_purchases(session, account) if account is not None else []
         if account is None or purchase_id not in {each.id for each in offered}:
-            raise Problem("not-found", "You have no such purchase to take over.")
+            raise Problem("not-found", "Purchase not found.")
         for buyer in await provisional_readers(session, [purchase_id]):
             # Anybody may type an address: what they agreed to there isn't its owner's word.
             await session.execute(delete(Consent).where(Consent.reader_id == buyer.id))

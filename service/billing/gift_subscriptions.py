@@ -196,7 +196,7 @@ async def find_gift(session: AsyncSession, gift_id: str, *, lock: bool = False) 
         statement = statement.with_for_update(of=GiftSubscription)
     found = (await session.execute(statement.execution_options(populate_existing=True))).first()
     if found is None:
-        raise Problem("not-found", "There is no such gift. Open the link as it was sent.")
+        raise Problem("not-found", "Gift not found. Open the link exactly as it was sent.")
     return Bought(found[0], found[1], found[2])
 
 

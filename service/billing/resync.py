@@ -81,7 +81,7 @@ async def resync_reader(
 async def _theirs(session: AsyncSession, reader_id: str) -> _Theirs:
     reader = await find_reader(session, reader_id)
     if reader is None or reader.merged_into is not None or reader.erased_at is not None:
-        raise Problem("not-found", "There is no such reader. Look the id up in the list.")
+        raise Problem("not-found", "Reader not found. Check the id in the list.")
     customers = await session.scalars(select(Customer.id).where(Customer.reader_id == reader_id))
     subscriptions = await session.scalars(
         select(Subscription.id).where(Subscription.reader_id == reader_id)

@@ -147,7 +147,7 @@ async def find_seat(session: AsyncSession, seat_id: str) -> Seat:
         select(Seat).where(Seat.id == seat_id).execution_options(populate_existing=True)
     )
     if found is None:
-        raise Problem("not-found", "There is no such seat. Open the link as it was sent.")
+        raise Problem("not-found", "Seat not found. Open the link exactly as it was sent.")
     return found
 
 

@@ -15,7 +15,7 @@ def gift_id_of(token: str, settings: Settings) -> str:
     """The id that a gift's link names. Problem `not-found` where it was changed."""
     found = link_key(settings).read(token)
     if found is None:
-        raise Problem("not-found", "This gift’s link isn’t complete. Open it as it was sent.")
+        raise Problem("not-found", "This gift link is incomplete. Open it exactly as it was sent.")
     return found
 
 

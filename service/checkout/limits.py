@@ -28,7 +28,7 @@ async def limited_gateway(
     """
     gateway = await gateway_of(connection)
     most, now = context.settings.checkouts_per_hour, context.clocks.wall()
-    told = "Too many purchases were begun from here. Sign in, or try again later."
+    told = "Too many checkouts from this network. Sign in, or try again later."
     each = Limit("stripe", most, timedelta(hours=1), told)
     of_network = Limit("stripe-network", most * _DEVICES, timedelta(hours=1), told)
     if caller.reader_id is not None:

@@ -26,9 +26,9 @@ from service.tokens.schemas import IssuedToken
 
 CLAIM_SECONDS = 24 * 3600
 _LATER = {
-    "stripe-unavailable": "We can't ask our payment provider at the moment. If you have paid, nothing is "
+    "stripe-unavailable": "We can't reach our payment provider at the moment. If you have paid, nothing is "
     "lost.",
-    "too-many-requests": "Too many purchases were looked up from here. If you have paid, nothing is lost: "
+    "too-many-requests": "Too many requests. If you have paid, nothing is lost: "
     "sign in, or try again later.",
 }
 """What a buyer reads who has to try again."""
@@ -94,28 +94,28 @@ def _stranger_page(request: Request, fulfilment: Fulfilment, settings: Settings)
     return message_page(
         request,
         status_code=200,
-        title="Thank you, the payment is complete",
-        text="Go back to the site where you began: it opens what you have bought.",
+        title="Thank you, your payment is complete",
+        text="Go back to the site where you started to read what you have bought.",
         link=f"{site}/",
-        link_text="To the front page",
+        link_text="Go to the front page",
     )
 
 
 def _elsewhere_page(request: Request, settings: Settings) -> Response:
     can_sign_in = settings.readers_can_sign_in
     onward = (
-        "Or sign in here by mail, with the address you typed when paying."
+        "Or sign in here with the e-mail address you entered when paying."
         if can_sign_in
-        else "Or ask the newsroom for a link that signs you in here."
+        else "Or contact us for a sign-in link."
     )
     return message_page(
         request,
         status_code=200,
-        title="Thank you, the payment is complete",
-        text="Nobody is signed in here by it: the purchase began in another browser, or you have "
-        f"signed in or out since. Where it began, it opens the article. {onward}",
+        title="Thank you, your payment is complete",
+        text="You aren’t signed in here, because you started the purchase in another browser or have "
+        f"signed in or out since. Go back to that browser to read. {onward}",
         link="/account/sign-in" if can_sign_in else "/",
-        link_text="Sign in" if can_sign_in else "To the front page",
+        link_text="Sign in" if can_sign_in else "Go to the front page",
     )
 
 
@@ -124,24 +124,22 @@ def _unpaid_page(request: Request, completed: Completed, settings: Settings) -> 
     # A stranger with the address of a session learns nothing of where it leads.
     link = absolute(fulfilment.return_to, settings) if completed.is_theirs else "/"
     if fulfilment.state == "processing":
-        title = "Your payment is on its way"
+        title = "Your payment is being processed"
         text = (
-            "Your bank takes some time for it, up to some days. As soon as it has arrived, what you "
-            "bought opens by itself. There is nothing more to do, and no need to pay again."
+            "This can take a few days. You get access as soon as your payment has arrived. You don’t "
+            "need to do anything or pay again."
         )
     elif fulfilment.state == "failed":
-        title = "Your bank has refused the payment"
-        text = (
-            "Nothing was charged and nothing is open. Go back, and pay in another way if you like."
-        )
+        title = "Your bank has declined the payment"
+        text = "You haven’t been charged. Go back to try another payment method."
     elif fulfilment.state == "expired":
         title = "This checkout has expired"
-        text = "Nothing was charged. Go back to the article and choose an offer again."
+        text = "You haven’t been charged. Go back to the article and choose an offer again."
     else:
         title = "This checkout isn't paid"
-        text = "Nothing was charged. Finish paying in the browser where you began."
+        text = "You haven’t been charged. Complete the payment in the browser where you started."
     return message_page(
-        request, status_code=200, title=title, text=text, link=link, link_text="Go on"
+        request, status_code=200, title=title, text=text, link=link, link_text="Continue"
     )
 
 
@@ -153,7 +151,7 @@ def _problem_page(request: Request, problem: Problem, settings: Settings) -> Res
         title=problem.type.title,
         text=later or problem.detail,
         link=f"{settings.public_url}{asked_address(request)}" if later else "/",
-        link_text="Try again" if later else "To the front page",
+        link_text="Try again" if later else "Go to the front page",
     )
     response.headers.update(problem.headers)
     return response

@@ -44,7 +44,7 @@ def seat_id_of(token: str, settings: Settings) -> str:
     """The id that a seat's link names. Problem `not-found` where it was changed."""
     found = link_key(settings).read(token)
     if found is None:
-        raise Problem("not-found", "This link isn’t complete. Open it as it was sent.")
+        raise Problem("not-found", "This link is incomplete. Open it exactly as it was sent.")
     return found
 
 

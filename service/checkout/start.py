@@ -393,9 +393,7 @@ async def _promotion(gateway: Gateway, code: str | None) -> str | None:
 
 def _not_former(caller: Caller) -> Problem:
     if caller.reader_id is None:
-        return Problem(
-            "unauthenticated", "This offer is for readers who subscribed before. Sign in first."
-        )
+        return Problem("unauthenticated", "This offer is for former subscribers. Sign in first.")
     return Problem("not-a-former-subscriber")
 
 

@@ -17,16 +17,16 @@ app = typer.Typer(
     epilog="Example: paywall api-keys create --label cms --scope articles:write",
     no_args_is_help=True,
 )
-_SCOPES = f"What it may do; repeat for several: {', '.join(sorted(SCOPES))}."
+_SCOPES = f"Scope; repeat for several: {', '.join(sorted(SCOPES))}."
 
 
 @app.command(epilog="Example: paywall api-keys create --label cms --scope articles:write")
 @command
 async def create(
     scope: Annotated[list[str], typer.Option(help=_SCOPES)],
-    label: Annotated[str, typer.Option(help="What it is for.")] = "",
+    label: Annotated[str, typer.Option(help="Label of the key.")] = "",
 ) -> None:
-    """Make a key and print it, alone on a line. It can't be shown again."""
+    """Create a key and print it on a line of its own. It can't be shown again."""
     async with ready_context(Settings()) as context:
         with failing_with():
             made = await create_key(context, COMMAND, label=label, scopes=scope)
@@ -49,8 +49,8 @@ async def list_keys() -> None:
 @app.command(epilog="Example: paywall api-keys revoke 0a1b2c3d4e")
 @command
 async def revoke(prefix: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
-    """Revoke a key at once."""
-    unknown = f"There is no key {prefix}. `paywall api-keys list` shows them."
+    """Revoke a key."""
+    unknown = f"API key {prefix} not found. See `paywall api-keys list`."
     async with ready_context(Settings()) as context:
         with failing_with(unknown):
             await revoke_key(context, COMMAND, prefix)

@@ -22,14 +22,14 @@ from service.rules.in_force import RuleBook, rules_in_force
 from service.settings import Settings
 
 EXAMPLE = "Example: paywall articles previews | head -30"
-app = typer.Typer(help="Look after stored articles.", epilog=EXAMPLE, no_args_is_help=True)
+app = typer.Typer(help="Manage stored articles.", epilog=EXAMPLE, no_args_is_help=True)
 _TENTH = 10
 _CUT_BY = {"mark": "author's mark", "wall": "source's wall", "automatic": "automatic"}
 
 
 @app.callback()
 def group() -> None:
-    """Look after stored articles."""
+    """Manage stored articles."""
 
 
 @app.command(epilog=EXAMPLE)
@@ -39,7 +39,7 @@ async def previews(
         bool,
         typer.Option(
             "--recut",
-            help="Make all texts and previews anew from what was sent, by the settings and rules of "
+            help="Rebuild all texts and previews from what was sent, with the settings and rules of "
             "today. Authors' marks and the sources' walls stay.",
         ),
     ] = False,
@@ -70,8 +70,8 @@ async def previews(
 @app.command("list", epilog="Example: paywall articles list --level free --section News")
 @command
 async def list_articles(
-    level: Annotated[str, typer.Option(help="The level in force.")] = "",
-    section: Annotated[str, typer.Option(help="Its whole name.")] = "",
+    level: Annotated[str, typer.Option(help="The current level.")] = "",
+    section: Annotated[str, typer.Option(help="Full name.")] = "",
     author: Annotated[str, typer.Option(help="Part of a name.")] = "",
 ) -> None:
     """List articles with their status and level, and what sets it; the newest first."""
@@ -98,12 +98,12 @@ async def list_articles(
 @app.command("level", epilog="Example: paywall articles level lamp-oil subscribers")
 @command
 async def set_level(
-    slug: Annotated[str, typer.Argument(help="The end of its address.")],
+    slug: Annotated[str, typer.Argument(help="The article's slug.")],
     level: Annotated[
-        str, typer.Argument(help="free, metered, registered, subscribers; default: by the rules.")
+        str, typer.Argument(help="free, metered, registered, subscribers; default: use the rules.")
     ],
 ) -> None:
-    """Change who may read an article. Its plans and its schedule are taken off."""
+    """Change an article's level. Removes its plans and its schedule."""
     named = None if level == "default" else _level(level)
     await _change(slug, ArticleChange(access=AccessIn(level=named)))
     print(f"{slug} is {level} now.")
@@ -111,22 +111,22 @@ async def set_level(
 
 @app.command(epilog="Example: paywall articles withdraw lamp-oil")
 @command
-async def withdraw(slug: Annotated[str, typer.Argument(help="The end of its address.")]) -> None:
-    """Take an article away from readers; it is kept."""
+async def withdraw(slug: Annotated[str, typer.Argument(help="The article's slug.")]) -> None:
+    """Withdraw an article. It stays stored."""
     await _change(slug, ArticleChange(status="withdrawn"))
     print(f"{slug} is withdrawn.")
 
 
 @app.command(epilog="Example: paywall articles publish lamp-oil")
 @command
-async def publish(slug: Annotated[str, typer.Argument(help="The end of its address.")]) -> None:
+async def publish(slug: Annotated[str, typer.Argument(help="The article's slug.")]) -> None:
     """Publish a withdrawn article again, or a draft now."""
     await _change(slug, ArticleChange(status="published"))
     print(f"{slug} is published.")
 
 
 async def _change(slug: str, wanted: ArticleChange) -> None:
-    unknown = f"There is no article {slug}. `paywall articles list` shows them."
+    unknown = f"Article {slug} not found. See `paywall articles list`."
     async with ready_context(Settings()) as context:
         cache = ArticleCache(RuleBook(context.settings), context.clocks)
         with failing_with(unknown):
@@ -142,7 +142,7 @@ def _level(name: str) -> Level | None:
         if level == name:
             return level  # type: ignore[no-any-return]
     if name:
-        raise CommandFailed(f"There is no level {name!r}: take {', '.join(get_args(Level))}.")
+        raise CommandFailed(f"Unknown level {name!r}. Choose one of {', '.join(get_args(Level))}.")
     return None
 
 
@@ -160,6 +160,4 @@ def _summary(found: Sequence[ArticlePreview]) -> str:
     shares = ", ".join(
         f"{tenth * _TENTH}-{tenth * _TENTH + _TENTH} %: {tenths[tenth]}" for tenth in sorted(tenths)
     )
-    return (
-        f"\n{len(found)} articles, {odd} of them to look at. By public share: {shares or 'none'}."
-    )
+    return f"\n{len(found)} articles, {odd} of them to check. By public share: {shares or 'none'}."

@@ -13,9 +13,7 @@ from service.identity.audit import BY_COMMAND
 from service.settings import Settings
 
 EXAMPLE = "Example: paywall crawlers load bingbot bingbot.json"
-app = typer.Typer(
-    help="Crawlers, and what proves who they are.", epilog=EXAMPLE, no_args_is_help=True
-)
+app = typer.Typer(help="Crawlers and how they are verified.", epilog=EXAMPLE, no_args_is_help=True)
 
 
 @app.command("list", epilog="Example: paywall crawlers list")
@@ -34,10 +32,13 @@ async def show_all() -> None:
 async def load(
     name: Annotated[str, typer.Argument(help="The crawler, as `list` shows it.")],
     file: Annotated[
-        Path, typer.Argument(help="The published list: JSON, or a network a line. - reads it here.")
+        Path,
+        typer.Argument(
+            help="The published list: JSON, or one network per line. - reads standard input."
+        ),
     ],
 ) -> None:
-    """Replace a crawler's networks by those of its list. Safe to repeat, such as every night."""
+    """Replace a crawler's networks with its published list. Safe to repeat, for example nightly."""
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
         networks = read_addresses(text)

@@ -13,7 +13,7 @@ EXAMPLE = "Example: paywall demo --port 9000 --data some/folder"
 
 def demo(
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 8000,
-    data: Annotated[Path, typer.Option(help="Folder that keeps everything.")] = Path(".data"),
+    data: Annotated[Path, typer.Option(help="Data folder.")] = Path(".data"),
     scale: Annotated[
         int,
         typer.Option(

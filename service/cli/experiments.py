@@ -23,7 +23,7 @@ EXAMPLE = (
     "Example: paywall experiments plan spring.json, then paywall experiments start spring-limit"
 )
 app = typer.Typer(
-    help="Experiments on the meter's limits and on walls' words.",
+    help="Experiments with meter limits and wall texts.",
     epilog=EXAMPLE,
     no_args_is_help=True,
 )
@@ -47,9 +47,9 @@ async def list_() -> None:
 @app.command(epilog=EXAMPLE)
 @command
 async def plan(
-    file: Annotated[Path, typer.Argument(help="The plan as JSON, as the API takes it.")],
+    file: Annotated[Path, typer.Argument(help="The experiment as JSON, as in the API.")],
 ) -> None:
-    """Store a plan, new or in place of one that wasn't started."""
+    """Create an experiment, or replace a draft."""
     wanted = read_document(file, ExperimentIn, refused="Nothing was planned.")
     async with ready_context(Settings()) as context:
         with failing_with():
@@ -61,7 +61,7 @@ async def plan(
 @app.command(epilog="Example: paywall experiments start spring-limit")
 @command
 async def start(name: Name) -> None:
-    """Start a plan now. From then on it can only be stopped."""
+    """Start an experiment. You can stop a running experiment but not edit it."""
     async with ready_context(Settings()) as context:
         with failing_with():
             async with changing_experiments(context, BY_COMMAND) as change:
@@ -72,7 +72,7 @@ async def start(name: Name) -> None:
 @app.command(epilog="Example: paywall experiments stop spring-limit")
 @command
 async def stop(name: Name) -> None:
-    """Stop a running experiment before its end: then it has no verdict."""
+    """Stop a running experiment early. It then has no verdict."""
     async with ready_context(Settings()) as context:
         with failing_with():
             async with changing_experiments(context, BY_COMMAND) as change:

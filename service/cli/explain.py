@@ -33,15 +33,15 @@ async def explain(
         ),
     ] = None,
     entry: Annotated[
-        str, typer.Option(help="By what they came: newsletter, search, social, direct or other.")
+        str, typer.Option(help="Where they came from: newsletter, search, social, direct or other.")
     ] = "direct",
 ) -> None:
-    """Say why a reader may or may not read an article, now or at a past instant."""
+    """Explain why an article is open or closed to a reader, now or at a past time."""
     settings = Settings()
     instant = _instant(at, settings)
     came_by = next((each for each in ENTRY_WORDS if each == entry), None)
     if came_by is None:
-        raise CommandFailed(f"--entry {entry} is none: take one of {', '.join(ENTRY_WORDS)}.")
+        raise CommandFailed(f"Unknown --entry {entry}. Choose one of {', '.join(ENTRY_WORDS)}.")
     async with ready_context(settings) as context:
         with failing_with():
             found = await explained(
@@ -63,7 +63,7 @@ def _instant(text: str | None, settings: Settings) -> datetime | None:
         return in_utc(read if read.tzinfo is not None else read.replace(tzinfo=settings.zone))
     except ValueError as error:
         raise CommandFailed(
-            f"--at {text} is no instant. Write it as 2026-03-10T09:00 or 2026-03-10T09:00Z."
+            f"--at {text} isn't a time. Write it as 2026-03-10T09:00 or 2026-03-10T09:00Z."
         ) from error
 
 

@@ -31,7 +31,9 @@ _RIGHTS = "Example: paywall import entitlements subscribers.csv --source print -
 _INSTITUTIONS = "Example: paywall import institutions libraries.csv --dry-run"
 _MOST_SHOWN = 50
 """Lines of one kind."""
-app = typer.Typer(help="Bring your own newspaper.", epilog=EXAMPLE, no_args_is_help=True)
+app = typer.Typer(
+    help="Import articles, subscribers and lists.", epilog=EXAMPLE, no_args_is_help=True
+)
 
 
 @contextmanager
@@ -53,7 +55,7 @@ def _progress(check: Callable[[], None]) -> Iterator[Progress]:
 
 @app.callback()
 def group() -> None:
-    """Bring your own newspaper."""
+    """Import articles, subscribers and lists."""
 
 
 app.command("stripe", epilog=FROM_STRIPE)(import_stripe)

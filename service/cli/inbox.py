@@ -12,7 +12,7 @@ from service.operators.system.system import System
 from service.settings import Settings
 
 app = typer.Typer(
-    help="Events of Stripe's that aren't applied.",
+    help="Stripe events that aren't processed yet.",
     epilog="Example: paywall inbox list",
     no_args_is_help=True,
 )
@@ -36,9 +36,9 @@ async def list_events() -> None:
 @app.command("replay", epilog="Example: paywall inbox replay evt_1AbCdEfGhIjKlMnOp")
 @command
 async def replay(event: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
-    """Let the running service apply an event once more, with five new tries."""
-    unknown = f"There is no event {event}. `paywall inbox list` shows them."
+    """Retry an event, with five new attempts."""
+    unknown = f"Event {event} not found. See `paywall inbox list`."
     async with ready_context(Settings()) as context:
         with failing_with(unknown):
             await System(context, Wakes()).replay_event(COMMAND, event)
-    print(f"{event} will be applied again.")
+    print(f"{event} will be retried.")

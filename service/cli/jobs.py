@@ -13,7 +13,7 @@ from service.operators.system.system import System
 from service.settings import Settings
 
 app = typer.Typer(
-    help="What the service does by itself and hasn't done yet.",
+    help="Background jobs that aren't done yet.",
     epilog="Example: paywall jobs list",
     no_args_is_help=True,
 )
@@ -41,9 +41,9 @@ async def list_jobs() -> None:
 @app.command("replay", epilog="Example: paywall jobs replay job_2f1e0d9c8b7a6f5e4d3c2b1a")
 @command
 async def replay(job: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
-    """Let the running service do a job at once, with new tries; each is safe to repeat."""
-    unknown = f"There is no job {job}. `paywall jobs list` shows them."
+    """Retry a job now, with new attempts. Every job is safe to repeat."""
+    unknown = f"Job {job} not found. See `paywall jobs list`."
     async with ready_context(Settings()) as context:
         with failing_with(unknown):
             await System(context, Wakes()).replay_job(COMMAND, job)
-    print(f"{job} will be done at once.")
+    print(f"{job} will be retried now.")

@@ -14,7 +14,7 @@ from service.tokens import keys as ring
 from service.tokens.key_files import LONGEST_FILE, read_private_key
 
 app = typer.Typer(
-    help="The keys that sign tokens.", epilog="Example: paywall keys list", no_args_is_help=True
+    help="Token signing keys.", epilog="Example: paywall keys list", no_args_is_help=True
 )
 
 
@@ -35,14 +35,14 @@ async def list_keys() -> None:
 @app.command(epilog="Example: paywall keys rotate")
 @command
 async def rotate() -> None:
-    """Let the next key sign. Tokens of the former key stay valid until they expire."""
+    """Switch to the next signing key. Tokens signed with the old key stay valid until they expire."""
     settings = Settings()
     async with changing(settings) as change:
         before = await _states(change.session)
         kid = await ring.rotate(change.session, **_how(settings), now=change.clocks.wall())
         after = await _states(change.session)
         await change.record("signing-key.rotate", kid, before=before, after=after)
-    print(f"{kid} signs from now on.")
+    print(f"{kid} is now the signing key.")
 
 
 # A thumbprint may begin with a hyphen, and is no option then.
@@ -52,7 +52,7 @@ async def rotate() -> None:
 )
 @command
 async def revoke(kid: Annotated[str, typer.Argument(help="The key's name.")]) -> None:
-    """Refuse every token of a key from now on, because it has leaked."""
+    """Revoke a leaked key: all its tokens are refused."""
     settings = Settings()
     async with changing(settings) as change:
         before = await _states(change.session)

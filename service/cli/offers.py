@@ -37,7 +37,7 @@ _EXAMPLES = (
         "--plan digital --amount 5.00 --currency EUR --interval month"
     ),
 )
-app = typer.Typer(help="What is sold.", epilog=_EXAMPLE, no_args_is_help=True)
+app = typer.Typer(help="Offers on sale.", epilog=_EXAMPLE, no_args_is_help=True)
 
 
 @app.command(epilog="\n\n".join(_EXAMPLES))
@@ -80,7 +80,7 @@ async def create(
         ),
     ] = False,
 ) -> None:
-    """Sell something new. The running service creates its price at Stripe."""
+    """Create an offer. The running service creates its price at Stripe."""
     if intro_periods is None:
         intro_periods = 0 if intro_amount is None else 1
     first = None if intro_amount is None else _minor_units("--intro-amount", intro_amount, currency)
@@ -127,7 +127,7 @@ async def adopt(
         str, typer.Option(help="What it opens; needed where its product is none of ours.")
     ] = "",
 ) -> None:
-    """Take a price that was made at Stripe into the catalogue. It isn't shown at the wall.
+    """Add an existing Stripe price to the catalogue. It isn't shown at the wall.
 
     Subscriptions with this price are given their plan by the running service, within a minute.
     """
@@ -149,9 +149,9 @@ async def adopt(
 @app.command("list", epilog="Example: paywall offers list --all")
 @command
 async def list_offers(
-    every: Annotated[bool, typer.Option("--all", help="What was sold before, too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Include ended offers.")] = False,
 ) -> None:
-    """Show what is sold, in the order readers see it."""
+    """List the offers on sale, in the order readers see."""
     async with ready_context(Settings()) as context, context.database.reading() as session:
         found = await (store.all_offers(session) if every else store.live_offers(session))
         say_if_empty(found, "Nothing is sold. `paywall offers create` makes an offer.")
@@ -166,18 +166,22 @@ async def list_offers(
 
 @app.command(epilog="Example: paywall offers archive off_0123456789abcdef01234567")
 @command
-async def archive(offer: Annotated[str, typer.Argument(help="Its id, as shown by list.")]) -> None:
-    """Stop selling an offer; its subscribers keep it."""
+async def archive(
+    offer: Annotated[str, typer.Argument(help="The offer's id, as shown by list.")],
+) -> None:
+    """Stop selling an offer. Existing subscribers keep it."""
     await _change(offer, OfferChange(shown=False))
     print(f"{offer} is no longer sold.")
 
 
 @app.command(epilog="Example: paywall offers show off_0123456789abcdef01234567")
 @command
-async def show(offer: Annotated[str, typer.Argument(help="Its id, as shown by list.")]) -> None:
-    """Sell an offer again that was archived, or that was adopted."""
+async def show(
+    offer: Annotated[str, typer.Argument(help="The offer's id, as shown by list.")],
+) -> None:
+    """Put an archived or adopted offer on sale."""
     await _change(offer, OfferChange(shown=True))
-    print(f"{offer} is sold.")
+    print(f"{offer} is on sale.")
 
 
 @app.command(
@@ -185,10 +189,10 @@ async def show(offer: Annotated[str, typer.Argument(help="Its id, as shown by li
 )
 @command
 async def rename(
-    offer: Annotated[str, typer.Argument(help="Its id, as shown by list.")],
+    offer: Annotated[str, typer.Argument(help="The offer's id, as shown by list.")],
     name: Annotated[str, typer.Argument(help="What readers see.")],
 ) -> None:
-    """Give an offer another name."""
+    """Rename an offer."""
     await _change(offer, OfferChange(name=name))
     print(f"{offer} is {name} now.")
 
@@ -200,6 +204,6 @@ async def _change(offer_id: str, wanted: OfferChange) -> None:
         except Problem as problem:
             if problem.slug == "offer-not-found":
                 raise CommandFailed(
-                    f"There is no offer {offer_id}. `paywall offers list --all` shows them."
+                    f"Offer {offer_id} not found. See `paywall offers list --all`."
                 ) from problem
             raise CommandFailed(problem.detail) from problem

@@ -48,7 +48,7 @@ async def _id_of(accounts: Accounts, email: str) -> str:
     async with accounts.context.database.reading() as session:
         operator = await find_operator(session, email)
     if operator is None:
-        raise CommandFailed(f"{email} is no operator. Make the account: operators create.")
+        raise CommandFailed(f"There is no operator {email}. Create the account: operators create.")
     return operator.id
 
 
@@ -58,7 +58,7 @@ def create(
     role: Annotated[str, typer.Option(help="viewer, editor, billing or admin.")] = "admin",
     password_stdin: FromInput = False,
 ) -> None:
-    """Make an operator's account."""
+    """Create an operator."""
     _create(email, role, _password(from_input=password_stdin))
 
 
@@ -72,7 +72,7 @@ async def _create(email: str, role: str, password: str) -> None:
 
 @app.command("reset-password", epilog="Example: paywall operators reset-password ana@example.org")
 def reset_password(email: Email, password_stdin: FromInput = False) -> None:
-    """Set a new password; every session of the operator ends."""
+    """Set a new password. All sessions end."""
     _reset(email, _password(from_input=password_stdin))
 
 
@@ -86,13 +86,13 @@ async def _reset(email: str, password: str) -> None:
 @app.command("list", epilog="Example: paywall operators list")
 @command
 async def list_operators() -> None:
-    """Show every account: role, whether it is enabled, and whether it has a second factor."""
+    """List all operators: role, whether they are enabled, and whether they use two-step verification."""
     async with ready_context(Settings()) as context, context.database.reading() as session:
         found = (await session.scalars(select(Operator).order_by(Operator.email))).all()
         say_if_empty(found, "Nobody may sign in. `paywall operators create` makes an account.")
         for each in found:
             state = "disabled" if each.disabled_at else "enabled"
-            second = "second factor" if is_on(each) else "password only"
+            second = "two-step verification" if is_on(each) else "password only"
             print(f"{each.email}  {each.role}  {state}  {second}")
 
 
@@ -108,19 +108,19 @@ async def _change(
 @app.command(epilog="Example: paywall operators disable ana@example.org")
 @command
 async def disable(email: Email) -> None:
-    """Disable an operator; every session ends at once. The last administrator stays."""
+    """Disable an operator and end all sessions. The last administrator can't be disabled."""
     await _change(email, "is disabled", disabled=True)
 
 
 @app.command(epilog="Example: paywall operators enable ana@example.org")
 @command
 async def enable(email: Email) -> None:
-    """Let a disabled operator in again."""
+    """Enable a disabled operator."""
     await _change(email, "is enabled", disabled=False)
 
 
 @app.command("reset-totp", epilog="Example: paywall operators reset-totp ana@example.org")
 @command
 async def reset_totp(email: Email) -> None:
-    """Switch the second factor off for an operator who has lost it; every session ends."""
+    """Turn off two-step verification for an operator who has lost it. All sessions end."""
     await _change(email, "signs in by password alone", totp=False)

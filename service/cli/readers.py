@@ -56,14 +56,14 @@ app = typer.Typer(help=_ABOUT, epilog=EXAMPLE, no_args_is_help=True)
 
 @app.callback()
 def group() -> None:
-    """Help for a reader who can't get in, or who asks for their data."""
+    """Manage readers and their data."""
 
 
 @app.command("sign-in-link", epilog=EXAMPLE)
 @command
 async def sign_in_link(
-    email: Annotated[str, typer.Argument(help="The address typed at Checkout.")],
-    reader: Annotated[str | None, typer.Option(help="Which one, where several match.")] = None,
+    email: Annotated[str, typer.Argument(help="The address entered at checkout.")],
+    reader: Annotated[str | None, typer.Option(help="Which reader, if several match.")] = None,
 ) -> None:
     """Print a link that signs the reader in once, within an hour. Check first that they asked for it."""
     settings = Settings()
@@ -80,7 +80,7 @@ async def sign_in_link(
         await change.record("reader.sign-in-link", chosen.id)
     print(f"{settings.public_url}/account/sign-in?token={quote(secret)}")
     typer.echo(
-        f"Good once, for {int(OPERATORS_LINK_LIFE.total_seconds() // 60)} minutes.", err=True
+        f"Works once, for {int(OPERATORS_LINK_LIFE.total_seconds() // 60)} minutes.", err=True
     )
 
 
@@ -106,7 +106,7 @@ async def erase(
         bool, typer.Option(help="End a running subscription at once, without a refund.")
     ] = False,
 ) -> None:
-    """Erase a reader for good, here and at Stripe. A failed attempt can be repeated."""
+    """Erase a reader permanently, here and at Stripe. A failed attempt can be repeated."""
     settings = Settings()
     async with ready_context(settings) as context, _asking(settings) as gateway:
         reader_id = await _id_of(context, reader)
@@ -130,7 +130,7 @@ async def bind(
     reader: Annotated[str, typer.Argument(help="The reader's id, or their confirmed address.")],
     customer: Annotated[str, typer.Argument(help="The customer's id at Stripe.")],
 ) -> None:
-    """Give a reader what a customer at Stripe pays for, such as a subscription sold by phone.
+    """Link a Stripe customer to a reader, for example after a sale by phone.
 
     Check first that they are the same person: an address at Stripe proves nothing.
     """
@@ -148,9 +148,9 @@ async def bind(
 @app.command("change-address", epilog=_ADDRESS)
 @command
 async def change_address(
-    reader: Who, address: Annotated[str, typer.Argument(help="Their address from now on.")]
+    reader: Who, address: Annotated[str, typer.Argument(help="The new address.")]
 ) -> None:
-    """Give a reader whose mailbox is lost another address. Check first that they asked for it.
+    """Change the address of a reader who has lost their mailbox. Check first that they asked for it.
 
     They are signed out everywhere, and the former address is mailed.
     """
@@ -168,7 +168,7 @@ async def change_address(
 async def note(
     reader: Who, text: Annotated[str, typer.Argument(help="The note; they get it with an export.")]
 ) -> None:
-    """Write a note on a reader, for the staff, and print its id."""
+    """Add a note about a reader and print its id."""
     async with ready_context(Settings()) as context:
         reader_id = await _id_of(context, reader)
         with failing_with():
@@ -179,7 +179,7 @@ async def note(
 @app.command("notes", epilog=_NOTES)
 @command
 async def notes(reader: Who) -> None:
-    """Print the notes on a reader, the newest first."""
+    """List the notes about a reader, newest first."""
     async with ready_context(Settings()) as context:
         reader_id = await _id_of(context, reader)
         async with context.database.reading() as session:
@@ -200,7 +200,7 @@ async def notes(reader: Who) -> None:
 async def remove_note(
     reader: Who, note_id: Annotated[str, typer.Argument(help="The note's id.")]
 ) -> None:
-    """Delete a note on a reader for good."""
+    """Delete a note permanently."""
     async with ready_context(Settings()) as context:
         reader_id = await _id_of(context, reader)
         with failing_with():
@@ -212,7 +212,7 @@ async def remove_note(
 @app.command("devices", epilog=_DEVICES)
 @command
 async def devices(reader: Who) -> None:
-    """Print where a reader is signed in, the device used last first."""
+    """List a reader's signed-in devices, most recently used first."""
     settings = Settings()
     async with ready_context(settings) as context:
         reader_id = await _id_of(context, reader)
@@ -220,7 +220,7 @@ async def devices(reader: Who) -> None:
             found = await live_sessions(
                 session, reader_id, now=context.clocks.wall(), settings=settings
             )
-    say_if_empty(found, f"{reader} is signed in nowhere.")
+    say_if_empty(found, f"{reader} isn't signed in on any device.")
     for each in found:
         print(f"{each.id}  {each.kind}  used {each.used_at:%Y-%m-%d %H:%M}  {each.label}")
 
@@ -230,7 +230,7 @@ async def devices(reader: Who) -> None:
 async def sign_device_out(
     reader: Who, device: Annotated[str, typer.Argument(help="The device's id.")]
 ) -> None:
-    """Sign a reader's device out, within a minute everywhere."""
+    """Sign out one of a reader's devices. Takes effect within a minute."""
     settings = Settings()
     async with ready_context(settings) as context:
         reader_id = await _id_of(context, reader)
@@ -288,7 +288,7 @@ async def _id_of(context: Context, reader: str) -> str:
             "\n".join([f"Several readers typed {reader}. Name one by its id:", *lines])
         )
     if not found:
-        raise CommandFailed(f"There is no reader {reader}. `paywall readers list` shows all.")
+        raise CommandFailed(f"Reader {reader} not found. See `paywall readers list`.")
     return found[0].id
 
 

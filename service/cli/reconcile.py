@@ -32,7 +32,7 @@ async def run(
         ),
     ] = None,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Mend each difference, as Stripe has it.")
+        bool, typer.Option("--fix", help="Fix each difference to match Stripe.")
     ] = False,
 ) -> None:
     """Compare every checkout, subscription, pass and offer with Stripe, and print each difference.
@@ -68,7 +68,7 @@ async def run(
 
 def _line(finding: Finding) -> str:
     difference = finding.difference
-    mended = "mended  " if finding.mended else "differs "
+    mended = "fixed   " if finding.mended else "differs "
     return (
         f"{mended}{difference.object}  {difference.what}: here {difference.here}, "
         f"at Stripe {difference.stripe}. {difference.reason}"
@@ -80,17 +80,17 @@ def _summary(report: Report, *, fix: bool) -> str:
     parts = [
         f"{report.compared} compared",
         f"{report.events_missed} events without a webhook",
-        f"{report.booked or 0} rows of money looked at",
+        f"{report.booked or 0} balance entries checked",
         f"{report.not_ours} other subscriptions on the account",
-        f"{mended} differences mended" if fix else f"{len(report.findings)} differences",
+        f"{mended} differences fixed" if fix else f"{len(report.findings)} differences",
     ]
     left = len(report.remaining)
     ending = (
         "Everything agrees with Stripe."
         if not left
-        else f"{left} still differ: each line says why."
+        else f"{left} still differ. Each line says why."
         if fix
-        else "Nothing was changed: --fix mends the differences."
+        else "Nothing was changed: --fix fixes the differences."
     )
     return f"{', '.join(parts)}. {ending}"
 

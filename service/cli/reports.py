@@ -13,7 +13,7 @@ from service.settings import Settings
 SHOWN = 50
 """Differences that are printed one by one."""
 app = typer.Typer(
-    help="What reports are made from.",
+    help="Stored totals that reports use.",
     epilog="Example: paywall reports rebuild",
     no_args_is_help=True,
 )
@@ -21,13 +21,13 @@ app = typer.Typer(
 
 @app.callback()
 def reports() -> None:
-    """What reports are made from."""
+    """Stored totals that reports use."""
 
 
 @app.command("rebuild", epilog="Example: paywall reports rebuild")
 @command
 async def run() -> None:
-    """Add everything up anew that reports read instead of rows, and print what was different.
+    """Rebuild the stored totals that reports use, and print what was different.
 
     Safe beside a running service, whose figures stay right meanwhile. An interrupted rebuild goes on
     where it was. A million subscribers take about half an hour. Reads that are deleted by age can't be
@@ -65,4 +65,4 @@ def _summary(found: list[Difference]) -> str:
         return "Everything was as its rows say."
     tables = Counter(each.table for each in found)
     counts = ", ".join(f"{number:,} in {table}" for table, number in sorted(tables.items()))
-    return f"{len(found):,} rows differed and are mended: {counts}."
+    return f"{len(found):,} rows differed and have been fixed: {counts}."

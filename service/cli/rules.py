@@ -27,13 +27,13 @@ from service.settings import Settings
 
 EXAMPLE = "Example: paywall rules show > rules.json, change it, then paywall rules apply rules.json"
 app = typer.Typer(
-    help="Levels, meters, walls and prompts: who may read what.",
+    help="Levels, meters, walls and prompts.",
     epilog=EXAMPLE,
     no_args_is_help=True,
 )
 _MOST_SHOWN = 50
 _CHANGED = (
-    "No rules were changed: another version than that of --after is in force by now. Look it up with `paywall rules "
+    "No rules were changed: --after isn't the current version any more. Check it with `paywall rules "
     "history`, print it with `paywall rules show`, and repeat your change in it."
 )
 
@@ -44,7 +44,7 @@ async def show(
     version: Annotated[
         int | None,
         typer.Option(
-            min=1, max=LATEST, help="A version that `history` lists; left out: the one in force."
+            min=1, max=LATEST, help="A version from `history`. [default: the current one]"
         ),
     ] = None,
 ) -> None:
@@ -68,12 +68,10 @@ async def apply(
     ],
     after: Annotated[
         int | None,
-        typer.Option(
-            min=0, max=LATEST, help="Refuse where another version than this is in force by now."
-        ),
+        typer.Option(min=0, max=LATEST, help="Only apply if this is still the current version."),
     ] = None,
 ) -> None:
-    """Put these rules in force. Running services take them over within two seconds."""
+    """Apply rules. Running services use them within two seconds."""
     settings = Settings()
     rules = read_document(file, RulesIn, refused="No rules were changed.")
     async with ready_context(settings) as context:
@@ -87,9 +85,9 @@ async def apply(
                     raise
                 raise CommandFailed(_CHANGED) from problem
     if saved is None:
-        print("These are the rules of the settings, which are in force already.")
+        print("These rules are already current: they come from the settings.")
     else:
-        print(f"Version {saved.version} is in force.")
+        print(f"Version {saved.version} is now current.")
     for each in warnings:
         print(each)
 
@@ -97,9 +95,9 @@ async def apply(
 @app.command(epilog="Example: paywall rules history")
 @command
 async def history() -> None:
-    """Show when the rules were changed and by whom, the newest first."""
+    """List changes to the rules with their authors, newest first."""
     async with ready_context(Settings()) as context, context.database.reading() as session:
         found = await newest_versions(session, most=_MOST_SHOWN)
-        say_if_empty(found, "Nobody has changed them: the settings' rules are in force.")
+        say_if_empty(found, "No changes yet: the rules come from the settings.")
         for each in found:
             print(f"{each.version:>5}  {each.at:%Y-%m-%d %H:%M}  {each.actor}")

@@ -48,7 +48,7 @@ def serve(
         int,
         typer.Option(
             "--workers", min=1, max=MOST_WORKERS,
-            help="Processes that serve; on PostgreSQL as many as the machine has cores.",
+            help="Number of serving processes. On PostgreSQL, use one per core.",
         ),
     ] = 1,
 ) -> None:  # fmt: skip

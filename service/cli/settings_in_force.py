@@ -7,6 +7,6 @@ EXAMPLE = "Example: paywall settings | grep -v default"
 
 
 def show() -> None:
-    """Show every setting with its value and where it comes from; of secrets whether they are set."""
+    """Show all settings with their values and sources. Secrets are hidden."""
     for each in SettingsInForce.of(Settings()).items:
         print(f"{each.source:<11}  {each.name}={each.value}")

@@ -21,9 +21,11 @@ GRACEFUL_SECONDS = 10
 
 def simulate(
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 8100,
-    data: Annotated[Path | None, typer.Option(help="File that keeps it; none: memory.")] = None,
-    webhook: Annotated[str | None, typer.Option(help="Where events go.")] = None,
-    secret: Annotated[str, typer.Option(help="Signing secret of these events.")] = "whsec_local",  # noqa: S107 of a simulation
+    data: Annotated[
+        Path | None, typer.Option(help="File for its data. [default: in memory]")
+    ] = None,
+    webhook: Annotated[str | None, typer.Option(help="URL that receives events.")] = None,
+    secret: Annotated[str, typer.Option(help="Signing secret for events.")] = "whsec_local",  # noqa: S107 of a simulation
     chaos_seed: Annotated[
         int | None,
         typer.Option(

@@ -11,14 +11,12 @@ from service.settings import Settings
 
 _EXAMPLE = "Example: paywall stripe setup --check"
 _MARKS = {"ready": "ok", "missing": "MISSING", "differs": "DIFFERS", "warning": "note"}
-app = typer.Typer(
-    help="Everything the service needs at Stripe.", epilog=_EXAMPLE, no_args_is_help=True
-)
+app = typer.Typer(help="Set up Stripe for the service.", epilog=_EXAMPLE, no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Everything the service needs at Stripe."""
+    """Set up Stripe for the service."""
 
 
 @app.command(epilog=_EXAMPLE)

@@ -11,7 +11,7 @@ from service.tokens.claims import LONGEST_TEXT
 from service.tokens.revoked import Claim, revoke_claim
 
 app = typer.Typer(
-    help="Tokens in circulation.",
+    help="Issued tokens.",
     epilog="Example: paywall tokens revoke --sid ses_…",
     no_args_is_help=True,
 )
@@ -20,7 +20,7 @@ _LIKE_A_TOKEN = re.compile(r"[^.]+\.[^.]+\.[^.]+")
 
 @app.callback()
 def tokens() -> None:
-    """Tokens in circulation."""
+    """Issued tokens."""
 
 
 @app.command(epilog="Example: paywall tokens revoke --sub rdr_…")

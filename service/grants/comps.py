@@ -32,7 +32,7 @@ async def give_comp(
         raise invalid_field("body.note", "Write why access is given: colleagues will ask.")
     reader_id = await settled_reader(session, reader_id)
     if await find_reader(session, reader_id) is None or await is_erased(session, reader_id):
-        raise Problem("not-found", "There is no such reader. Check the id in the list of readers.")
+        raise Problem("not-found", "Reader not found. Check the id in the list of readers.")
     if ends_at is not None and ends_at <= now:
         raise Problem("invalid-request", "The end lies in the past. Choose a later instant.")
     grant = Grant(
@@ -80,7 +80,7 @@ async def revoke_comp(
         or grant.source != "comp"
         or (reader_id is not None and grant.reader_id != reader_id)
     ):
-        raise Problem("not-found", "There is no such comp. A subscription is ended at Stripe.")
+        raise Problem("not-found", "Complimentary access not found. End subscriptions at Stripe.")
     if grant.ends_at is not None and grant.ends_at <= now:
         return grant
     before = _shown(grant)

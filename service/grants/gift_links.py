@@ -113,7 +113,7 @@ async def end_link(
     """
     link = await session.get(GiftLink, link_id, with_for_update=True, populate_existing=True)
     if link is None or (giver is not None and link.reader_id != giver):
-        raise Problem("not-found", "There is no such gift link. Take its id from the list.")
+        raise Problem("not-found", "Gift link not found. Check the id in the list.")
     if link.ended_at is not None:
         return link
     link.ended_at = now

@@ -6,11 +6,11 @@ from typing import Literal, Protocol
 
 Entry = Literal["newsletter", "search", "social", "direct", "other"]
 ENTRY_WORDS: Mapping[Entry, str] = {
-    "newsletter": "A newsletter",
-    "search": "A search engine",
-    "social": "A social network",
-    "direct": "Directly, or not known",
-    "other": "Another site",
+    "newsletter": "Newsletter",
+    "search": "Search engine",
+    "social": "Social network",
+    "direct": "Direct or unknown",
+    "other": "Other site",
 }
 """What the newsroom calls them."""
 

@@ -142,4 +142,4 @@ for subject in (
 @router.get("/{unknown:path}")
 async def show_nothing(_: SeesFigures) -> Response:
     """Any other address: told only to those who are signed in."""
-    raise Problem("not-found", "There is no such page. Start from the first page.")
+    raise Problem("not-found", "Page not found. Start from Today.")

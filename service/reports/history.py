@@ -54,9 +54,7 @@ async def reader_history(session: AsyncSession, reader_id: str, now: datetime) -
     """All that is known of a reader, at the business time `now`. Raises Problem `not-found`."""
     reader = await find_reader(session, reader_id)
     if reader is None:
-        raise Problem(
-            "not-found", "There is no such reader. Look the id up in the list of readers."
-        )
+        raise Problem("not-found", "Reader not found. Check the id in the list of readers.")
     devices = await _linked_devices(session, reader_id)
     theirs = _theirs(AccessEntry, reader_id, devices)
     checkouts = await _checkouts(session, _theirs(Checkout, reader_id, devices))

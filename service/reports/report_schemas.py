@@ -331,4 +331,4 @@ def asked_format(accept: str) -> Literal["json", "csv"]:
 
 
 def no_such_figure() -> Problem:
-    return Problem("not-found", "There is no such figure. The list of reports has them all.")
+    return Problem("not-found", "Report not found. Check the list of reports.")

@@ -16,26 +16,26 @@ Payment = Literal[
 
 CATEGORY_WORDS: Mapping[CrawlerCategory, str] = {
     "search": "Search engines",
-    "agent": "Agents that fetch a page for somebody",
-    "training": "Crawlers for training models",
+    "agent": "AI agents acting for a user",
+    "training": "AI training crawlers",
 }
 POLICY_WORDS: Mapping[CrawlerPolicy, str] = {
-    "preview": "The preview, as everybody",
-    "full_verified": "The whole text, to those that prove who they are",
-    "refuse": "Nothing: robots.txt keeps them away, and those that prove who they are get 403",
-    "license": "The terms of the licence (402), to those that prove who they are",
+    "preview": "Preview, like everybody",
+    "full_verified": "Full text, if verified",
+    "refuse": "No access: excluded in robots.txt, and 403 if verified",
+    "license": "Licence terms (402), if verified",
 }
 
 
 PAYMENT_WORDS: Mapping[Payment, str] = {
     "free": "Nothing",
-    "attribution": "Nothing, but the source is named",
-    "crawl": "Each crawl",
-    "training": "Each training",
-    "use": "Each use in an answer",
+    "attribution": "Free with attribution",
+    "crawl": "Per crawl",
+    "training": "Per training run",
+    "use": "Per use in an answer",
     "subscription": "A subscription",
     "purchase": "Once",
-    "contribution": "Whatever the user wants to give",
+    "contribution": "Voluntary contribution",
 }
 
 

@@ -115,7 +115,7 @@ async def known_experiment(session: AsyncSession, slug: str) -> ExperimentRow:
     """Raises Problem `not-found`."""
     row = await find_experiment(session, slug)
     if row is None:
-        raise Problem("not-found", f"There is no experiment {slug}. Look its name up in the list.")
+        raise Problem("not-found", f"Experiment {slug} not found. Check the list.")
     return row
 
 

@@ -14,13 +14,13 @@ Goal = Literal["paid", "registered"]
 State = Literal["draft", "running", "stopped", "over"]
 
 SUBJECT_WORDS: Mapping[Subject, str] = MappingProxyType(
-    {"limit": "The meter's limits", "prompt": "The words of a prompt"}
+    {"limit": "The meter's limits", "prompt": "The text of a prompt"}
 )
 GOAL_WORDS: Mapping[Goal, str] = MappingProxyType(
-    {"paid": "Began to pay", "registered": "Registered"}
+    {"paid": "Started paying", "registered": "Registered"}
 )
 STATE_WORDS: Mapping[State, str] = MappingProxyType(
-    {"draft": "Draft", "running": "Running", "stopped": "Stopped early", "over": "Over"}
+    {"draft": "Draft", "running": "Running", "stopped": "Stopped early", "over": "Completed"}
 )
 """What the newsroom calls them."""
 ALL_SHARES = 100

@@ -29,13 +29,13 @@ AUDIENCE_WORDS: Mapping[Audience, str] = {
     "anonymous": "Not signed in",
     "registered": "Registered, never subscribed",
     "trial_used": "Had a free trial, never paid",
-    "lapsed": "Subscribed before",
+    "lapsed": "Former subscriber",
     "past_due": "Payment failed",
-    "subscribed": "Subscribed to other plans",
-    "seat": "Reading by a seat",
-    "other_access": "Reading by a comp, or a subscription elsewhere",
-    "institution": "Reading through an institution",
-    "gift": "Reading by a gift",
+    "subscribed": "Subscribed to another plan",
+    "seat": "Has a seat",
+    "other_access": "Has complimentary access or an external entitlement",
+    "institution": "Has access through an institution",
+    "gift": "Has a gift",
 }
 HELPED: frozenset[Audience] = frozenset({"past_due", "subscribed", "seat"})
 """Those whose way past a wall isn't another subscription: a wall says how they read again. Only a prompt that
@@ -45,13 +45,13 @@ NOT_ASKED = HELPED | {"other_access"}
 """Those whom no offer is shown beside an open article: they have it, or can't subscribe again."""
 _OTHER_ACCESS = frozenset({"comp", "external"})
 WALL_WORDS: Mapping[WallName, str] = {
-    "register": "Where registering opens it",
-    "subscribe": "Where a subscription opens it",
+    "register": "Register wall",
+    "subscribe": "Subscribe wall",
 }
 PLACE_WORDS: Mapping[Place, str] = {
     "wall": "At a wall",
-    "countdown": "Beside an article that the meter opened",
-    "notice": "Beside any article that is open",
+    "countdown": "Countdown beside a metered article",
+    "notice": "Notice beside any open article",
 }
 """What the newsroom calls them."""
 

@@ -216,37 +216,35 @@ def given_line(source: str, scope: str, ends_at: datetime | None, zone: ZoneInfo
         "section": f"the section {name}",
         "article": "one article",
     }.get(kind, "everything")
-    end = f"until {long_day(ends_at, zone)}" if ends_at else "with no end set"
+    end = f"until {long_day(ends_at, zone)}" if ends_at else "with no end date"
     if source == "subscription":
-        return f"Your subscription opens {what}, {end}."
+        return f"Your subscription gives you access to {what}, {end}."
     if source == "seat":
-        return f"Your seat opens {what}, {end}."
+        return f"Your seat gives you access to {what}, {end}."
     if source == "pass":
-        return f"Your pass opens {what}, {end}."
+        return f"Your pass gives you access to {what}, {end}."
     if source == "external":
-        return f"Your subscription elsewhere opens {what} here, {end}."
+        return f"Your external subscription gives you access to {what}, {end}."
     if source == "gift":
-        return f"A gift opens {what} for you, {end}."
+        return f"A gift gives you access to {what}, {end}."
     if source == "institution":
-        return f"Your institution’s subscription opens {what} for you, {end}."
-    return f"The newsroom has opened {what} for you, {end}."
+        return f"Your institution’s subscription gives you access to {what}, {end}."
+    return f"You have complimentary access to {what}, {end}."
 
 
 def _seat(held: HeldSeat, zone: ZoneInfo) -> SeatShown:
-    since = f"Somebody shares this subscription with you, since {long_day(held.joined_at, zone)}."
+    since = f"A subscriber has shared this subscription with you since {long_day(held.joined_at, zone)}."
     if held.until is None and not held.paid:
-        line = f"{since} It isn’t paid at present, so yours opens nothing."
+        line = f"{since} It isn’t paid at the moment, so you have no access."
     elif held.until is None:
-        line = f"{since} It has fewer seats than readers now, so yours opens nothing."
+        line = f"{since} It now has fewer seats than readers, so you have no access."
         if held.asked_at is not None:
             line = f"{line} You asked its owner for more seats on {long_day(held.asked_at, zone)}."
     else:
         until = long_day(held.until, zone)
-        line = f"{since} Your seat opens the plan {held.plan} for you, until {until}."
+        line = f"{since} Your seat gives you access to the plan {held.plan} until {until}."
         if held.before_others:
-            line = (
-                f"{line} From then on the subscription has fewer seats, and yours isn’t among them."
-            )
+            line = f"{line} After that the subscription has fewer seats, and yours ends."
     return SeatShown(held.id, held.name, line, held.until is not None, held.may_ask)
 
 

@@ -36,11 +36,13 @@ async def ask_for_address(
     try:
         await request_change(context, email=email, reader_id=caller.reader_id)
     except Problem as problem:
-        return _message(request, "Your address stays as it is", problem.detail, problem.type.status)
+        return _message(
+            request, "Your e-mail address hasn’t changed", problem.detail, problem.type.status
+        )
     wakes.wake(MAIL_TASK)
     return _message(
         request, "Check both mailboxes",
-        "We have mailed a link to your address and one to the new one. Your address changes once both"
+        "We have e-mailed links to your current and your new address. Your address changes when you have opened both"
         " are used, within a day. Can’t you read mail at the old address any more? Write to us.",
     )  # fmt: skip
 
@@ -62,16 +64,18 @@ async def confirm(
         state = await confirm_change(context, token)
     except Problem as problem:
         if problem.slug == "sign-in-refused":
-            text = "The link has been used, or is older than a day. Ask for the change again."
-            return _message(request, "The link doesn’t work any more", text, 410)
-        return _message(request, "Your address stays as it is", problem.detail, problem.type.status)
-    if state == "waiting":
-        text = (
-            "Now use the link in the mail to the other address as well. Then your address changes."
+            text = "The link has been used, or is older than a day. Request the change again."
+            return _message(request, "This link has expired", text, 410)
+        return _message(
+            request, "Your e-mail address hasn’t changed", problem.detail, problem.type.status
         )
+    if state == "waiting":
+        text = "Now open the link in the e-mail to the other address too."
         return _message(request, "Confirmed", text)
     wakes.wake(INBOX_TASK)
-    return _message(request, "Your address is changed", "Sign in with the new one from now on.")
+    return _message(
+        request, "Your e-mail address has been changed", "Use it to sign in from now on."
+    )
 
 
 def _message(request: Request, title: str, text: str, status_code: int = 200) -> Response:

@@ -50,7 +50,7 @@ async def erase(
         async with context.database.reading() as session:
             erasure = await erasure_view(session, caller.reader_id)
         status = problem.type.status
-        error = "Your subscription still runs. Tick the box to cancel it, or keep the account."
+        error = "You still have an active subscription. Tick the box to cancel it, or keep your account."
         return page(request, "erase.html", status_code=status, erasure=erasure, error=error)
     response = see_other(f"{HOME}/erased")
     begin_anew(response, context.settings)
@@ -62,9 +62,8 @@ async def show_erased(request: Request) -> Response:
     return page(
         request,
         "message.html",
-        title="Your account is erased",
-        text="Nothing here leads to you any more, and this browser is signed out. Thank you for "
-        "having read with us.",
+        title="Your account has been deleted",
+        text="We have deleted your data, and you are signed out. Thank you for reading with us.",
         link="/",
-        link_text="To the front page",
+        link_text="Go to the front page",
     )

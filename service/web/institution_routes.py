@@ -43,5 +43,5 @@ async def send_join(
     day = long_day(until, context.settings.zone)
     return page(
         request, "message.html", title="Welcome", link=HOME, link_text="Your account",
-        text=f"You read by the contract of {row.name} until {day}, from anywhere.",
+        text=f"You have access through {row.name} until {day}, from anywhere.",
     )  # fmt: skip

@@ -95,7 +95,4 @@ def _terms(offer: OfferItem, zone: ZoneInfo, now: datetime) -> str:
         return ""
     ends = long_day(now + timedelta(days=offer.trial_days), zone)
     amount = amount_text(offer.amount, offer.currency)
-    return (
-        f"You need a card, and nothing is charged before {ends}: then {amount}, unless you cancel"
-        " before."
-    )
+    return f"Card required. You pay nothing until {ends}, then {amount} unless you cancel before."

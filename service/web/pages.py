@@ -92,35 +92,35 @@ class Advice:
     title: str
     text: str
     link: str = "/"
-    link_text: str = "To the front page"
+    link_text: str = "Go to the front page"
 
 
 _ADVICE = {
     "article-not-found": Advice(
-        "This article isn’t here",
-        "The address may be mistyped, or the article has been withdrawn.",
+        "Article not found",
+        "Check the address. The article may have been withdrawn.",
     ),
     "offer-not-found": Advice(
-        "This offer isn’t sold any more",
-        "Nothing was charged. Choose one of the offers that are.",
+        "This offer is no longer available",
+        "You haven’t been charged. Choose another offer.",
         "/account",
         "See the offers",
     ),
     "invalid-return-address": Advice(
-        "We can’t lead you back there",
-        "Nothing has happened. Go to the article you want to read, and begin there.",
+        "We can’t return you to that page",
+        "Go to the article you want to read and start from there.",
     ),
     "selling-is-off": Advice(
-        "Subscriptions aren’t on sale at the moment",
-        "The newspaper hasn’t set up payments. Free articles are open to everybody.",
+        "Subscriptions aren’t available at the moment",
+        "Payments aren’t set up yet. Everybody can read free articles.",
     ),
     "stripe-unavailable": Advice(
-        "Our payment provider doesn’t answer",
-        "Nothing was charged. Wait for a few seconds, go back and try again.",
+        "Our payment provider isn’t responding",
+        "You haven’t been charged. Go back and try again in a few seconds.",
     ),
     "purchase-refused": Advice(
-        "This offer can’t be bought just now",
-        "Nothing was charged. Choose another one, or tell the newsroom about it.",
+        "This offer isn’t available right now",
+        "You haven’t been charged. Choose another offer or contact us.",
         "/account",
         "See the offers",
     ),
@@ -128,41 +128,41 @@ _ADVICE = {
         "There is nothing to manage yet",
         "Payments and invoices appear here once you have subscribed.",
         "/account",
-        "To your account",
+        "Go to your account",
     ),
     "sign-in-is-off": Advice(
-        "Nobody can sign in by mail here",
-        "Ask the newsroom for a sign-in link instead.",
+        "Sign-in by e-mail is unavailable",
+        "Contact us for a sign-in link instead.",
         "/account",
         "How access works",
     ),
     "unauthenticated": Advice(
-        "You aren’t signed in here",
-        "This page is for readers who are signed in. If you were, your session on this browser has ended.",
+        "You aren’t signed in",
+        "Sign in to see this page. Your session may have ended.",
         "/account",
         "Sign in",
     ),
     "method-not-allowed": Advice(
-        "This address belongs to a form",
-        "It can’t be opened by itself. Go to the article or to your account, and begin there.",
+        "This page can’t be opened directly",
+        "Go to the article or to your account and start from there.",
     ),
     "sign-in-again": Advice(
-        "Sign in once more",
-        "To be sure that it’s you, this needs a sign-in of the last 15 minutes. We mail you a link and a "
-        "code; then do here what you were about to do.",
+        "Sign in again",
+        "For your security, sign in again before you continue. We’ll e-mail you a link and a "
+        "code. Then repeat what you were about to do.",
         "/account/sign-in",
         "Sign in",
     ),
     "invalid-request": Advice(
-        "We can’t read this request", "Part of the address or the form is missing or isn’t valid."
+        "Invalid request", "Part of the address or the form is missing or invalid."
     ),
     "internal-error": Advice(
-        "Something failed on our side",
-        "Nothing of yours is lost. Go back and try again; if it fails again, tell the newsroom.",
+        "Something went wrong",
+        "Go back and try again. If it keeps happening, contact us.",
     ),
     "database-unavailable": Advice(
-        "We can’t get at our articles at the moment",
-        "Nothing is lost. Wait for a few seconds and try again.",
+        "Our articles are unavailable at the moment",
+        "Try again in a few seconds.",
     ),
 }
 

@@ -12,11 +12,11 @@ def pass_line(facts: PassFacts, now: datetime, zone: ZoneInfo) -> str:
     name = f"Your pass {facts.offer_name}"
     if facts.access_stop == "dispute":
         return (
-            f"{name} is on hold, because you or your bank disputed its payment. If that is a mistake,"
+            f"{name} is on hold because you or your bank disputed the payment. If that is a mistake,"
             " ask your bank to withdraw the dispute."
         )
     if facts.access_stop:
-        return f"{name} is closed, because its money went back to you. You can buy another one."
+        return f"{name} has been refunded. You can buy another one."
     if facts.article is None:
         what = f"the plan {facts.plan}"
     elif facts.article.title is None:

@@ -54,7 +54,7 @@ async def preview_article(
     assortment = await running_of(request).get(OnSale).assortment(session)
     shown = next((each for each in in_force.rules.prompts if each.name == prompt), None)
     if prompt and shown is None:
-        raise Problem("not-found", f"There is no prompt {prompt}. Save the rules first.")
+        raise Problem("not-found", f"Prompt {prompt} not found. Save the rules first.")
     seen = seen_by(audience, article, assortment, context, in_force, shown)
     view = seen_view(article, seen, in_force, context.clocks.business())
     visitor = Visitor(

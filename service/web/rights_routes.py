@@ -1,4 +1,4 @@
-"""The reader's form "I already subscribe": for those who have bought elsewhere, such as in print."""
+"""The reader's form "I already have a subscription": for those who have bought elsewhere, such as in print."""
 
 from typing import Annotated, Literal
 
@@ -64,9 +64,9 @@ async def send_claim(
         return response
     day = long_day(found.until, context.settings.zone) if found.until is not None else None
     if found.state == "provisional":
-        text = f"We don’t have your number yet. You can read until {day} while we look for it."
+        text = f"We don’t have your number yet. You have access until {day} while we check it."
     else:
-        text = f"You can read here until {day}." if day else "You can read here from now on."
+        text = f"You have access until {day}." if day else "You now have access."
     return page(
         request, "message.html", title="Welcome", text=text, link=HOME, link_text="Your account"
     )

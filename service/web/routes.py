@@ -103,7 +103,7 @@ async def show_front(
     """The front page, a section of it, or what is older."""
     front = await front_page(session, asked, in_force, context.clocks.business())
     if asked.section and asked.section not in front.sections:
-        raise Problem("not-found", "There is no such section. Its name may be mistyped.")
+        raise Problem("not-found", "Section not found. Check its name.")
     owing = await payment_banner(session, caller, context)
     return page(request, "front.html", front=front, asked=asked, owing=owing)
 
@@ -303,7 +303,7 @@ async def list_problems(request: Request) -> Response:
 async def explain_problem(slug: Slug, request: Request) -> Response:
     """What the `type` of a problem leads to."""
     if slug not in CATALOGUE:
-        raise Problem("not-found", "There is no problem of this type.")
+        raise Problem("not-found", "Unknown problem type.")
     return page(request, "problem.html", slug=slug, definition=CATALOGUE[slug])
 
 

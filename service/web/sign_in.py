@@ -76,7 +76,7 @@ class Form:
     mailed_to: str = ""
 
 
-SPENT_CODE = "This code doesn’t sign in any more. Ask for a new mail below."
+SPENT_CODE = "This code has expired. Request a new e-mail below."
 
 
 def kept_return_to(value: str, settings: Settings) -> str:
@@ -91,11 +91,11 @@ def form_error(problem: Problem) -> str | None:
     """What a form says of a problem that the reader can put right in it; None: of no other."""
     match problem.slug:
         case "invalid-email":
-            return "This isn’t an e-mail address. Write it as in reader@example.org."
+            return "Enter a valid e-mail address, such as reader@example.org."
         case "sign-in-refused":
-            return "That code isn’t right, or it has expired."
+            return "This code is incorrect or has expired."
         case "too-many-requests":
             seconds = int(problem.headers.get("Retry-After", "60"))
-            return f"{problem.detail} It works again {in_words(seconds)}."
+            return f"{problem.detail} Try again {in_words(seconds)}."
         case _:
             return None

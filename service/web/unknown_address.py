@@ -18,7 +18,7 @@ async def answer_unknown_address(request: Request, error: Exception) -> Response
     # Most addresses that nothing answers are asked for by programs.
     from service.web.pages import problem_page  # noqa: PLC0415
 
-    words = "The address may be mistyped, or the page has moved."
+    words = "Check the address. The page may have moved."
     response = problem_page(request, Problem("not-found", words, headers=error.headers))
     if request.method == "HEAD":
         response.body = b""

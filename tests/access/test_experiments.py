@@ -163,7 +163,10 @@ async def test_whether_a_reader_had_agreed_is_said_where_it_is_not_known(paywall
 async def test_the_account_page_says_the_limit_of_the_variant(paywall: Paywall) -> None:
     await start(paywall)
     key = paywall.app.running.get(DeviceKey)
-    for variant, said in (("one", "You read 1 free article a month"), ("usual", "You read 3 free")):
+    for variant, said in (
+        ("one", "You can read 1 free article a month"),
+        ("usual", "You can read 3 free"),
+    ):
         signed = {"Paywall-Device": key.sign(device_of(paywall, variant)), **AGREED}
         assert said in (await paywall.client.get("/account", headers=signed)).text
 
@@ -187,7 +190,7 @@ async def test_only_who_has_a_limit_that_is_tried_takes_part(paywall: Paywall) -
     assert await limit(paywall, "b", one, **AGREED) == 1
     assert [row.variant for row in await paywall.ledger()] == [None, None, "spring/one"]
     page = (await paywall.client.get("/account")).text
-    assert "Some articles have limits of their own." in page
+    assert "Some articles have their own limits." in page
 
 
 @pytest.mark.parametrize("ending", ["stopped", "over"])

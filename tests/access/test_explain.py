@@ -47,7 +47,7 @@ async def test_the_trail_says_what_each_rule_saw(paywall: Paywall) -> None:
         ("visible", False), ("free", False), ("grant", True)
     ]  # fmt: skip
     assert told["trail"][2]["saw"] == "subscription plan:digital"
-    assert (told["outcome"], told["reason_text"]) == ("open", "by subscription")
+    assert (told["outcome"], told["reason_text"]) == ("open", "with a subscription")
     assert told["level"] == {"level": "subscribers", "source": "article", "until": None}
     assert (told["recorded"], told["unknown"]) == (None, [])
 

@@ -56,7 +56,7 @@ async def test_a_rolling_window_begins_with_the_first_article(paywall: Paywall) 
     assert datetime.fromisoformat(meter["resets_at"]) == began + 10 * DAY
     end = f"{began + 10 * DAY:%-d %B %Y}"
     assert walled["wall"]["note"] == (
-        f"You have read your 2 free articles in these 10 days. There are new ones on {end}."
+        f"You have read your 2 free articles in this 10-day period. You get new ones on {end}."
     )
     paywall.clocks.travel(DAY)
     again = (await read(paywall, "d")).json()

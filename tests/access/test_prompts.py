@@ -225,7 +225,7 @@ async def test_a_reader_who_cant_buy_is_helped(paywall: Paywall) -> None:
     for row, rel, words in [
         ({"status": "past_due"}, "update-payment", "overdue"),
         ({"status": "active"}, "manage", "doesn’t include"),
-        ({"status": "active", "access_stop": "trial_used"}, "manage", "is stopped"),
+        ({"status": "active", "access_stop": "trial_used"}, "manage", "is suspended"),
     ]:
         await put(paywall, some, everybody)
         await subscribed(paywall, **row)
@@ -233,7 +233,7 @@ async def test_a_reader_who_cant_buy_is_helped(paywall: Paywall) -> None:
         assert (shown["offers"], [each["rel"] for each in shown["actions"]]) == ([], [rel])
         assert words in shown["title"]
         page = (await paywall.client.get("/articles/closed")).text
-        assert ("nothing on sale" in page, 'class="button primary" href="/account"' in page) == (
+        assert ("No subscriptions are on sale" in page, 'class="button primary" href="/account"' in page) == (
             False, True,
         )  # fmt: skip
         named = {"name": "named", "title": "Write to us", "audiences": [shown["audience"]]}

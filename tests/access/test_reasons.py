@@ -57,8 +57,8 @@ def test_a_reason_of_a_later_release_is_shown_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("limit", "words"),
     [
-        (3, "You have read your 3 free articles this month. There are new ones on 1 May 2026."),
-        (1, "You have read your 1 free article this month. There are new ones on 1 May 2026."),
+        (3, "You have read your 3 free articles this month. You get new ones on 1 May 2026."),
+        (1, "You have read your 1 free article this month. You get new ones on 1 May 2026."),
         (0, "There are no free articles at the moment."),
     ],
 )
@@ -72,8 +72,8 @@ def test_a_used_up_meter_is_shown_with_its_figures(limit: int, words: str) -> No
     [
         (Span("day"), "today", "today"),
         (Span("week"), "this week", "this week"),
-        (Span("rolling", 1), "in these 24 hours", "in 24 hours"),
-        (Span("rolling", 30), "in these 30 days", "in 30 days"),
+        (Span("rolling", 1), "in this 24-hour period", "in 24 hours"),
+        (Span("rolling", 30), "in this 30-day period", "in 30 days"),
     ],
 )
 def test_words_name_the_window(span: Span, used_up: str, registering: str) -> None:

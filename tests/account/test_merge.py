@@ -185,7 +185,7 @@ def test_a_strangers_mail_to_the_reader_joins_nothing(site: Installation) -> Non
     _, mail = ask(site, site.browser, ANA)
     with site.new_browser() as home:
         page = home.get(f"/account/sign-in?token={mail.token}").text
-        assert "asked for in another browser" in page
+        assert "requested in another browser" in page
         assert "a…@example.org" in page
         assert ANA not in page
         answer = home.post("/v1/sign-in/confirm", json={"token": mail.token})

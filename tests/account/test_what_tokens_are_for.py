@@ -113,7 +113,7 @@ async def test_somebody_at_the_readers_device_later_has_to_sign_in_once_more(
     clocks.travel(timedelta(minutes=15, seconds=1))
     refused = await browser.call(method, path, {"return_to": "/"})
     assert refused.status_code == 403
-    assert "Sign in once more" in refused.text
+    assert "Sign in again" in refused.text
     assert (await browser.me()).status_code == 200
     await sign_in()
     clocks.travel(timedelta(minutes=15))

@@ -96,7 +96,7 @@ async def test_resync_finds_what_nobody_told_of(desk: Desk) -> None:
     assert (await desk.row(known)).status == "canceled"
     assert await desk.is_open(unheard)
     assert await desk.audited() == [("command", "reader.resync", reader)]
-    with pytest.raises(Problem, match="no such reader"):
+    with pytest.raises(Problem, match="Reader not found"):
         await resync("rdr_unknown")
 
 

@@ -24,7 +24,7 @@ def subscribe(page: Page) -> None:
     expect(page.locator(".plan-status")).to_have_text("Active")
 
 
-def open_portal(page: Page, button: str = "Payment, invoices, cancelling") -> None:
+def open_portal(page: Page, button: str = "Manage payment, invoices and cancellation") -> None:
     page.goto("/account")
     page.get_by_role("button", name=button).click()
     page.wait_for_url("**/_stripe/portal/**")
@@ -75,10 +75,10 @@ def test_a_renewal_fails_and_another_card_pays_it(visit: Page, size: str) -> Non
     expect(page.locator(".plan")).to_contain_text("You can read on until")
     look_at(page, size, "billing-overdue")
     open_article(page, next(articles(page, "subscribers")))
-    expect(page.locator(".notice.owing")).to_contain_text("Put it right in your account")
+    expect(page.locator(".notice.owing")).to_contain_text("Update your payment details")
     look_at(page, size, "billing-banner")
 
-    open_portal(page, "Pay or change the card")
+    open_portal(page, "Pay or update your card")
     look_at(page, size, "billing-portal-owed")
     give_card(page, ANOTHER_GOOD)
     back_to_account(page)

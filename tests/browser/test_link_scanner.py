@@ -57,5 +57,5 @@ def test_a_link_scanned_with_javascript_signs_in_still(chromium: "Browser", demo
         for _ in range(2):
             scan(chromium, demo, link)
         page.goto(link)
-        page.get_by_role("button", name="Sign me in").click()
+        page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Your account")

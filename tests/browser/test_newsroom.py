@@ -35,7 +35,7 @@ def change_an_article(page: Page, size: str) -> None:
     page.get_by_label("Level", exact=True).select_option("subscribers")
     page.get_by_role("button", name="Save").press("Enter")
     expect(page.get_by_role("status")).to_contain_text("Readers see the new level at once")
-    page.get_by_role("link", name="A reader whose free articles are used up").press("Enter")
+    page.get_by_role("link", name="A reader with no free articles left").press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
     expect(page.locator(".wall")).to_be_visible()
     look_at(page, size, "newsroom-preview")

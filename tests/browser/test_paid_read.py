@@ -99,7 +99,7 @@ def test_reading_works_without_javascript(chromium: Browser, demo: Demo, size: s
         for slug, words in ARTICLES.items():
             page.goto(f"/articles/{slug}")
             expect(page.get_by_text(words)).to_have_count(0)
-            page.get_by_role("button", name="Read on").click()
+            page.get_by_role("button", name="Continue reading").click()
             expect(page.get_by_text(words)).to_be_visible()
         page.goto(f"/articles/{WALLED}")
         page.locator(".wall").get_by_text("Or subscribe").click()

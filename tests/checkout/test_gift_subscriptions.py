@@ -283,7 +283,7 @@ def test_while_a_dispute_is_open_nobody_says_that_money_went_back(site: Installa
         409,
         True,
     )
-    assert "until the bank has decided" in bea.get(gift["url"]).text
+    assert "on hold because the payment is disputed" in bea.get(gift["url"]).text
     assert "On hold, payment disputed" in site.browser.get("/account/gift-subscriptions").text
     (shown,) = site.browser.get("/v1/me/gift-subscriptions").json()["items"]
     assert shown["state"] == "disputed"
@@ -321,14 +321,14 @@ def test_pages_sell_and_redeem_without_a_script(site: Installation) -> None:
     back = site.browser.get("/v1/checkout/return", params={"session_id": session["id"]})
     assert back.headers["Location"] == f"{site.url}/account/gift-subscriptions"
     page = site.browser.get("/account/gift-subscriptions")
-    assert "Hand this link to the receiver" in page.text
+    assert "Pass this link on to the recipient" in page.text
     (row,) = rows(site, GiftSubscription)
     (gift,) = site.browser.get("/v1/me/gift-subscriptions").json()["items"]
     bea = friend(site)
     path = gift["url"].removeprefix(site.url)
     assert bea.post(path).status_code == 303
-    assert "for you until" in bea.get(path).text
-    assert "It was redeemed already" in site.new_browser().get(path).text
+    assert "You have access to the plan" in bea.get(path).text
+    assert "already been redeemed" in site.new_browser().get(path).text
     assert bea.get(f"/gift/{row.id}.{'A' * 22}").status_code == 404
     # At a wall nobody is sold a gift.
     offers = site.unlock("a", site.new_browser()).json()["wall"]["offers"]

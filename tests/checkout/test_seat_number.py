@@ -49,7 +49,7 @@ def test_who_loses_a_seat_and_when_is_said_in_advance(site: Installation) -> Non
     bea, cleo, second = two_seated(site)
     (subscription,) = rows(site, Subscription)
     ends = subscription.current_period_end
-    assert "Seats from your next payment on" in site.browser.get("/account/seats").text
+    assert "Seats from your next payment" in site.browser.get("/account/seats").text
     too_many = site.browser.put("/v1/me/seats", json={"seats": 4})
     assert (too_many.status_code, too_many.json()["type"]) == (409, "/problems/no-seats")
 
@@ -70,7 +70,7 @@ def test_who_loses_a_seat_and_when_is_said_in_advance(site: Installation) -> Non
     (owners,) = [each for each in rows(site, Mail) if each.kind == "seats-closed"]
     assert (owners.recipient, day in owners.text) == ("ana@example.org", True)
     page = re.sub("<.*?>", "", site.browser.get("/account/seats").text)
-    assert f"From {day} on it is for 2 readers" in page
+    assert f"From {day} it will be for 2 readers" in page
     assert f"Reads by this seat until {day}" in page
     assert f"until {day}. From then on" in cleo.get("/account").text
     staff = {"Authorization": f"Bearer {site.api_key}"}
@@ -149,7 +149,7 @@ def test_only_what_is_sold_by_the_seat_has_a_number(site: Installation) -> None:
 def test_an_owner_is_sent_to_the_portal_only_where_it_changes_the_number(
     site: Installation,
 ) -> None:
-    change, ask = "Change the number of seats now", "Ask the newsroom for another number of seats"
+    change, ask = "Change the number of seats now", "Contact us to change the number of seats"
 
     def shown() -> tuple[bool, bool]:
         page = site.browser.get("/account/seats").text

@@ -132,7 +132,7 @@ def test_who_has_a_seat_is_told_so_before_buying_the_same(site: Installation) ->
     refused = bea.post("/v1/checkout", json=body)
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/holds-a-seat")
     page = bea.get("/account").text
-    assert "Your seat opens the plan digital" in page
+    assert "Your seat gives you access to the plan digital" in page
     assert "ana@example.org" not in page, "whose it is stays unsaid"
     assert "Choose an offer" not in page
     site.publish("b", access={"level": "subscribers", "plans": ["gold"]})
@@ -149,7 +149,7 @@ def test_who_has_a_seat_asks_for_more_leaves_it_and_may_buy_again(site: Installa
     assert cleo.post("/account/seats/leave", data=leave).status_code == 404, "it isn't theirs"
     set_number(site, 1)
     page = bea.get("/account").text
-    assert "yours opens nothing" in page
+    assert "you have no access" in page
     assert "Choose an offer" in page
     # For whom there is no seat left asks for one: once, with one mail.
     for _ in range(2):
@@ -181,21 +181,21 @@ def test_who_has_a_seat_asks_for_more_leaves_it_and_may_buy_again(site: Installa
 @on_sqlite
 def test_pages_invite_take_and_remove_without_a_script(site: Installation) -> None:
     page = site.browser.get("/account/seats").text
-    assert "is for 3 readers, you among them" in page
+    assert "is for 3 readers, including you" in page
     assert "Change the number of seats now" in page
     assert site.browser.post("/account/seats", data={"email": ""}).status_code == 303
     (seat,) = seats(site)["items"]
     path = seat["url"].removeprefix(site.url)
     bea = friend(site)
-    assert "Take the seat" in bea.get(path).text
+    assert "Accept the seat" in bea.get(path).text
     assert "Sign in first" in site.new_browser().get(path).text
     assert bea.post(path).status_code == 303
-    assert "You read" in bea.get(path).text
+    assert "You have access to" in bea.get(path).text
     assert reason(site, bea) == "seat"
     removed = site.browser.post("/account/seats/remove", data={"seat": seat["id"]})
     assert removed.status_code == 303
     assert reason(site, bea) == "subscribers_only"
-    assert "How many readers" in site.new_browser().get("/account").text
+    assert "Number of readers" in site.new_browser().get("/account").text
     staff = {"Authorization": f"Bearer {site.api_key}"}
     (item,) = site.browser.get(ADMIN, headers=staff).json()["items"]
     assert (item["state"], item["owner_id"] != item["reader_id"]) == ("removed", True)

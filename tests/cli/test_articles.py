@@ -66,7 +66,7 @@ def test_what_isnt_there_is_said_in_a_sentence(paywall: Paywall, settings: Setti
     store(settings, "ferry")
     unknown = paywall("articles", "withdraw", "never")
     assert unknown.code == 1
-    assert "There is no article never. `paywall articles list` shows them." in unknown.err
+    assert "Article never not found. See `paywall articles list`." in unknown.err
     odd = paywall("articles", "level", "ferry", "secret")
     assert odd.code == 1
     assert "take free, metered, registered, subscribers." in odd.err

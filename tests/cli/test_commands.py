@@ -251,7 +251,7 @@ def test_a_quarantined_event_is_listed_and_replayed(paywall: Paywall, settings: 
     assert "evt_applied" not in listed
     assert paywall("inbox", "replay", "evt_1").code == 0
     assert "evt_1  waiting      0 failed attempts" in paywall("inbox", "list").out
-    assert "There is no event evt_2" in paywall("inbox", "replay", "evt_2").err
+    assert "Event evt_2 not found" in paywall("inbox", "replay", "evt_2").err
 
 
 def test_offers_are_renamed_ended_and_shown_again(paywall: Paywall) -> None:
@@ -265,7 +265,7 @@ def test_offers_are_renamed_ended_and_shown_again(paywall: Paywall) -> None:
     assert "Every month" in paywall("offers", "list").out
     assert "1 to 80 characters" in paywall("offers", "rename", offer, " ").err
     unknown = paywall("offers", "show", "off_none").err
-    assert "There is no offer off_none. `paywall offers list --all` shows them." in unknown
+    assert "Offer off_none not found. See `paywall offers list --all`." in unknown
 
 
 def test_settings_are_shown_without_secrets(paywall: Paywall, settings: Settings) -> None:
@@ -304,7 +304,7 @@ def test_previews_are_listed_and_made_anew(paywall: Paywall, settings: Settings)
         "      80 % of the words are public, by default at most 60 %: the author's mark is there.",
         " 40 %      2 of 5      metered     automatic      story",
         "",
-        "2 articles, 1 of them to look at. By public share: 40-50 %: 1, 80-90 %: 1.",
+        "2 articles, 1 of them to check. By public share: 40-50 %: 1, 80-90 %: 1.",
     ]
 
 

@@ -90,7 +90,7 @@ def test_a_lost_second_factor_is_reset_and_the_sessions_end(
         return found
 
     asyncio.run(switch_on())
-    assert "second factor" in paywall("operators", "list").out
+    assert "two-step verification" in paywall("operators", "list").out
     for _ in range(2):
         assert paywall("operators", "reset-totp", "ana@example.org").code == 0
     assert "password only" in paywall("operators", "list").out

@@ -60,12 +60,12 @@ def test_differences_are_printed_mended_and_told_by_the_exit_code(
     assert line.startswith(
         f"differs {ours.id}  status: here past_due, at Stripe active. Stripe sent no webhook"
     )
-    assert summary.endswith("1 differences. Nothing was changed: --fix mends the differences.")
+    assert summary.endswith("1 differences. Nothing was changed: --fix fixes the differences.")
     assert rows(quiet, Subscription)[0].status == "past_due"
     mended = paywall("reconcile", "--fix", **stripe)
     assert mended.code == 0
-    assert f"mended  {ours.id}  status" in mended.out
-    assert "1 differences mended. Everything agrees with Stripe." in mended.out
+    assert f"fixed   {ours.id}  status" in mended.out
+    assert "1 differences fixed. Everything agrees with Stripe." in mended.out
     assert rows(quiet, Subscription)[0].status == "active"
     assert {run.started_by for run in rows(quiet, Reconciliation)} == {"command"}
     away = paywall(
@@ -98,7 +98,7 @@ def test_jobs_are_listed_and_replayed(paywall: Paywall, quiet: Installation) -> 
     assert (again.status, again.attempts) == ("waiting", 0)
     (told,) = rows(quiet, AuditEntry)
     assert (told.action, told.target, told.actor) == ("job.replay", night.id, "command")
-    assert "There is no job job_x" in paywall("jobs", "replay", "job_x").err
+    assert "Job job_x not found" in paywall("jobs", "replay", "job_x").err
     change(quiet, update(Job).values(status="done"))
     assert paywall("jobs", "list").out == "Everything is done.\n"
 

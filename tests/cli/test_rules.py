@@ -15,7 +15,7 @@ def test_rules_are_shown_changed_and_looked_up(paywall: Paywall, tmp_path: Path)
     shown["levels"]["sections"] = [{"name": "Café", "level": "free"}]
     file = tmp_path / "rules.json"
     file.write_text(json.dumps(shown, ensure_ascii=False))
-    said = "Version 1 is in force.\nNo article is in the section Café yet.\n"
+    said = "Version 1 is now current.\nNo article is in the section Café yet.\n"
     assert paywall("rules", "apply", str(file)).out == said
     assert paywall("rules", "apply", str(file), "--after", "1").out == said
     assert '"Café"' in paywall("rules", "show").out
@@ -27,7 +27,7 @@ def test_rules_are_shown_changed_and_looked_up(paywall: Paywall, tmp_path: Path)
     assert "`paywall rules history`" in late.err
     assert "ETag" not in late.err, "a command has none"
     sent = paywall("rules", "apply", "-", typed=json.dumps(shown))
-    assert sent.out.startswith("Version 2 is in force.")
+    assert sent.out.startswith("Version 2 is now current.")
     former = json.loads(paywall("rules", "show", "--version", "1").out)
     assert former["levels"]["default"]["level"] == "metered"
     assert json.loads(paywall("rules", "show").out)["levels"]["default"]["level"] == "free"
@@ -55,7 +55,7 @@ def test_a_running_experiment_keeps_its_meter(paywall: Paywall, tmp_path: Path) 
     refused = paywall("rules", "apply", str(file))
     assert (refused.code, "Stop it first" in refused.err) == (1, True)
     assert paywall("experiments", "stop", "spring").code == 0
-    assert paywall("rules", "apply", str(file)).out == "Version 1 is in force.\n"
+    assert paywall("rules", "apply", str(file)).out == "Version 1 is now current.\n"
 
 
 def test_what_is_wrong_with_a_file_is_a_sentence(paywall: Paywall, tmp_path: Path) -> None:

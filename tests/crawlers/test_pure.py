@@ -58,13 +58,13 @@ def test_names_that_never_come_are_refused_where_training_needs_a_licence() -> N
 @pytest.mark.parametrize(
     ("crawler", "policy", "words"),
     [
-        (Crawler("a", "training", ("A",)), "license", "No proof stored: it gets the preview"),
-        (Crawler("a", "training", ("A",)), "refuse", "No proof stored: robots.txt keeps it away"),
-        (Crawler("a", "training", ("A",)), "preview", "The preview"),
-        (Crawler("a", "training", ("A",), networks=("192.0.2.0/27",)), "license", "The terms"),
-        (Crawler("a", "training", ("A",), hosts=("a.example",)), "refuse", "Nothing (403"),
-        (Crawler("a", "training", ("Google-Extended",)), "license", "Nothing, by robots.txt alone"),
-        (Crawler("a", "training", ("Google-Extended",)), "preview", "Allowed, by robots.txt alone"),
+        (Crawler("a", "training", ("A",)), "license", "Can't be verified: gets the preview"),
+        (Crawler("a", "training", ("A",)), "refuse", "Can't be verified: excluded in robots.txt"),
+        (Crawler("a", "training", ("A",)), "preview", "Preview"),
+        (Crawler("a", "training", ("A",), networks=("192.0.2.0/27",)), "license", "Licence terms"),
+        (Crawler("a", "training", ("A",), hosts=("a.example",)), "refuse", "No access (403"),
+        (Crawler("a", "training", ("Google-Extended",)), "license", "No access, through robots.txt only"),
+        (Crawler("a", "training", ("Google-Extended",)), "preview", "Allowed, through robots.txt only"),
     ],
 )  # fmt: skip
 def test_the_page_says_what_a_crawler_gets(

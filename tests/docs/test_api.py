@@ -20,7 +20,7 @@ EXPECTED = [
     "published", "lamp-oil", "The lamp oil that was never there", "<p>The ledger says forty barrels.</p>",
     "meter", "<p>The ledger says forty barrels.</p><p>The cellar holds six.</p>", "2", "False",
     "Read 5 more articles this month, free", "subscription", "Bearer", "600", "/account", "True", "/problems/not-found", "subscription", "ses_", "/problems/insufficient-scope", "True",
-    "That is your address already.", "/problems/sign-in-refused", "401",
+    "This is already your address.", "/problems/sign-in-refused", "401",
     "['subscriber', 'paying', 'registered']",
     "admin", "True", "cms", "api-key.revoke",
     "whsec_", "subscription.started", "webhook.test", "waiting", "whsec_", "*", "204",

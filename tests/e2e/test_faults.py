@@ -70,7 +70,7 @@ async def articles_settle(database: Database, paywall: Paywall) -> None:
 
 async def readers_see_pages(paywall: Paywall) -> None:
     """Of an article that is in memory the preview, else what has happened; of a free one all."""
-    pages = (("/", "We can’t get at our articles"), ("/articles/b", "Opening of b"))
+    pages = (("/", "Our articles are unavailable"), ("/articles/b", "Opening of b"))
     asked = [(path, method, words) for path, words in pages for method in ("GET", "POST")]
     for path, method, words in asked[:1] + asked[2:]:
         answer = await paywall.client.request(method, path)

@@ -21,7 +21,7 @@ def test_a_new_card_in_the_portal_ends_what_is_overdue(site: Installation) -> No
     site.travel(timedelta(days=15))
     overdue = site.browser.get("/account").text
     assert "Payment overdue" in overdue
-    assert "Pay or change the card" in overdue
+    assert "Pay or update your card" in overdue
 
     portal = site.browser.post("/account/portal").headers["Location"]
     entries = {"action": "card", "card": FAILS_LATER, "exp": "12/2030", "cvc": "123"}

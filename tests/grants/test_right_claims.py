@@ -23,7 +23,7 @@ from tests.inside import Paywall, inside
 from tests.statements import statements
 
 CLAIM = "/v1/me/entitlements"
-LINK = '<a href="/account/elsewhere">I already subscribe'
+LINK = '<a href="/account/elsewhere">I already have a subscription'
 MINE = {"account_number": "kd 4711", "postcode": "1000 001"}
 
 
@@ -346,14 +346,14 @@ async def test_a_newsroom_that_does_not_allow_it(
 @on_sqlite
 async def test_the_form_without_javascript(paywall: Paywall) -> None:
     browser = await arrive(paywall, "ana")
-    assert "I already subscribe" in (await browser.get("/account")).text
+    assert "I already have a subscription" in (await browser.get("/account")).text
     assert 'name="postcode"' in (await browser.get("/account/elsewhere")).text
     typed = {"number": "KD-4711", "postcode": "1000-001"}
     first = await browser.post("/account/elsewhere", data=typed)
-    assert "You can read until 17 March 2026" in first.text
+    assert "You have access until 17 March 2026" in first.text
     again = await browser.post("/account/elsewhere", data={**typed, "number": "<b>", "by": "name"})
     assert again.status_code == 404
-    assert "We find no such subscription." in again.text
+    assert "Subscription not found." in again.text
     assert 'value="&lt;b&gt;"' in again.text
     stranger = paywall.new_client()
     assert "Sign in and confirm" in (await stranger.get("/account/elsewhere")).text

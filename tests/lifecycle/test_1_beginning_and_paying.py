@@ -83,7 +83,7 @@ def test_a_renewal_fails_and_another_card_pays_it(paper: Paper) -> None:
     assert dora.reads() == "subscription"
     assert dora.is_told_to_pay()
     assert "We couldn’t collect €9.00. You can read on until" in dora.account
-    assert "Pay or change the card" in dora.account
+    assert "Pay or update your card" in dora.account
     assert "payment-failed" in mails_about(dora)
 
     paper.passes(days=4)

@@ -92,7 +92,7 @@ async def test_a_new_password_ends_the_other_sessions_only(
     ("fields", "told"),
     [
         ({"present": "wrong horse battery", "password": NEW, "again": NEW}, "current password"),
-        ({"present": PASSWORD, "password": NEW, "again": f"{NEW}!"}, "differ"),
+        ({"present": PASSWORD, "password": NEW, "again": f"{NEW}!"}, "don’t match"),
         ({"present": PASSWORD, "password": "short", "again": "short"}, "at least 12 characters"),
         ({"present": PASSWORD, "password": "x" * 1001, "again": "x" * 1001}, "more than 1000"),
         ({"present": "x" * 100_000, "password": NEW, "again": NEW}, "current password"),

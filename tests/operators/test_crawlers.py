@@ -29,7 +29,7 @@ async def test_the_rules_of_crawlers_are_saved(signed_in: SignIn, database: Data
     browser = await signed_in("editor")
     page = await browser.get("/admin/crawlers")
     assert "googlebot.com" in page.text
-    assert "No proof stored" not in page.text, "everybody gets the preview"
+    assert "Can't be verified" not in page.text, "everybody gets the preview"
     sent = {**TERMS, "csrf": csrf_in(page.text), "version": "0"}
     wrong = await browser.post("/admin/crawlers", data=sent | {"currency": "<euro>"})
     assert wrong.status_code == 422
@@ -54,12 +54,12 @@ async def test_the_rules_of_crawlers_are_saved(signed_in: SignIn, database: Data
     assert crawlers.license.prohibits == ("ai-train", "ai-input")
     late = await browser.post("/admin/crawlers", data=sent | {"search": "preview"})
     assert late.status_code == 412
-    assert "editor@example.org has changed it meanwhile" in late.text
+    assert "editor@example.org has changed it in the meantime" in late.text
     assert "Crawlers search is now: full_verified" in late.text
     shown = await browser.get("/admin/crawlers")
     assert 'value="0.015"' in shown.text
-    assert "No proof stored: it gets the preview" in shown.text, "GPTBot's list isn't loaded"
-    assert "by robots.txt alone: it never comes itself" in shown.text
+    assert "Can't be verified: gets the preview" in shown.text, "GPTBot's list isn't loaded"
+    assert "through robots.txt only: it never requests pages itself" in shown.text
 
 
 @on_sqlite
@@ -131,10 +131,10 @@ async def test_a_crawler_is_named_changed_and_forgotten(
             return {each.crawler.name: each.crawler for each in await all_crawlers(session)}
 
     for wrong, told in (
-        ({"name": "Good Bot"}, "short name"), ({"agents": ""}, "Write one at least"), ({"agents": "a1"}, "3 to 60 letters"),
-        ({"hosts": "x"}, "small letters"), ({"keys": "{"}, "aren&#39;t JSON"), ({"keys": "[" * 5_000}, "nested too deeply"), ({"keys": '{"kty": "\\ud800"}'}, "surrogate"),
+        ({"name": "Good Bot"}, "short name"), ({"agents": ""}, "Enter at least one"), ({"agents": "a1"}, "3 to 60 letters"),
+        ({"hosts": "x"}, "in lower case"), ({"keys": "{"}, "aren&#39;t valid JSON"), ({"keys": "[" * 5_000}, "nested too deeply"), ({"keys": '{"kty": "\\ud800"}'}, "surrogate"),
         ({"keys": '{"kty": "RSA"}'}, "no Ed25519 key"),
-        ({"keys": "7"}, "Keys: "), ({"category": "other"}, "Choose what"), ({"keys": json.dumps({**key, "d": "AA"})}, "private"),
+        ({"keys": "7"}, "Keys: "), ({"category": "other"}, "Choose a purpose"), ({"keys": json.dumps({**key, "d": "AA"})}, "private"),
     ):  # fmt: skip
         refused = await browser.post("/admin/crawlers/crawler", data=typed | wrong)
         assert (refused.status_code, told in refused.text) == (422, True), wrong
@@ -168,4 +168,4 @@ async def test_a_crawler_is_named_changed_and_forgotten(
 async def test_who_may_only_look_changes_nothing(signed_in: SignIn) -> None:
     browser = await signed_in("viewer")
     page = await browser.get("/admin/crawlers")
-    assert (page.status_code, "Replace its networks" in page.text) == (200, False)
+    assert (page.status_code, "Replace networks" in page.text) == (200, False)

@@ -47,7 +47,7 @@ async def test_a_plan_of_a_later_release_spoils_no_list(
     ]
     assert (found["plan"], found["state"]) == (None, "draft")
     browser = await signed_in("viewer")
-    assert "Planned by a later release" in (await browser.get("/admin/experiments")).text
+    assert "Created by a newer release" in (await browser.get("/admin/experiments")).text
     for path in ("", "/plan"):
         refused = await browser.get(f"/admin/experiments/later{path}")
         assert (refused.status_code, "Update this one" in refused.text) == (404, True)
@@ -138,7 +138,7 @@ async def test_its_pages_plan_it_start_it_and_stop_it(
     assert saved.headers["location"] == "/admin/experiments/words"
     shown = (await browser.get("/admin/experiments/words")).text
     assert "Do &lt;new&gt; words sell more?" in shown
-    assert "Subscribed before" in shown
+    assert "Former subscriber" in shown
     assert "Without a consent banner" in shown
     assert "pt, en-gb" in shown
     assert "Offers: one that isn’t sold any more." in shown
@@ -146,7 +146,7 @@ async def test_its_pages_plan_it_start_it_and_stop_it(
     assert "Your seat is free" in typed
     for box in ("0:lapsed", "0:gift", f"1:{gone.id}"):
         assert f'value="{box}" checked' in typed
-    for act, words in [("start", "Stop the experiment"), ("stop", "Stopped early")]:
+    for act, words in [("start", "Stop experiment"), ("stop", "Stopped early")]:
         action = f"/admin/experiments/words/{act}"
         seen = seen_in((await browser.get("/admin/experiments/words")).text, action)
         done = await browser.post(action, data={"csrf": csrf_in(page), "seen": seen})
@@ -158,7 +158,7 @@ async def test_its_pages_plan_it_start_it_and_stop_it(
     assert (again.status_code, 'role="alert"' in again.text) == (409, True)
     viewer = await signed_in("viewer")
     page = (await viewer.get("/admin/experiments")).text
-    assert "Save the plan" not in page
+    assert "Save draft" not in page
     form["csrf"] = csrf_in((await viewer.get("/admin/account")).text)
     assert (await viewer.post("/admin/experiments", data=form)).status_code == 403
 

@@ -152,7 +152,7 @@ async def test_the_second_is_told_and_loses_nothing(
     told = text_of(late.text)
     is_new = seen.get("seen", [""])[0].startswith("none@")
     assert ("Not saved: it already exists, by admin@example.org since " in told) == is_new
-    assert ("Not saved: admin@example.org has changed it meanwhile" in told) != is_new
+    assert ("Not saved: admin@example.org has changed it in the meantime" in told) != is_new
     assert (
         "Your entries are still below. Send them again to overwrite the current version." in told
         or (case.second.get("change") not in {None, "role", "types"})
@@ -178,7 +178,7 @@ async def test_who_changed_it_before_it_was_seen_isnt_blamed(
     async with database.transaction() as session:
         (await session.get_one(Reader, READER)).email = "own@example.org"
     late = await browser.post(action, data={**seen, "email": "mine@example.org"})
-    assert "Not saved: somebody has changed it meanwhile." in text_of(late.text)
+    assert "Not saved: somebody has changed it in the meantime." in text_of(late.text)
 
 
 async def test_a_button_is_pressed_again_and_nothing_was_entered(
@@ -287,7 +287,7 @@ async def test_a_plan_is_started_as_it_was_read(
         action = f"/admin/experiments/spring/{act}"
         late = await browser.post(action, data=form_in(page, action))
         assert late.status_code == 412
-        assert "Holders needed is now: 500" in text_of(late.text)
+        assert "Sample size is now: 500" in text_of(late.text)
     late = await browser.post("/admin/experiments", data={**form, "size": "900"})
     assert (late.status_code, 'value="900"' in late.text) == (412, True)
     again = form_in(late.text, "/admin/experiments")

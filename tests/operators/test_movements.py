@@ -67,5 +67,5 @@ async def test_what_cant_be_listed(signed_in: SignedIn, query: str) -> None:
 async def test_a_kind_that_there_is_not_is_named_as_in_the_address(signed_in: SignedIn) -> None:
     answer = await (await signed_in("viewer")).get("/admin/movements?kind=moved")
     assert answer.status_code == 422
-    assert "looked up. What happened:" in answer.text
+    assert "looked up. Movement:" in answer.text
     assert "literal" not in answer.text

@@ -107,6 +107,6 @@ async def test_ids_are_behind_a_mark_and_the_audit_log_names_readers(
             assert text not in text_of(re.sub(r"(?s)<details.*?</details>", "", page)), address
     audit = text_of((await browser.get("/admin/audit")).text)
     assert audit.count("ana@a.example") == 2
-    assert "Wrote a note 10 Mar 2026, 09:00 command Reader without e-mail address" in audit
+    assert "Added a note 10 Mar 2026, 09:00 command Reader without e-mail address" in audit
     assert "subscription, amount" in audit
     assert bought.customer_id in (await browser.get(f"/admin/subscribers/{ana.id}")).text

@@ -115,7 +115,7 @@ async def test_a_win_back_offer_is_made_on_the_page_and_over_the_api(
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"amount": ""}, "Price: write what it costs"),
+        ({"amount": ""}, "Price: enter a price"),
         ({"amount": "9,000"}, "thousands"),
         ({"amount": "0.01"}, "Stripe charges at least"),
         ({"amount": "-9"}, "amount"),

@@ -247,7 +247,7 @@ async def test_every_reason_is_shown_in_words(signed_in: SignedIn, store: Store)
     page = await (await signed_in("viewer")).get(f"/admin/subscribers/{reader.id}")
     text = " ".join(re.sub(r"<[^>]+>", " ", unescape(page.text)).split())
     for row in REASONS.values():
-        before = "Read The ferry , " if row.granted else "Met the wall at The ferry : "
+        before = "Read The ferry , " if row.granted else "Wall shown on The ferry : "
         assert before + row.operators in text
     # The names that have an underscore can't be words of ours.
     assert not [name for name in REASONS if "_" in name and name in text]

@@ -55,4 +55,4 @@ async def test_an_offer_that_cannot_be_made_names_the_field_in_words(signed_in: 
     assert answer.status_code == 422
     label = re.search('<label for="interval_count">([^<]+)</label>', answer.text)
     assert label
-    assert f"The offer wasn’t created.  {label[1]}: 1 to 36 months are possible." in answer.text
+    assert f"The offer wasn’t created. {label[1]}: 1 to 36 months are possible." in answer.text

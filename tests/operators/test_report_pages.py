@@ -208,7 +208,7 @@ async def test_what_cannot_be_asked_is_a_page_that_says_what_to_change(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [("from=2026-03-09&to=2026-03-01", "The period starts on 2026-03-09"),
-     ("from=2026-03-01&to=2026-03-09&interval=hour", "It is one of day"), ("from=2026-03-01&to=2026-03-09&plan=nope", "nope")],
+     ("from=2026-03-01&to=2026-03-09&interval=hour", "Must be one of day"), ("from=2026-03-01&to=2026-03-09&plan=nope", "nope")],
 )  # fmt: skip
 async def test_what_is_refused_keeps_the_form_as_it_was_sent(
     browser_with_sales: httpx2.AsyncClient, wrong: str, said: str

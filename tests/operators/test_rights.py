@@ -183,7 +183,7 @@ async def test_a_list_is_shown_and_then_loaded(paywall: Paywall) -> None:
     )
     assert shown.status_code == 200
     begins = "+ KD-9: digital, no end, nobody’s yet"
-    for told in ("1 rights begin, 0 change, 2 end, 1 stay", begins, "- KD-1: digital", "- KD-2: "):
+    for told in ("1 new, 0 changed, 2 ended, 1 unchanged", begins, "- KD-1: digital", "- KD-2: "):
         assert told in shown.text
     assert await running(paywall) == {"KD-0", "KD-1", "KD-2"}
     sent = re.search(r"<textarea[^>]*>(.*?)</textarea>", shown.text, re.DOTALL)

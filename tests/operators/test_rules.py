@@ -180,4 +180,4 @@ async def test_offers_must_be_there_and_plans_and_sections_may_come_later(
     browser = await signed_in("editor")
     page = (await browser.get("/admin/rules")).text
     assert all(each in page for each in told)
-    assert "No article is in Archiv yet." in (await browser.get("/admin/crawlers")).text
+    assert "There are no articles in Archiv yet." in (await browser.get("/admin/crawlers")).text

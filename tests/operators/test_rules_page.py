@@ -124,7 +124,7 @@ async def test_each_prompt_leads_to_an_article_that_shows_it(
         "Count": ("ferry", "anonymous"), "Count lapsed": ("ferry", "anonymous"),
         "Beside": ("derby", "subscriber"),
     }  # fmt: skip
-    assert page.count("None of the newest articles shows it.") == 2
+    assert page.count("None of the latest articles shows it.") == 2
     # What readers' walls are kept in is theirs alone.
     assert not (await paywall.app.running.get(OnSale).assortment()).derived
 
@@ -138,7 +138,7 @@ async def test_all_articles_are_cut_anew_from_the_page_and_over_the_api(
     form = fields((await editor.get("/admin/rules")).text)
     assert (form["previews.blocks"], form["cookieless.per_day"]) == (["3"], ["500"])
     refused = await editor.post("/admin/rules", data=form | {"previews.blocks": ["51"]})
-    assert "Blocks of text in a preview:" in unescape(refused.text)
+    assert "Maximum public blocks of text:" in unescape(refused.text)
     saved = await editor.post(
         "/admin/rules", data=form | {"previews.blocks": ["1"], "cookieless.per_day": ["0"]}
     )
@@ -149,7 +149,7 @@ async def test_all_articles_are_cut_anew_from_the_page_and_over_the_api(
     assert (await paywall.client.get(api, headers=paywall.staff)).status_code == 404
     sent = await editor.post("/admin/rules/recut", data={"csrf": form["csrf"]})
     assert sent.headers["location"] == "/admin/rules#recut"
-    assert "It begins soon." in (await editor.get("/admin/rules")).text
+    assert "It starts soon." in (await editor.get("/admin/rules")).text
     again = await paywall.client.post(api, headers=paywall.staff)
     assert (again.status_code, again.json()["status"]) == (202, "waiting")
     await Recutter(context_in(paywall.app.running)).round()
@@ -187,15 +187,15 @@ async def test_what_cannot_be_is_told_and_stays_in_the_form(signed_in: SignedIn)
         ("meter.registered", "-1", "Free articles for registered readers"),
         ("meter.registered", "", "Free articles for registered readers"),
         ("meter.anonymous", "1001", "Free articles without signing in"),
-        ("meter.window", "year", "The meter's window"),
-        ("walls.subscribe_wall.title", "t" * 201, "Headline of the wall"),
+        ("meter.window", "year", "The meter's counting period"),
+        ("walls.subscribe_wall.title", "t" * 201, "Subscribe wall headline"),
     ]:
         refused = await browser.post("/admin/rules", data={**sent, name: value})
         assert (refused.status_code, words in unescape(refused.text)) == (422, True), refused.text
     for prompt, words in [
         ({"title": ""}, "Prompt Spring, title"),
         ({"audiences": "0:everybody"}, "Prompt Spring, audiences"),
-        ({"audiences": "7:lapsed"}, "Some of the form is missing"),
+        ({"audiences": "7:lapsed"}, "Part of the form is missing"),
         ({"order": "first"}, "Prompt Spring, order"),
         ({"text": "{left} of {limit}"}, "need the place"),
         ({"title": "{limit} a month", "place": "notice"}, "need the place"),

@@ -32,5 +32,5 @@ def test_a_value_is_read_as_stripe_shows_it(typed: str, currency: str | None, va
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(typed: str, currency: str | None) -> None:
-    with pytest.raises(ValueError, match="write a"):
+    with pytest.raises(ValueError, match="enter a"):
         value_of(typed, currency)

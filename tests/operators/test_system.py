@@ -270,12 +270,12 @@ async def test_an_import_from_stripe_is_tried_looked_at_and_begun(
     async with database.transaction() as session:
         session.add(offer)
     viewer = await signed_in("billing")
-    assert "Nothing was imported here yet" in (await viewer.get(page)).text
+    assert "No imports yet" in (await viewer.get(page)).text
     assert await send(viewer, "/admin", f"{page}/try") == 403
     admin = await signed_in("admin")
     assert await send(admin, page, f"{page}/try", price="price_mug", offer=offer.id) == 303
     assert app.running.get(Wakes).event(IMPORT_TASK).is_set()
-    assert "A run goes on" in (await admin.get(page)).text
+    assert "An import is running" in (await admin.get(page)).text
     csrf = csrf_in((await admin.get("/admin/account")).text)
     late = await admin.post(f"{page}/try", data={"csrf": csrf, "price": "p", "offer": offer.id})
     assert late.status_code == 422
@@ -370,7 +370,7 @@ async def test_a_choice_for_the_import_is_shown_and_can_be_taken_back(
         "none for a price that no offer can have"
     )
     shown = (await admin.get(page)).text
-    assert "price_mug</code> would get what this gives" in shown
+    assert "price_mug</code> would be imported as" in shown
     assert "This price can’t be imported: price: none" in shown
 
 

@@ -126,7 +126,7 @@ async def test_no_mail_is_written_where_none_is_set_up(
 
 async def test_an_operator_switches_it_off_and_on(signed_in: SignedIn, database: Database) -> None:
     browser: httpx2.AsyncClient = await signed_in("viewer")
-    for wanted, says in (("off", "no more"), ("on", "The weekly mail is on.")):
+    for wanted, says in (("off", "The weekly mail is off."), ("on", "The weekly mail is on.")):
         csrf = csrf_in((await browser.get("/admin/account")).text)
         answer = await browser.post(
             "/admin/account/weekly", data={"csrf": csrf, "wanted": wanted}, follow_redirects=True

@@ -176,7 +176,7 @@ def test_foreign_site(foreign: Frontend, profile: Callable[[], Any]) -> None:
     with page.expect_navigation(url="**/checkout/**"):
         page.evaluate("offer => void frontend.buy(offer)", foreign.made.offers["monthly"])
     foreign.pay(page)
-    page.get_by_role("link", name="To the front page").click()
+    page.get_by_role("link", name="Go to the front page").click()
     page.wait_for_url(f"{foreign.site}/")
     page.wait_for_function("window.frontend")
     assert page.evaluate("frontend.finishCheckout()") == f"{foreign.site}/articles/paid"

@@ -172,7 +172,7 @@ def test_a_hidden_tab_counts_nothing(visit: Any) -> None:
 def test_without_javascript_a_button_reads_on(visit: Any) -> None:
     page = visit(java_script_enabled=False)
     page.goto("/articles/a")
-    page.get_by_role("button", name="Read on").click()
+    page.get_by_role("button", name="Continue reading").click()
     sync_api.expect(page.locator(".prose.paywall")).to_contain_text(CANARY)
     sync_api.expect(page.get_by_role("status")).to_contain_text("2 free articles left")
 
@@ -190,15 +190,15 @@ def test_when_the_script_fails_the_button_still_reads_on(visit: Any) -> None:
     page.route(re.compile("/articles/a$"), fail_once)
     with page.expect_response(lambda answer: answer.status == 503):
         page.goto("/articles/a")
-    page.get_by_role("button", name="Read on").click()
+    page.get_by_role("button", name="Continue reading").click()
     sync_api.expect(page.locator(".prose.paywall")).to_contain_text(CANARY)
 
 
 def test_a_sign_in_link_passes_the_origin_check(visit: Any) -> None:
     page = visit()
     page.goto("/account/sign-in?token=unknown")
-    page.get_by_role("button", name="Sign me in").click()
-    sync_api.expect(page.get_by_role("heading")).to_have_text("This link doesn’t work any more")
+    page.get_by_role("button", name="Sign in").click()
+    sync_api.expect(page.get_by_role("heading")).to_have_text("This link has expired")
 
 
 @pytest.mark.parametrize("width", WIDTHS)

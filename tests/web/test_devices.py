@@ -57,7 +57,7 @@ async def test_devices_are_listed_with_this_one_first(newspaper: Newspaper) -> N
     await another(newspaper, reader_id, "App on iPhone")
     newspaper.clocks.travel(timedelta(days=11))
     shown = await newspaper.browser.get("/account")
-    listed = words(shown).partition("Where you are signed in ")[2]
+    listed = words(shown).partition("Signed-in devices ")[2]
     assert listed.startswith(
         "Browser This device Last used today Sign out "
         "Firefox on Linux Last used yesterday Sign out "
@@ -104,11 +104,11 @@ async def test_erasing_tells_first_and_asks_about_a_running_subscription(
 ) -> None:
     await newspaper.subscriber()
     told = await newspaper.browser.get("/account/erase")
-    assert "What is removed" in words(told)
+    assert "What we delete" in words(told)
     assert "Cancel my subscription “Digital, monthly” at once." in words(told)
     kept = await newspaper.browser.post("/account/erase")
     assert kept.status_code == 409
-    assert "Your subscription still runs." in words(kept)
+    assert "You still have an active subscription." in words(kept)
     assert "ana@example.org" in words(await newspaper.browser.get("/account"))
 
 
@@ -130,4 +130,4 @@ async def test_an_erased_reader_is_gone_and_signed_out(newspaper: Newspaper) -> 
 async def test_erasing_needs_a_session(newspaper: Newspaper, method: str) -> None:
     answer = await newspaper.browser.request(method, "/account/erase")
     assert answer.status_code == 401
-    assert "You aren’t signed in here" in words(answer)
+    assert "You aren’t signed in" in words(answer)

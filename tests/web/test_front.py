@@ -44,7 +44,7 @@ async def test_a_section_shows_its_articles_alone(newspaper: Newspaper) -> None:
     assert '<h1 class="page-title">News &amp; views</h1>' in answer.text
     unknown = await newspaper.browser.get("/?section=Chess")
     assert unknown.status_code == 404
-    assert "There is no such section" in unknown.text
+    assert "Section not found" in unknown.text
 
 
 async def test_older_pages_show_every_article_once(newspaper: Newspaper) -> None:
@@ -71,7 +71,7 @@ async def test_marks_tell_what_is_free_and_what_is_for_subscribers(newspaper: Ne
 
 
 async def test_nothing_published_says_so(newspaper: Newspaper) -> None:
-    assert "There is nothing here yet" in (await newspaper.browser.get("/")).text
+    assert "No articles yet" in (await newspaper.browser.get("/")).text
 
 
 async def test_what_will_be_published_waits(newspaper: Newspaper) -> None:
@@ -85,7 +85,7 @@ async def test_queries_that_make_no_sense_are_pages(newspaper: Newspaper) -> Non
     for query in ("cursor=nonsense", "section=%00", f"section={'x' * 300}"):
         answer = await newspaper.browser.get(f"/?{query}")
         assert answer.status_code == 422
-        assert "To the front page" in answer.text
+        assert "Go to the front page" in answer.text
 
 
 async def test_the_frame_has_landmarks_and_no_inline_code(newspaper: Newspaper) -> None:

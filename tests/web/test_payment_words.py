@@ -166,7 +166,7 @@ async def test_the_account_leads_to_the_open_invoice(newspaper: Newspaper) -> No
     page = await account(newspaper)
     assert "Your bank wants you to confirm the payment of €9.00. You can read" in words_of(page)
     assert f'<a class="button primary" href="{INVOICE}">Confirm the payment</a>' in page
-    assert "Pay or change the card" in page
+    assert "Pay or update your card" in page
     # Where the address isn't known, the payments lead there.
     async with newspaper.database.transaction() as session:
         await session.execute(update(Subscription).values(payment_url=None))
@@ -334,13 +334,13 @@ WEEK = PassFacts(
         (
             {"access_stop": "dispute"},
             (
-                "Your pass Week is on hold, because you or your bank disputed its payment. If that is a"
+                "Your pass Week is on hold because you or your bank disputed the payment. If that is a"
                 " mistake, ask your bank to withdraw the dispute."
             ),
         ),
         (
             {"access_stop": "refund"},
-            "Your pass Week is closed, because its money went back to you. You can buy another one.",
+            "Your pass Week has been refunded. You can buy another one.",
         ),
     ],
 )

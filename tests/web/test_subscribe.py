@@ -43,7 +43,7 @@ def test_from_the_wall_to_stripe_and_back_to_the_article(made: Installation) -> 
 def test_what_cant_be_bought_is_a_page_that_leads_back(made: Installation) -> None:
     gone = made.browser.post("/subscribe", data={"offer": "off_none", "return_to": "/articles/a"})
     assert gone.status_code == 404
-    assert "This offer isn’t sold any more" in gone.text
+    assert "This offer is no longer available" in gone.text
     assert 'href="/articles/a">Go back' in gone.text
     elsewhere = {"offer": made.offers["monthly"], "return_to": "//elsewhere.example/"}
     refused = made.browser.post("/subscribe", data=elsewhere)

@@ -17,9 +17,9 @@ NOTHING_TYPED: Mapping[str, str] = {**dict.fromkeys(FIELDS, ""), "category": "se
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _LONGEST_NAME = 60
 _WORDS = {
-    "agents": "Names in robots.txt have 3 to 60 letters, hyphens and underscores, such as GPTBot",
-    "hosts": "Domains are written like search.example.org, in small letters",
-    "category": "Choose what it crawls for",
+    "agents": "User agents have 3 to 60 letters, hyphens and underscores, such as GPTBot",
+    "hosts": "Enter domains in lower case, such as search.example.org",
+    "category": "Choose a purpose",
 }
 
 
@@ -35,10 +35,12 @@ def crawler_typed(typed: Mapping[str, str], known: Crawler | None) -> Crawler:
     """What the form says, with the networks that are known. ValueError says in a sentence what is wrong."""
     name = typed["name"].strip()
     if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
-        raise ValueError("The short name has small letters, digits and hyphens, such as goodbot.")
+        raise ValueError(
+            "Use lower-case letters, digits and hyphens for the short name, such as goodbot."
+        )
     lists = {each: typed[each].split() for each in ("agents", "hosts")}
     if not lists["agents"]:
-        raise ValueError(f"{_WORDS['agents']}. Write one at least.")
+        raise ValueError(f"{_WORDS['agents']}. Enter at least one.")
     try:
         body = CrawlerIn.model_validate(
             {"category": typed["category"], **lists, "keys": _keys(typed["keys"])}
@@ -57,7 +59,7 @@ def _keys(text: str) -> list[object]:
         try:
             lines = [read_json(line) for line in text.splitlines() if line.strip()]
         except ValueError as error:
-            raise ValueError(f"The keys aren't JSON that can be read: {error}.") from error
+            raise ValueError(f"The keys aren't valid JSON: {error}.") from error
         return [_members(each) for each in lines]
     if isinstance(document, dict):
         document = document.get("keys", [document])

@@ -6,10 +6,10 @@ from service.crawlers.known import Crawler
 from service.rules.crawlers import CrawlerPolicy, CrawlerRules
 
 _PROVED: Mapping[CrawlerPolicy, str] = {
-    "preview": "The preview",
-    "full_verified": "The whole text",
-    "refuse": "Nothing (403, and robots.txt)",
-    "license": "The terms of the licence (402)",
+    "preview": "Preview",
+    "full_verified": "Full text",
+    "refuse": "No access (403 and robots.txt)",
+    "license": "Licence terms (402)",
 }
 
 
@@ -18,9 +18,9 @@ def outcome(crawler: Crawler, rules: CrawlerRules) -> str:
     policy = rules.policy(crawler.category)
     if crawler.is_robots_only:
         closed = policy != "preview"
-        return f"{'Nothing' if closed else 'Allowed'}, by robots.txt alone: it never comes itself"
+        return f"{'No access' if closed else 'Allowed'}, through robots.txt only: it never requests pages itself"
     if policy == "preview" or crawler.has_proof:
         return _PROVED[policy]
     if policy == "refuse":
-        return "No proof stored: robots.txt keeps it away; if it comes, it gets the preview"
-    return "No proof stored: it gets the preview"
+        return "Can't be verified: excluded in robots.txt, otherwise gets the preview"
+    return "Can't be verified: gets the preview"

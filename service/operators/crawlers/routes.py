@@ -162,7 +162,7 @@ async def send_addresses(
     """
     name, _, seen = name.partition(" ")
     if not seen:
-        raise Problem("invalid-request", "Nothing was loaded: choose the crawler on the page.")
+        raise Problem("invalid-request", "Nothing was imported: choose a crawler on the page.")
     actor = visit.operator.label
     try:
         networks = read_addresses(addresses)

@@ -48,8 +48,8 @@ _SAFE = ("GET", "HEAD")
 _TOO_LONG = "Your session has ended, and what you entered is too long to be kept. Go back, copy it, and sign in again."
 _TITLES = {
     "body-too-large": "This is too large to be sent",
-    "method-not-allowed": "This address belongs to a form",
-    "not-found": "There is no such page",
+    "method-not-allowed": "This page can’t be opened directly",
+    "not-found": "Page not found",
     "invalid-request": "This can’t be done as it is",
     "malformed-request": "This form can’t be read",
 }

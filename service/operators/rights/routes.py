@@ -180,7 +180,7 @@ _NO_SOURCE = "Use lower-case letters, digits and hyphens for the source, such as
 
 def _would(found: RightDifferences, zone: ZoneInfo) -> list[str]:
     counts = (
-        f"{len(found.created)} entitlements new, {len(found.changed)} changed, {len(found.ended)} ended, "
+        f"{len(found.created)} new, {len(found.changed)} changed, {len(found.ended)} ended, "
         f"{found.unchanged} unchanged."
     )
     return [counts, *told(found, most=_MOST_TOLD, words=words_of(found.details, zone))]

@@ -72,7 +72,7 @@ async def rules_of_version(session: AsyncSession, version: int) -> RulesVersion:
     """Raises Problem `not-found`."""
     found = await session.get(RulesVersion, version)
     if found is None:
-        raise Problem("not-found", f"There is no version {version} of the rules.")
+        raise Problem("not-found", f"Version {version} of the rules not found.")
     return found
 
 

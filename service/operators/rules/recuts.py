@@ -44,7 +44,7 @@ class RecutOut(BaseModel):
 def shown_recut(last: Job | None) -> RecutOut:
     """Raises Problem `not-found` where there was none."""
     if last is None:
-        raise Problem("not-found", "All articles were never cut anew.")
+        raise Problem("not-found", "Previews have never been rebuilt.")
     return RecutOut.of(last)
 
 
