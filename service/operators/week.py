@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
 from service.db.tables import Operator
+from service.html.list_query import address
 from service.identity.permissions import Permission, permissions_of_role
 from service.offers.pricing import decimals
 from service.operators.attention import Need, needs
@@ -24,6 +25,7 @@ from service.reports.period import Period, midnight, step_of
 from service.reports.registry import BY_SLUG
 from service.reports.report import report_on
 from service.reports.report_schemas import Report
+from service.settings import Settings
 
 MOST_ARTICLES = 5
 SHOWN = (
@@ -120,7 +122,7 @@ async def read_week(context: Context, monday: date) -> Week:
         tuple(
             row
             for slug, series in SHOWN
-            for row in _rows(reports[slug], slug, series, settings.public_url, language)
+            for row in _rows(reports[slug], slug, series, _report(settings, slug, period), language)
         ),
         None if articles is None else tuple(_selling(articles.lines, language)),
     )
@@ -131,11 +133,18 @@ async def _counted(context: Context, slug: str, asked: Asked) -> Report | None:
     return await in_time(context.database, slug, lambda session: report_on(session, slug, asked))
 
 
-def _rows(report: Report | None, slug: str, series: str, url: str, language: str) -> list[Row]:
+def _report(settings: Settings, slug: str, period: Period) -> str:
+    """The figure's page with the week by days, beside the week before."""
+    path = f"{settings.public_url}/admin/reports/{slug}"
+    days = {"from": period.first.isoformat(), "to": period.last.isoformat()}
+    return address(path, **days, interval="day", compare=period.compared)
+
+
+def _rows(report: Report | None, slug: str, series: str, leads_to: str, language: str) -> list[Row]:
     """A row a currency, and their totals; one with nothing in it where the figure has no line."""
-    name, address = f"{slug} {series}", f"{url}/admin/reports/{slug}"
+    name = f"{slug} {series}"
     if report is None:
-        return [Row(name, "", _DASH, _DASH, BY_SLUG[slug].version, address, was_slow=True)]
+        return [Row(name, "", _DASH, _DASH, BY_SLUG[slug].version, leads_to, was_slow=True)]
     (unit,) = (each.unit for each in report.figure.series if each.key == series)
     nothing = Line(series, (), Cell(0) if unit in _COUNTED else Cell(None))
     lines = [each for each in report.lines if each.series == series]
@@ -150,7 +159,7 @@ def _rows(report: Report | None, slug: str, series: str, url: str, language: str
             _text(line.total, unit, line.currency, language),
             _text(before.get(line.currency, nothing.total), unit, line.currency, language),
             report.figure.version,
-            address,
+            leads_to,
             is_total=is_total,
         )
         for is_total, some, earlier in kinds

@@ -10,7 +10,7 @@ from sqlalchemy import select, text, update
 
 from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import Mail, Operator
+from service.db.tables import Mail, Operator, UnboundSubscription
 from service.identity.operators import create_operator
 from service.jobs.nightly import next_week
 from service.operators.week import SHOWN
@@ -22,6 +22,8 @@ from tests.db.test_slow_reading import COUNTS_FOR_EVER, hurried
 from tests.operators.conftest import csrf_in
 from tests.operators.test_account import SignedIn
 from tests.passwords import QUICK
+from tests.reports import rows
+from tests.surface.everything import filled
 
 LISBON = ZoneInfo("Europe/Lisbon")
 
@@ -104,14 +106,32 @@ async def test_it_has_the_figures_with_the_versions_of_their_definitions(
     await a_monday(weekly, clocks)
     await weekly.round()
     (mail,) = await mails(database)
+    week = "from=2026-03-09&amp;to=2026-03-15&amp;interval=day&amp;compare=before"
     for slug, _ in SHOWN:
-        assert f"/admin/reports/{slug}" in mail.html
+        assert f"/admin/reports/{slug}?{week}" in mail.html
         assert slug in BY_SLUG
     assert "Active subscribers: 0 (0)" in mail.text
     assert "Active subscribers&nbsp;1" in mail.html
     assert "Active subscribers 1" in mail.text
     assert "<style" not in mail.html
     assert "/admin/account" in mail.text
+
+
+async def test_what_needs_somebody_says_the_same_in_both_forms(
+    weekly: WeeklyMail, database: Database, clocks: MovingClocks
+) -> None:
+    await add(database, clocks, "ana@gazette.example", "admin")
+    async with database.transaction() as session:
+        session.add(offer := rows.offer())
+        await session.flush()
+        session.add(filled(UnboundSubscription, status="active", offer_id=offer.id))
+    await a_monday(weekly, clocks)
+    await weekly.round()
+    (mail,) = await mails(database)
+    said = "subscription without a reader, paid at Stripe, but no reader has access: http"
+    assert f"1 {said}" in mail.text
+    for each in ("subscription without a reader", "paid at Stripe, but no reader has access"):
+        assert each in mail.html
 
 
 async def test_no_mail_is_written_where_none_is_set_up(
