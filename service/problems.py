@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
-from service.wrong_values import sentence_of
+from service.wrong_values import field_of, sentence_of, told_of
 
 MEDIA_TYPE = "application/problem+json"
 _MOST_ERRORS = 20
@@ -415,8 +415,8 @@ async def _on_validation_error(_: Request, error: Exception) -> Response:
             return Problem("unsupported-media-type").response()
     # The names of unknown fields are the caller's: neither their number nor length comes back whole.
     errors = [
-        {"field": ".".join(str(part) for part in item["loc"])[:100], "message": sentence_of(item)}
-        for item in found[:_MOST_ERRORS]
+        {"field": field_of(item)[:100], "message": sentence_of(item)}
+        for item in told_of(found)[:_MOST_ERRORS]
     ]
     named = ", ".join(item["field"] for item in errors)
     return Problem("invalid-request", f"Invalid: {named}.", errors=errors).response()

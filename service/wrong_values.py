@@ -3,7 +3,7 @@
 One table, for the API, the forms of the back office, imports and commands. Pure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _NO_FILE = "Value error, Expected UploadFile"
@@ -81,6 +81,30 @@ _KINDS: tuple[tuple[tuple[str, ...], str], ...] = (
 _ELSE = ("The value can't be used", "Compare it with the API's document")
 
 
+def told_of(errors: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those of Pydantic's errors that help: without the ones that say that a value isn't empty, which it could be."""
+    found = list(errors)
+    return [each for each in found if not _wants_it_empty(each)] or found
+
+
+def _wants_it_empty(error: Mapping[str, Any]) -> bool:
+    return (error["type"], error.get("ctx")) == ("literal_error", {"expected": "''"})
+
+
+def field_of(error: Mapping[str, Any]) -> str:
+    """Where the value was, such as body.prompts.0.title: without what Pydantic calls the kinds that it could have been."""
+    *within, last = error["loc"]
+    is_named = error["type"] == "extra_forbidden" or not _is_kind(last)
+    return ".".join(
+        map(str, [*(each for each in within if not _is_kind(each)), *([last] * is_named)])
+    )
+
+
+def _is_kind(part: object) -> bool:
+    """Whether it is a validator: names of fields have no brackets, unless somebody sent one that there isn't."""
+    return isinstance(part, str) and "[" in part
+
+
 def sentence_of(error: Mapping[str, Any]) -> str:
     """What one of Pydantic's errors says to somebody who sent the value: what happened, and what to do next."""
     if error["type"] in _OURS:
@@ -149,11 +173,25 @@ def own_words(error: Mapping[str, Any]) -> str:
 
 
 _CURRENCY = "is three capital letters, such as EUR"
+_ID = "is an id as answers and lists have it"
 _WRITTEN = {
     r"^[a-z0-9]+(-[a-z0-9]+)*$": "has small letters, digits and single hyphens, such as digital",
     r"^[A-Z]{3}$": _CURRENCY,
     r"^([A-Z]{3})?$": _CURRENCY,
     r"^([0-9]{1,9}(\.[0-9]{1,6})?)?$": "is a number, such as 0.015",
     r"^https?://[^\s<>\"]+$": "begins with https:// or http://",
+    r"^[A-Za-z]{3}$": _CURRENCY,
+    r"^[a-z0-9_]+$": _ID,
+    r"^[a-z0-9]+$": _ID,
+    r"^[A-Za-z0-9_]+$": _ID,
+    r"^cus_[A-Za-z0-9_]+$": "is the id of a customer at Stripe, which begins with cus_",
+    r"^[A-Za-z0-9_-]+$": "has letters without accents, digits, hyphens and underscores",
+    r"^[A-Za-z0-9._-]+$": "has letters without accents, digits, points, hyphens and underscores",
+    r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$": "has letters without accents, digits and single hyphens",
+    r"^[A-Za-z_-]{3,60}$": "has 3 to 60 letters without accents, hyphens and underscores",
+    r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$": "is a language's tag, such as en or pt-BR",
+    r"^[^@\s]+@[^@\s]+$": "is an e-mail address, such as ana@example.org",
+    r"^([a-z0-9-]{1,63}\.)+[a-z]{2,63}$": "is a host's name in small letters, such as bot.example.org",
+    r"^\S{1,60}$": "has 1 to 60 characters and no space",
 }
 """How what an expression asks for is written."""

@@ -1,13 +1,14 @@
 """Every error that Pydantic has is told in sentences of ours."""
 
 import re
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticKnownError
 from pydantic_core._pydantic_core import list_all_errors
 
-from service.wrong_values import SENTENCES, said_of, sentence_of
+from service.wrong_values import SENTENCES, field_of, said_of, sentence_of, told_of
 
 ALL: dict[str, Any] = {each["type"]: each.get("example_context") for each in list_all_errors()}
 OURS = {"value_error", "assertion_error"}
@@ -73,3 +74,27 @@ def test_what_is_empty_is_told_so() -> None:
 def test_a_pattern_is_put_into_words_where_it_has_them(pattern: str, expected: str) -> None:
     error = {"type": "string_pattern_mismatch", "msg": "", "ctx": {"pattern": pattern}}
     assert sentence_of(error) == f"It isn't written as it must be. {expected}"
+
+
+class Terms(BaseModel):
+    custom: Annotated[str, AfterValidator(str.strip), Field(pattern="^https?://")] | Literal[""] = (
+        ""
+    )
+
+
+class Rules(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    terms: tuple[Terms, ...]
+
+
+def test_a_field_is_named_without_the_kinds_that_it_could_have_been() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Rules.model_validate({"terms": [{"custom": "zz"}], "odd[]": 1})
+    told = told_of(refused.value.errors())
+    assert [field_of(each) for each in told] == ["terms.0.custom", "odd[]"]
+
+
+def test_a_value_that_can_only_be_empty_is_told_so() -> None:
+    error = {"type": "literal_error", "loc": ("a",), "ctx": {"expected": "''"}}
+    assert told_of([error]) == [error]

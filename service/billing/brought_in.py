@@ -9,7 +9,7 @@ from typing import Any, Literal
 from service.billing.outside import OUTSIDE_ADVICE, OUTSIDE_WORDS
 from service.billing.state import StoredState
 from service.billing.statuses import LIVE_STATUSES
-from service.offers.pricing import amount_text
+from service.offers.pricing import amount_text, period_text
 from service.payments.set_up import StripePrice
 
 Kind = Literal["price", "address", "shared", "several", "outside", "stopped", "refused", "failed"]
@@ -199,7 +199,7 @@ def customer_notes(
 
 
 def _about(price: StripePrice) -> str:
-    every = f"every {price.interval_count} {price.interval}" if price.interval else "once"
+    every = period_text(price.interval, price.interval_count) if price.interval else "once"
     amount = amount_text(price.amount, price.currency.upper())
     return (
         f"{amount if price.has_amount else 'no fixed amount'} {every}, product {price.product_id}"

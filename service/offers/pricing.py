@@ -216,8 +216,10 @@ def checked_price(
 ) -> Price:
     """The price, its currency in capitals, or InvalidPrice."""
     currency = currency.upper()
-    if currency not in _ZERO_DECIMALS | _TWO_DECIMALS | _THREE_DECIMALS:
-        raise InvalidPrice("currency", f"{currency!r} is no ISO 4217 code that Stripe charges in")
+    try:
+        known_currency(currency)
+    except ValueError as error:
+        raise InvalidPrice("currency", str(error)) from error
     _check_amount("amount", amount, currency)
     if not _is_interval(interval):
         raise InvalidPrice("interval", f"{interval!r} is none of {', '.join(get_args(Interval))}")
@@ -313,6 +315,13 @@ def end_of_pass(price: Price, starts_at: datetime) -> datetime:
             return starts_at.replace(year=year, month=month, day=day)
 
 
+def known_currency(code: str) -> str:
+    """The same code. ValueError, as a clause: no currency has it that Stripe charges in."""
+    if code not in _ZERO_DECIMALS | _TWO_DECIMALS | _THREE_DECIMALS:
+        raise ValueError(f"{code!r} is no ISO 4217 code that Stripe charges in")
+    return code
+
+
 def decimals(currency: str) -> int:
     """How many digits of an amount follow the decimal point."""
     if currency in _ZERO_DECIMALS:
@@ -355,7 +364,7 @@ def price_text(price: Price) -> str:
     if price.kind in PAID_ONCE:
         what = "for this article, for" if price.covers == "article" else "for"
         return f"{amount} {what} {_span(price.interval, price.interval_count, 'a')}"
-    period = _period(price)
+    period = period_text(price.interval, price.interval_count)
     text = f"{amount} {period}"
     if price.most_seats:
         text += ", for each reader"
@@ -371,10 +380,9 @@ def price_text(price: Price) -> str:
     return f"{_span('day', price.trial_days, '1')} free, then {text}"
 
 
-def _period(price: Price) -> str:
-    if price.interval_count == 1:
-        return f"a {price.interval}"
-    return f"every {price.interval_count} {price.interval}s"
+def period_text(interval: str, count: int) -> str:
+    """`a month`, `every 3 months`."""
+    return f"a {interval}" if count == 1 else f"every {count} {interval}s"
 
 
 def _span(interval: str, count: int, one: str) -> str:

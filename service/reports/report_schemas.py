@@ -17,12 +17,13 @@ from service.reports.period import Comparison, Interval, NotAsked, Period, Step,
 from service.settings import Settings
 from service.texts import storable
 
-_Text = Annotated[str, AfterValidator(storable), Field(max_length=100)]
+FilterText = Annotated[str, AfterValidator(storable), Field(max_length=100)]
+"""What a dimension can be filtered by, wherever it is asked."""
 _Day = Annotated[str, Field(max_length=40, examples=["2026-03-01"])]
 FILTERS = (
     "plan", "interval_charged", "currency", "section", "source", "last_source", "campaign", "wall",
     "audience", "prompt", "offer", "method", "country", "decline", "tries", "tenure",
-    "meter", "code", "coupon",
+    "meter", "code", "coupon", "cohort",
 )  # fmt: skip
 """The address has an `interval` already, the step's: so the subscription's is `interval_charged`."""
 
@@ -38,38 +39,40 @@ class DaysQuery(BaseModel):
     """The last day, included; without it today."""
     zone: Annotated[str, Field(max_length=60)] = ""
     """An IANA time zone; without it the publication's."""
-    plan: _Text = ""
-    interval_charged: _Text = ""
-    currency: _Text = ""
-    section: _Text = ""
-    source: _Text = ""
+    plan: FilterText = ""
+    interval_charged: FilterText = ""
+    currency: FilterText = ""
+    section: FilterText = ""
+    source: FilterText = ""
     """What led the reader here first: the campaign's source, else the site with the link."""
-    last_source: _Text = ""
-    campaign: _Text = ""
+    last_source: FilterText = ""
+    campaign: FilterText = ""
     """The campaign of the first visit."""
-    wall: _Text = ""
+    wall: FilterText = ""
     """register or subscribe."""
-    audience: _Text = ""
+    audience: FilterText = ""
     """Who met the wall: lapsed, for those who subscribed before, and the like."""
     prompt: Annotated[str, AfterValidator(storable), Field(max_length=200)] = ""
     """The name of the prompt that the wall showed, or of a variant as `experiment/variant`; in older rows a digest of the words."""
-    offer: _Text = ""
+    offer: FilterText = ""
     """An offer's id. Its name works, too, as long as no other offer has it."""
-    method: _Text = ""
+    method: FilterText = ""
     """What was paid with, in Stripe's word, such as card; unknown where it doesn't say."""
-    country: _Text = ""
+    country: FilterText = ""
     """Of the card, in two capitals; or unknown."""
-    decline: _Text = ""
+    decline: FilterText = ""
     """Why the last charge failed, in the bank's word, such as insufficient_funds."""
-    tries: _Text = ""
+    tries: FilterText = ""
     """How many charges failed."""
-    tenure: _Text = ""
+    tenure: FilterText = ""
     """How long they had stayed: day_1, day_7, day_30, day_100 or later."""
-    meter: _Text = ""
+    meter: FilterText = ""
     """A meter of its own by its name, or the publication’s."""
-    code: _Text = ""
+    code: FilterText = ""
     """The letters of a promotion code; of a coupon that was given without one its name and ` (no code)`."""
-    coupon: _Text = ""
+    coupon: FilterText = ""
+    cohort: Annotated[str, AfterValidator(storable), Field(max_length=10)] = ""
+    """The month in which readers first paid, such as 2026-03; lists alone can be filtered by it."""
 
     @property
     def chosen(self) -> dict[str, str]:

@@ -67,7 +67,7 @@ def test_what_is_printed_reported_and_mapped(
     )
     assert "1 known already, 1 of other prices" in tried.out
     assert "MRR of what would be imported: €" in tried.out
-    assert f"{mug}: €7.00 every 1 month, product {product}: 1 subscriptions" in tried.out
+    assert f"{mug}: €7.00 a month, product {product}: 1 subscriptions" in tried.out
     assert "No address to sign in with (1)" in tried.out
     assert tried.out.endswith("Nothing was changed: run it again without --dry-run.\n")
     lines = [json.loads(line) for line in report.read_text().splitlines()]

@@ -65,7 +65,7 @@ async def test_a_rate_makes_a_total(
     [
         ({"rate": "0"}, "Send more than 0"), ({"rate": "much"}, "Rate: "),
         ({"rate": "1.0000000000001"}, "after the point. Send at most 12"), ({"into": "CHF"}, "two currencies"),
-        ({"currency": "Franc"}, "From currency: "), ({"day": "1999-12-31"}, "Valid from: "),
+        ({"currency": "Franc"}, "From currency: "), ({"into": "zzz"}, "no ISO 4217 code"), ({"day": "1999-12-31"}, "Valid from: "),
     ],
 )  # fmt: skip
 async def test_what_is_no_rate(signed_in: SignedIn, fields: dict[str, str], told: str) -> None:

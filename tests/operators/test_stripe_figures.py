@@ -81,6 +81,7 @@ async def test_a_figure_is_entered_explained_and_deleted(
     ("fields", "told"),
     [
         ({"currency": ""}, "Choose a currency for MRR"),
+        ({"currency": "ZZZ"}, "a currency from the list"),
         ({"value": "12.345,6.7"}, "without its thousands grouped"),
         ({"value": "many", "figure": "active-subscribers"}, "enter a whole number such as 87"),
         ({"value": "-1", "figure": "active-subscribers"}, "enter a whole number such as 87"),

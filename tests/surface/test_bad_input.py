@@ -1,10 +1,12 @@
 """Whatever is sent, the answer is a problem that says what to do, and nothing is lost."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
 
+from service.wrong_values import sentence_of
 from tests.inside import Paywall
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -108,6 +110,25 @@ async def test_what_no_database_keeps_is_refused_in_the_addresses_of_all_lists(
     for path, name in asked:
         answer = await paywall.client.get(f"{path}?{name}=%00", headers=paywall.staff)
         assert answer.status_code != 500, (path, name, answer.text)
+
+
+def patterns(document: Any) -> Iterator[str]:
+    """All expressions that the API's document has."""
+    if isinstance(document, dict):
+        if isinstance(document.get("pattern"), str):
+            yield document["pattern"]
+        document = list(document.values())
+    if isinstance(document, list):
+        for each in document:
+            yield from patterns(each)
+
+
+async def test_nobody_is_sent_an_expression_to_read(paywall: Paywall) -> None:
+    found = {*patterns((await paywall.client.get("/openapi.json")).json())}
+    assert len(found) > 10
+    error = {"type": "string_pattern_mismatch", "msg": ""}
+    said = {each: sentence_of({**error, "ctx": {"pattern": each}}) for each in found}
+    assert not [each for each in found if each in said[each]]
 
 
 HOSTILE_QUERIES = [

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from service.reports.dimension_words import WORDS as DIMENSIONS
-from service.wrong_values import said_of
+from service.wrong_values import said_of, told_of
 
 _ANYWHERE: Mapping[str, str] = {
     **DIMENSIONS,
@@ -80,7 +80,7 @@ def words_of(path: str, name: str) -> str:
 
 def refusal_of(path: str, errors: Iterable[Mapping[str, Any]]) -> str:
     """A sentence for each of Pydantic's errors: the field as the page calls it, and what is wrong with its value."""
-    return " ".join(dict.fromkeys(_sentence(path, each) for each in errors))
+    return " ".join(dict.fromkeys(_sentence(path, each) for each in told_of(errors)))
 
 
 def _sentence(path: str, error: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel
 
 from service.billing.movements import Kind
 from service.bodies import ListOut
@@ -13,16 +13,13 @@ from service.html.list_query import EMPTY_IS_NONE, ListQuery
 from service.reports.asked import Asked
 from service.reports.movement_list import FILTERS, Kinds, Moved
 from service.reports.offer_schemas import PeriodQuery
-from service.reports.schemas import Storable
+from service.reports.report_schemas import FilterText
 from service.settings import Settings
 
 Cause = Literal[
     "voluntary", "payment_failed", "dispute_lost", "refund", "trial_used", "duplicate", "erased",
     "other",
 ]  # fmt: skip
-
-
-_Text = Annotated[str, Storable, Field(max_length=100)]
 
 
 class MovementsQuery(PeriodQuery, ListQuery):
@@ -32,15 +29,15 @@ class MovementsQuery(PeriodQuery, ListQuery):
     """One kind; joined_or_left: without changes of what somebody pays; churn: by choice or not."""
     cause: Annotated[Cause | None, EMPTY_IS_NONE] = None
     """Why somebody left."""
-    plan: _Text = ""
+    plan: FilterText = ""
     """Before or since."""
-    interval_charged: _Text = ""
+    interval_charged: FilterText = ""
     """day, week, month or year."""
-    currency: _Text = ""
-    source: _Text = ""
+    currency: FilterText = ""
+    source: FilterText = ""
     """What led the buyer here first: the campaign's source, else the site with the link."""
-    last_source: _Text = ""
-    campaign: _Text = ""
+    last_source: FilterText = ""
+    campaign: FilterText = ""
     """The campaign of the first visit."""
 
     def asked(self, settings: Settings, now: datetime) -> Asked:

@@ -20,8 +20,8 @@ from service.reports.in_time import in_time_and_turn
 from service.reports.period import Step
 from service.reports.registry import BY_SLUG
 from service.reports.report import report_on
-from service.reports.report_schemas import Report, ReportQuery
-from service.reports.schemas import Storable, SubscribersQuery
+from service.reports.report_schemas import FilterText, Report, ReportQuery
+from service.reports.schemas import SubscribersQuery
 from service.settings import Settings
 
 Span = Literal["today", "month", "year"]
@@ -37,7 +37,6 @@ _DAYS = 30
 _MANY_TILES = 6
 _PATIENCE = 15.0
 """Seconds: browsers and what is before us wait for a page about a minute."""
-_Text = Annotated[str, Storable, Field(max_length=200)]
 
 
 class OverviewQuery(SubscribersQuery):
@@ -46,10 +45,10 @@ class OverviewQuery(SubscribersQuery):
     limit: Annotated[int, Field(ge=1, le=100)] = 10
     """Of subscribers: the list of readers has them all."""
     span: Span = "month"
-    interval_charged: _Text = ""
-    currency: _Text = ""
-    section: _Text = ""
-    source: _Text = ""
+    interval_charged: FilterText = ""
+    currency: FilterText = ""
+    section: FilterText = ""
+    source: FilterText = ""
 
     def figures_of(self, figure: Figure, today: date) -> ReportQuery:
         """The report of the figure over this span, with those filters that it has."""

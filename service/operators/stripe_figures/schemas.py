@@ -2,10 +2,11 @@
 
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
 
 from service.bodies import Body, ListOut, WholeNumber
 from service.clock import Instant
+from service.offers.pricing import known_currency
 from service.operators.stripe_figures.entries import Entered
 from service.reports.agreement import Churn, Counted, Discounts, Start
 
@@ -27,7 +28,11 @@ class StripeFigureIn(Body):
     """What Stripe's dashboard says. MRR is of one currency; active subscribers may be of all."""
 
     figure: Counted
-    currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
+    currency: Annotated[
+        str,
+        Field(pattern=r"^([A-Z]{3})?$"),
+        AfterValidator(lambda code: code and known_currency(code)),
+    ] = ""
     at: Instant | None = None
     """The instant that Stripe's figure is of; null: now."""
     value: Annotated[WholeNumber, Field(ge=0, le=MOST)]
