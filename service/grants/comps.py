@@ -1,7 +1,9 @@
 """Comps: access that the newsroom gives away, each with its own end."""
 
+from collections.abc import Collection
 from datetime import datetime
 
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
@@ -13,6 +15,23 @@ from service.identity.readers import find_reader, is_erased, settled_reader
 from service.problems import Problem, invalid_field
 
 LONGEST_NOTE = 500
+
+
+async def comped_until(
+    session: AsyncSession, reader_ids: Collection[str], now: datetime
+) -> dict[str, datetime | None]:
+    """Until when each of the readers who have a comp now has one; None: until it is revoked."""
+    found = await session.execute(
+        select(Grant.reader_id, Grant.ends_at).where(
+            Grant.reader_id.in_(reader_ids), Grant.source == "comp", Grant.starts_at <= now,
+            or_(Grant.ends_at.is_(None), Grant.ends_at > now),
+        )
+    )  # fmt: skip
+    until: dict[str, datetime | None] = {}
+    for reader_id, ends_at in found:
+        last = until.get(reader_id, ends_at)
+        until[reader_id] = max(last, ends_at) if last and ends_at else None
+    return until
 
 
 async def give_comp(

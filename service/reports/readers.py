@@ -57,6 +57,17 @@ KINDS: Mapping[Kind, str] = dict(
     )
 )  # fmt: skip
 """What a list may be filtered by; a reader may be several."""
+KINDS_OF_ONE: Mapping[Kind, str] = dict(
+    zip(
+        get_args(Kind),
+        (
+            "subscriber", "paid", "in trial", "trial ends within 3 days", "collection paused", "payments overdue", "sleeper",
+            "lapsed subscriber", "pass buyer", "comped", "registered",
+        ),
+        strict=True,
+    )
+)  # fmt: skip
+"""What one reader is called for each."""
 
 
 @dataclass(frozen=True)

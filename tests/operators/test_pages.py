@@ -101,11 +101,17 @@ async def test_everybody_is_in_the_list_of_readers(signed_in: SignedIn, store: S
     browser = await signed_in("viewer")
     page = (await browser.get("/admin/readers")).text
     assert f'href="/admin/subscribers/{ana.id}">ana@a.example</a>' in page
-    assert "Registered readers</td>" in page
+    assert "Registered</td>" in page
     assert "<script>" not in page
     comped = (await browser.get("/admin/readers?query=&kind=comped")).text
     assert "ana@a.example" not in comped
     assert '<option value="comped" selected>Comped readers</option>' in comped
+    assert "Comped until revoked" in comped
+    await store(
+        rows.grant(ana, ends_at=NOW + timedelta(days=9)), rows.grant(ana, ends_at=NOW + timedelta(days=5)),
+        rows.grant(ana, ends_at=NOW - timedelta(days=5)),
+    )  # fmt: skip
+    assert "Comped until 19 Mar 2026, registered" in (await browser.get("/admin/readers")).text
     nothing = (await browser.get("/admin/readers?query=nobody")).text
     assert "No reader matches" in nothing
 

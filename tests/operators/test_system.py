@@ -250,8 +250,8 @@ async def test_comparisons_are_shown_and_asked_for(
 
 FOUND: dict[str, Any] = {
     "read": 1200, "customers": 1000, "subscriptions": 1100, "known": 40, "movements": 1300,
-    "statuses": {"active": 1100}, "mrr": {"EUR": 990_000},
-    "prices": [{"price": "price_mug", "words": "€7.00 every 1 month", "subscriptions": 3}],
+    "statuses": {"active": 1098, "trialing": 1, "odd": 1}, "mrr": {"EUR": 990_000},
+    "prices": [{"price": "price_mug", "words": "€7.00 a month", "subscriptions": 3}],
     "notes": [{"words": "No address to sign in with", "count": 2, "examples": [{"about": "sub_<1>", "words": ""}]}],
 }  # fmt: skip
 
@@ -297,6 +297,8 @@ async def test_an_import_from_stripe_is_tried_looked_at_and_begun(
         "price_mug",
         "sub_&lt;1&gt;",
         "Nothing was changed",
+        "<dt>In trial</dt>",
+        "<dt>odd</dt>",
     ):
         assert told in shown, told
     clocks.travel(timedelta(seconds=1))

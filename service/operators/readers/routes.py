@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.context import AppContext, Context
 from service.db.session import ReportSession
 from service.finance.owing import owed_by
+from service.grants.comps import comped_until
 from service.html.redirect import see_other
 from service.identity.audit import change_by
 from service.identity.permissions import Permission
@@ -95,9 +96,11 @@ async def _page(
     )  # fmt: skip
     ids = [each.reader_id for each in found.items]
     bought = await subscriber_list.first_subscriptions(session, ids)
+    comped = [each.reader_id for each in found.items if "comped" in each.kinds]
+    until = await comped_until(session, comped, context.clocks.business()) if comped else {}
     return page(
         request, "readers.html", status_code=422 if refusal else 200, readers=found, asked=asked,
         kinds=readers.KINDS, plans=[plan for plan in await subscriber_list.plans(session) if plan],
         views=await views_of(session, visit.operator.id), refusal=refusal,
-        bought=bought, owed=await owed_by(session, ids),
+        of_one=readers.KINDS_OF_ONE, comped_until=until, bought=bought, owed=await owed_by(session, ids),
     )  # fmt: skip

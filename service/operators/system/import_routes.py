@@ -29,6 +29,12 @@ _MOST_SHOWN = 10
 
 SeesSystem = Annotated[Visit, Depends(page_requires(Permission.SYSTEM_READ))]
 ChangesSystem = Annotated[Visit, Depends(form_requires(Permission.SYSTEM_WRITE))]
+_STATUSES = {
+    "active": "Active", "trialing": "In trial", "past_due": "Payment overdue", "unpaid": "Unpaid",
+    "paused": "Paused", "incomplete": "Never paid", "incomplete_expired": "Never paid, and over",
+    "canceled": "Ended",
+}  # fmt: skip
+"""What the page calls Stripe's statuses."""
 Id = Annotated[str, Form(max_length=255), Storable]
 Ids = Annotated[list[Annotated[str, Storable]], Form(default_factory=list, max_length=MOST_PRICES)]
 
@@ -131,7 +137,7 @@ async def _page(
         sells=sells, refusal=refusal, runs=bool(jobs) and jobs[0].status == "waiting",
         names=await names_of(session, [each.payload["started_by"] for each in jobs]),
         tried=jobs[0].key if jobs and _is_tried(jobs[0]) else "",
-        choices=_choices(jobs, offers), most_choices=MOST_PRICES,
+        statuses=_STATUSES, choices=_choices(jobs, offers), most_choices=MOST_PRICES,
         offers=[each for each in offers if _can_be_chosen(each)],
         words={each.id: f"{each.name}: {price_text(price_of(each))}" for each in offers},
     )  # fmt: skip
