@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date
+from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from babel import Locale
 from babel.numbers import is_currency
-from sqlalchemy import literal, or_, select, union_all
+from sqlalchemy import func, literal, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.words import HELPING_WORDS
@@ -20,6 +20,7 @@ from service.reports import subscriber_list
 from service.reports.dimension_words import WORDS
 from service.reports.movement_sums import LATER, TENURES
 from service.reports.offer_names import offer_words
+from service.reports.period import cohort_month, step_starts
 from service.reports.queries.depths import PUBLICATION
 from service.reports.queries.holders import NO_SECTION
 from service.reports.queries.money import UNKNOWN
@@ -47,6 +48,7 @@ VALUE_WORDS: Mapping[str, Mapping[str, str]] = {
 """What a page calls the values of a filter that are always the same."""
 
 
+_A_DAY = timedelta(days=1)
 _SHORT = ("sepa", "us", "au", "ach")
 """Parts of Stripe's names of ways to pay that are written in capitals."""
 
@@ -68,9 +70,13 @@ async def split_words(
         case "offer":
             return await offer_words(session, settings.zone)
         case "cohort":
-            return {each: f"{date.fromisoformat(f'{each}-01'):%b %Y}" for each in values}
+            return _months(values)
         case _:
             return VALUE_WORDS.get(split, {})
+
+
+def _months(values: Collection[str]) -> dict[str, str]:
+    return {each: f"{cohort_month(each):%b %Y}" for each in values}
 
 
 def _told_apart(words: Mapping[str, str]) -> dict[str, str]:
@@ -111,9 +117,12 @@ async def value_words(
     session: AsyncSession, names: Collection[str], settings: Settings
 ) -> Mapping[str, Mapping[str, str]]:
     """What a page calls the values of these filters, where they aren't in words already."""
-    if "offer" not in names:
-        return VALUE_WORDS
-    return {**VALUE_WORDS, "offer": await offer_words(session, settings.zone)}
+    found = dict(VALUE_WORDS)
+    if "offer" in names:
+        found["offer"] = await offer_words(session, settings.zone)
+    if "cohort" in names:
+        found["cohort"] = _months(await _known(session, "cohort"))
+    return found
 
 
 async def known_values(session: AsyncSession, names: Iterable[str]) -> dict[str, list[str]]:
@@ -174,10 +183,22 @@ async def _known(session: AsyncSession, name: str) -> list[str]:
             return [*sorted(names), *NO_PROMPT.values()]
         case "coupon":
             return await _distinct(session, PromotionUse.coupon)
+        case "cohort":
+            return await _cohorts(session)
         case "offer":
             return [each.id for each in await all_offers(session)]
         case _:
             return list(_FIXED.get(name, ()))
+
+
+async def _cohorts(session: AsyncSession) -> list[str]:
+    """The months in which anything moved, the latest first; around their ends zones differ."""
+    first = await session.scalar(select(func.min(MovementRow.at)))
+    last = await session.scalar(select(func.max(MovementRow.at)))
+    if first is None or last is None:
+        return []
+    months = step_starts((first - _A_DAY).date(), (last + _A_DAY).date(), "month")
+    return [f"{each:%Y-%m}" for each in months][::-1]
 
 
 async def _distinct(

@@ -7,4 +7,5 @@ WORDS = {
     "prompt": "Prompt", "offer": "Offer",
     "method": "Payment method", "country": "Card country", "decline": "Decline reason", "tries": "Failed attempts", "tenure": "Tenure",
     "meter": "Meter", "code": "Promotion code", "coupon": "Coupon",
+    "cohort": "Month of the first payment",
 }  # fmt: skip

@@ -4,7 +4,9 @@ Days begin at midnight in the zone, so a day on which clocks change has 23 or 25
 of the calendar: a period that begins on the 29th has a first month of three days, marked as cut short.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -22,6 +24,7 @@ MOST_STEPS = 400
 """A year by days, and more months than anybody compares."""
 LONGEST_DAYS = 3_660
 _ONE_DAY = timedelta(days=1)
+_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 _DAYS_BY_DAY, _DAYS_BY_WEEK = 62, 190
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _FEBRUARY, _LEAP_DAY = 2, 29
@@ -160,6 +163,17 @@ def step_of(day: date, interval: Interval) -> date:
         return day - timedelta(days=day.weekday())
     length = _MONTHS[interval]
     return date(day.year, (day.month - 1) // length * length + 1, 1)
+
+
+def cohort_month(text: str) -> date:
+    """The first day of a month such as 2026-03. Raises NotAsked."""
+    with suppress(ValueError):
+        if (
+            _MONTH.fullmatch(text)
+            and FIRST_DAY <= (day := date.fromisoformat(f"{text}-01")) <= LAST_DAY
+        ):
+            return day
+    raise NotAsked("cohort", "Write the month of the first payment as 2026-03.")
 
 
 def step_after(day: date, interval: Interval) -> date:

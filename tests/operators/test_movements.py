@@ -57,6 +57,27 @@ async def test_each_row_leads_to_its_reader(signed_in: SignedIn, store: Store) -
 
 
 @on_sqlite
+async def test_who_is_found_by_why_they_left_is_shown_with_it(
+    signed_in: SignedIn, store: Store
+) -> None:
+    """Where what happened doesn't say it already; an unknown cause is listed and shown as another."""
+    offer, whose = rows.offer(), rows.reader(email="ana@a.example")
+    causes = {
+        "refund": "Churned (voluntary) Refund", "voluntary": "Churned (voluntary)",
+        "odd": "Churned (voluntary) Other",
+    }  # fmt: skip
+    await store(offer, whose)
+    for cause in causes:
+        bought = rows.subscription(whose, offer)
+        await store(bought, rows.ending(bought, 1, NOW - DAY, cause=cause))
+    browser = await signed_in("viewer")
+    for cause, said in causes.items():
+        asked = "other" if cause == "odd" else cause
+        page = text_of((await browser.get(f"/admin/movements?cause={asked}")).text)
+        assert re.findall(r"ana@a\.example digital (.+?) 9 Mar 2026", page) == [said]
+
+
+@on_sqlite
 @pytest.mark.parametrize("query", ["kind=odd", "from=2026-02-30", "cursor=x", "odd=1", "to=%00"])
 async def test_what_cant_be_listed(signed_in: SignedIn, query: str) -> None:
     answer = await (await signed_in("viewer")).get(f"/admin/movements?{query}")

@@ -95,10 +95,18 @@ async def test_cohorts_are_a_heat_map(browser_with_sales: httpx2.AsyncClient, st
     address = "/admin/reports/cohort-retention?from=2026-01-01&to=2026-03-31&interval=month"
     page = unescape((await browser_with_sales.get(address)).text)
     row = page[page.index('<th scope="row">Jan 2026') :].partition("</tr>")[0]
-    assert re.findall(r'<td class="number( heat-\d+)?"[^>]*>([^<]*)<', row) == [
+    in_march = "/admin/reports/cohort-retention/rows?from=2026-03-01&to=2026-03-31&series=all&cohort=2026-01"
+    assert row.count(f'<a href="{in_march}"') == 2  # and of the whole period, which ends there
+    assert re.findall(r'<td class="number( heat-\d+)?"[^>]*><a [^>]*>([^<]*)<', row) == [
         (" heat-10", "100.0 %"), (" heat-10", "100.0 %"), (" heat-6", "55.0 %"), (" heat-6", "55.0 %"),
     ]  # fmt: skip
     assert "<svg" not in page
+    listed = unescape((await browser_with_sales.get(in_march)).text)
+    assert listed.count('role="rowheader"') == 11
+    assert '<option value="2026-01" selected>Jan 2026</option>' in listed
+    refused = await browser_with_sales.get(f"{in_march}x")
+    assert refused.status_code == 422
+    assert "Write the month of the first payment as 2026-03." in refused.text
 
 
 async def test_walls_are_told_apart_in_the_newsrooms_words(

@@ -141,7 +141,11 @@ async def test_the_rows_of_a_figure_as_page_api_and_file(
     assert sorted(each["email"] for each in whole.json()["items"]) == emails
     assert len(api.json()["items"]) == 1
     answer = await browser_with_history.get(f"/v1/admin/reports/reasons/rows.csv?{asked}")
-    assert sorted(each["email"] for each in csv.DictReader(StringIO(answer.text))) == emails
+    lines = list(csv.DictReader(StringIO(answer.text)))
+    assert sorted(each["email"] for each in lines) == emails
+    assert {(each["figure"], each["version"]) for each in lines} == {("reasons", "1")}
+    name = "reasons-rows_2026-03-01_2026-03-31.csv"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
     for wrong, field in (
         ("series=nothing", "series"),
         ("section=News", "section"),

@@ -57,6 +57,9 @@ async def _agrees(
         with pytest.raises(Problem, match="isn't kept any more"):
             await listed(session, by_hand, report.asked)
         return address
+    if not address and report.figure.is_heat_map:
+        assert report.asked.period.first.day > 1
+        return address
     if not address:
         assert report.asked.split
         assert not line.split

@@ -72,6 +72,7 @@ async def _compare(url: str, what: Asked, oracle: Oracle, rolled: Rolled) -> Non
             await _cohorts(
                 database, replace(what, chosen=chosen), oracle, _begun_with(oracle, chosen)
             )
+            await lists_agree(database, "cohort-retention", replace(what, chosen=chosen))
     finally:
         await database.dispose()
 

@@ -60,4 +60,5 @@ async def download_movements(
         )
         return page.map(MovementItem.of)
 
-    return csv_file(context, "movements", MovementItem, some)
+    name = f"movements_{period.period.first}_{period.period.last}"
+    return csv_file(context, name, MovementItem, some)

@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from service.clock import AppClocks
 from service.db.session import ReportSession
+from service.db.tables import MovementRow
 from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.periods import days_of, refused_list
@@ -33,8 +34,17 @@ WORDS = {
     "resume": "Resumed",
 }
 CAUSE_WORDS = {each.key: each.words for each in BY_SLUG["reasons"].series}
+_SAID_BY_KIND = {"churn_voluntary": "voluntary", "churn_involuntary": "payment_failed"}
 
 SeesSubscribers = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
+
+
+def why_left(row: MovementRow) -> str:
+    """Why somebody left, in words, where the kind doesn't say it; empty for what is no leaving."""
+    usual = _SAID_BY_KIND.get(row.kind)
+    if usual is None or row.cause == usual:
+        return ""
+    return CAUSE_WORDS.get(row.cause, CAUSE_WORDS["other"])
 
 
 @router.get("")
@@ -49,7 +59,7 @@ async def show_movements(
     """Those of the period, the newest first; each leads to the reader."""
     form: dict[str, Any] = {
         "asked": asked, "words": WORDS, "causes": CAUSE_WORDS, "filter_words": DIMENSION_WORDS,
-        "choices": await choices.known_values(session, FILTERS), "value_words": choices.VALUE_WORDS,
+        "why_left": why_left, "choices": await choices.known_values(session, FILTERS), "value_words": choices.VALUE_WORDS,
     }  # fmt: skip
     try:
         period = asked.asked(settings, clocks.business())

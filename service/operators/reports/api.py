@@ -1,5 +1,6 @@
 """The lists behind figures, over the API."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
@@ -12,7 +13,7 @@ from service.db.session import ReportSession
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
 from service.operators.frame.files import CSV, csv_file
-from service.operators.reports.schemas import AnyCounted, CountedItem, CountedList
+from service.operators.reports.schemas import AnyCounted, CountedItem, CountedLine, CountedList
 from service.reports.counted_list import checked, list_counted, listed_figure
 from service.reports.schemas import Storable
 from service.settings import AppSettings
@@ -53,14 +54,17 @@ async def read_rows(
 async def download_rows(
     slug: Slug, _: ReadsSubscribers, asked: AnyCounted, context: AppContext
 ) -> Response:
-    """The list by the same filters as CSV, all of it. Needs the permission subscribers:read."""
+    """The list by the same filters as CSV, all of it, with the version of the figure's definition. Needs the permission
+    subscribers:read.
+    """
     figure, period = listed_figure(slug), asked.asked(context.settings, context.clocks.business())
     async with context.database.slow_reading("reports") as session:
         period = await checked(session, figure, period)
         await list_counted(session, figure, period, asked.series, cursor=None, limit=1)
 
-    async def some(session: AsyncSession, cursor: str | None, limit: int) -> Page[CountedItem]:
+    async def some(session: AsyncSession, cursor: str | None, limit: int) -> Page[CountedLine]:
         page = await list_counted(session, figure, period, asked.series, cursor=cursor, limit=limit)
-        return page.map(CountedItem.of)
+        return page.map(partial(CountedLine.by, figure))
 
-    return csv_file(context, f"{slug}-rows", CountedItem, some, at_once=_AT_ONCE)
+    name = f"{slug}-rows_{period.period.first}_{period.period.last}"
+    return csv_file(context, name, CountedLine, some, at_once=_AT_ONCE)

@@ -66,6 +66,11 @@ def rows_behind(report: Report, line: Line | None, step: Step) -> str:
     is_home = asked.period.zone.key == asked.home.key
     if rows is None or not (is_home or rows.any_zone):
         return ""
+    if figure.is_heat_map and (line is None or _is_cut(report, line)):
+        return ""
+    if figure.is_heat_map and step == asked.period.whole:
+        # As the figure says it: its last value.
+        step = [each for each in asked.period.steps if each.since <= asked.now][-1]
     chosen, fields = dict(asked.chosen), _NOTHING
     if line is not None:
         fields = rows.series.get(line.series, {})
@@ -81,6 +86,12 @@ def rows_behind(report: Report, line: Line | None, step: Step) -> str:
     days = {"from": step.first.isoformat(), "to": step.last.isoformat()}
     zone = {} if is_home else {"zone": asked.period.zone.key}
     return address(rows.path, **days, **fields, **chosen, **zone)
+
+
+def _is_cut(report: Report, line: Line) -> bool:
+    """Whether the line is of a part of a month, after its first day: the list is of whole ones."""
+    first = report.asked.period.first
+    return first.day > 1 and line.split == f"{first:%Y-%m}"
 
 
 def _is_deleted(report: Report, step: Step) -> bool:

@@ -10,6 +10,7 @@ from service.bodies import ListOut
 from service.html.list_query import ListQuery
 from service.reports.asked import Asked
 from service.reports.counted_list import Counted
+from service.reports.figure import Figure
 from service.reports.report_schemas import DaysQuery
 from service.reports.schemas import Storable
 from service.settings import Settings
@@ -53,6 +54,18 @@ class CountedItem(BaseModel):
             subscription=row.subscription_id, offer_id=row.offer_id, offer=row.offer_name,
             detail=row.detail, amount=row.amount, currency=row.currency,
         )  # fmt: skip
+
+
+class CountedLine(CountedItem):
+    """A row of a file, and by which definition of which figure it counts."""
+
+    figure: str
+    version: int
+
+    @classmethod
+    def by(cls, figure: Figure, row: Counted) -> Self:
+        item = CountedItem.of(row)
+        return cls(**item.model_dump(), figure=figure.slug, version=figure.version)
 
 
 class CountedList(ListOut[CountedItem]):

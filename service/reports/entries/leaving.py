@@ -115,7 +115,11 @@ FIGURES: tuple[Figure, ...] = (
             "Readers who first paid in that month.",
         ),
         one("percent"), "own", (), leaving.cohort_retention, MOVEMENTS,
-        filters=BY_PRICE_AND_SOURCE, is_heat_map=True, apart="cohort",
+        filters=BY_PRICE_AND_SOURCE, is_heat_map=True, apart="cohort", rows="First paid in",
+        listing=Listing(
+            listed_readers.cohort_rows, ("all",), ("all",), when="First paid",
+            told_apart={"all": "cohort"},
+        ),
     ),
     Figure(
         "renewal-churn", "Leaving",

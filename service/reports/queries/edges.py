@@ -96,6 +96,46 @@ def first_paid(
     return whose, first, held, and_(_is_first(whose), held.is_not(None))
 
 
+class Begun:
+    """With what readers began to pay for the first time in a span; a row each.
+
+    Of several things at one instant it is the first by name, and filters are of that: whatever they pay for later.
+    """
+
+    def __init__(self, asked: Asked, since: datetime, until: datetime) -> None:
+        self.row = row = aliased(MovementRow, name="begun")
+        self._theirs = theirs = Theirs(asked.among(()))
+        earlier = aliased(MovementRow, name="earlier_edge")
+        before = select(func.count()).where(
+            earlier.customer == row.customer, earlier.at < row.at, theirs.is_edge(earlier)
+        )
+        other = aliased(MovementRow, name="beside")
+        beside = select(func.count()).where(
+            other.customer == row.customer, _together(other, row), other.to_plan.is_not(None),
+            _is_last(other), tuple_(*_named(other)) < tuple_(*_named(row)),
+        )  # fmt: skip
+        first = [_seen_in_order(row.to_plan.is_not(None)), _is_last(row)]
+        first += [each.correlate(row).scalar_subquery() == 0 for each in (before, beside)]
+        if asked.chosen:
+            first.append(self._fits(Theirs(asked)))
+        self.conditions: tuple[ColumnElement[bool], ...] = (row.at >= since, row.at < until, *first)
+
+    def _fits(self, wanted: Theirs) -> ColumnElement[bool]:
+        row, its = self.row, MovementRow
+        is_row = and_(its.subscription_id == row.subscription_id, its.number == row.number)
+        return wanted.one(row, func.count(), is_row, wanted.added) > 0
+
+    def pays_in(self, since: datetime, until: datetime) -> ColumnElement[bool]:
+        """Whether they have a paid subscription at any instant of it."""
+        row, theirs, at = self.row, self._theirs, MovementRow.at
+        then = aliased(MovementRow, name="then")
+        begins = select(func.count()).where(
+            then.customer == row.customer, then.at > since, then.at < until,
+            theirs.paid(then, at <= then.at) > 0,
+        )  # fmt: skip
+        return or_(theirs.paid(row, at <= since) > 0, begins.correlate(row).scalar_subquery() > 0)
+
+
 class Edges:
     """Who became active in the period, or ceased to be it, in some of the ways; a row each.
 
@@ -153,6 +193,22 @@ class Edges:
         )
         said = {n: literal(way, String()) for n, way in enumerate(named)}
         return case(said, value=first, else_=literal(otherwise, String()))
+
+
+def _named(row: Row) -> tuple[ColumnElement[Any], ...]:
+    return (
+        row.to_plan.expression, row.to_interval.expression, row.currency.expression,
+        row.subscription_id.expression,
+    )  # fmt: skip
+
+
+def _is_last(row: Row) -> ColumnElement[bool]:
+    """Of its subscription's movements at its instant."""
+    later = aliased(MovementRow, name="later_move")
+    after = select(func.count()).where(
+        later.subscription_id == row.subscription_id, later.number > row.number, _together(later, row)
+    )  # fmt: skip
+    return after.correlate(row).scalar_subquery() == 0
 
 
 def _together(one: Row, other: Row) -> ColumnElement[bool]:

@@ -26,7 +26,8 @@ from service.reports.asked import Asked
 from service.reports.led import SOURCES
 from service.reports.listed import counted_row, one_series
 from service.reports.movement_sums import DIMENSIONS, LATER, TENURES
-from service.reports.queries.edges import Edges, Row, first_paid
+from service.reports.period import FIRST_DAY, cohort_month, midnight, step_after
+from service.reports.queries.edges import Begun, Edges, Row, first_paid
 from service.reports.queries.leaving import CAUSES
 from service.reports.queries.renewals import ENDED, MORE, OF_ENDED, RENEWALS
 from service.reports.tallies import INVOLUNTARY, JOINED, LEFT, VOLUNTARY
@@ -89,6 +90,26 @@ async def ended_rows(_: AsyncSession, asked: Asked, series: Collection[str]) -> 
     ranges = ((renewals <= most, literal(name, String())) for name, (_, most) in RENEWALS.items())
     named: ColumnElement[str] = case(*ranges, else_=literal(MORE, String()))
     return _ends(asked, named).where(named.in_(series))
+
+
+async def cohort_rows(_: AsyncSession, asked: Asked, __: Collection[str]) -> Select[Any]:
+    """Readers who first paid in the month that is asked for, or ever, and pay in the period."""
+    since, until = _cohort(asked)
+    begun = Begun(asked.among((*DIMENSIONS, *SOURCES)), since, min(until, asked.until))
+    row = begun.row
+    columns = counted_row(
+        series=one_series("all"), at=row.at, key=row.subscription_id, subscription_id=row.subscription_id
+    )  # fmt: skip
+    return select(*columns).where(*begun.conditions, begun.pays_in(asked.since, asked.until))
+
+
+def _cohort(asked: Asked) -> tuple[datetime, datetime]:
+    """When the month of the first payment begins and ends."""
+    month, zone = asked.chosen.get("cohort"), asked.period.zone
+    if month is None:
+        return midnight(FIRST_DAY, zone), asked.until
+    first = cohort_month(month)
+    return midnight(first, zone), midnight(step_after(first, "month"), zone)
 
 
 async def due_rows(_: AsyncSession, asked: Asked, __: Collection[str]) -> Select[Any]:
