@@ -9,7 +9,14 @@ from service.billing.adopt import adopt_price, adoptable_price
 from service.cli.running import CommandFailed, changing, command, ready_context, say_if_empty
 from service.offers import store
 from service.offers.catalogue import OfferChange, change_offer, make_offer
-from service.offers.pricing import InvalidPrice, Price, checked_price, minor_units, price_text
+from service.offers.pricing import (
+    InvalidPrice,
+    Price,
+    amount_text,
+    checked_price,
+    minor_units,
+    price_text,
+)
 from service.payments.configured import gateway_of_settings
 from service.problems import Problem
 from service.settings import Settings
@@ -162,6 +169,32 @@ async def list_offers(
             print(
                 f"{offer.id}  {offer.name}, {opens}: {price_text(store.price_of(offer))}{former}{ended}"
             )
+
+
+@app.command(epilog="Example: paywall offers sold --from 2026-03-01 --to 2026-03-31")
+@command
+async def sold(
+    first: Annotated[str, typer.Option("--from", help="The first day. [default: 30 days]")] = "",
+    last: Annotated[str, typer.Option("--to", help="The last day, included.")] = "",
+) -> None:
+    """Show what each offer sold, also those that are no longer sold, and what it brings now."""
+    # Figures take longer to import than the other commands to run.
+    from service.reports.article_schemas import recent  # noqa: PLC0415
+    from service.reports.offer_list import figures_of_offers  # noqa: PLC0415
+
+    async with ready_context(Settings()) as context:
+        asked = recent(first, last, context.settings, context.clocks.business())
+        async with context.database.slow_reading("reports") as session:
+            offers = await store.all_offers(session)
+            found = await figures_of_offers(session, offers, asked)
+    say_if_empty(found, "Nothing is sold. `paywall offers create` makes an offer.")
+    print(f"Sold from {asked.period.first} to {asked.period.last}; the rest is of now")
+    for each in found:
+        mrr = ", ".join(amount_text(amount, code) for code, amount in sorted(each.mrr.items()))
+        print(
+            f"{each.offer.id}  {each.offer.name}: {each.sold} sold, {each.subscribers} subscribers, "
+            f"{each.trials} in a trial, MRR {mrr or 'none'}"
+        )
 
 
 @app.command(epilog="Example: paywall offers archive off_0123456789abcdef01234567")

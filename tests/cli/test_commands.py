@@ -94,6 +94,11 @@ def test_an_offer_is_made_listed_and_archived(paywall: Paywall, settings: Settin
     assert listed.startswith(f"{made.first_word}  Monthly, digital: ")
     assert paywall("offers", "archive", made.first_word).code == 0
     assert paywall("offers", "list").out == ""
+    ended = paywall("offers", "sold", "--from", "2026-03-01", "--to", "2026-03-31").out
+    assert ended.startswith("Sold from 2026-03-01 to 2026-03-31")
+    assert f"{made.first_word}  Monthly: 0 sold, 0 subscribers, 0 in a trial, MRR none" in ended
+    refused = paywall("offers", "sold", "--from", "2026-03-31", "--to", "2026-03-01")
+    assert (refused.code, "The period begins" in refused.err) == (1, True)
 
     async def sold() -> int:
         database = Database(settings.database_url)
