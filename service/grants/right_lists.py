@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -127,13 +128,15 @@ async def store_list(
     actor: str,
     dry_run: bool,
     most_ended_percent: int = MOST_ENDED_PERCENT,
+    seen: str = "",
     progress: Progress = lambda *_: None,
 ) -> RightDifferences:
     """Make the source's rights those of the list: what it no longer has ends now.
 
     Raises ListRefused where more than `most_ended_percent` of the rights that run would end, and more than
     MAY_ALWAYS_END of them: a list that was cut off looks like that. Rights whose end has passed don't run.
-    `dry_run`: says what would happen, and changes nothing.
+    `dry_run`: says what would happen, and changes nothing. `seen`: the stamp of what a trial said; ListChanged where it
+    would be something else by now.
 
     Nothing is written before the whole list is found good. It is written in portions then, since readers whose rights
     change wait for the portion; where that is interrupted between two of them, the same list stores the rest.
@@ -141,6 +144,8 @@ async def store_list(
     """
     async with context.database.alone(f"list-of-rights:{source}"):
         plan = await _planned(context, source, rows, most_ended_percent)
+        if seen not in {"", plan.differences.stamp}:
+            raise ListChanged([_CHANGED])
         if dry_run:
             with suppress(DryRun):
                 await context.database.past_deadlocks(
@@ -172,6 +177,15 @@ async def store_list(
         async with context.database.reading() as session:
             await _add_details(session, source, plan)
     return plan.differences
+
+
+class ListChanged(ListRefused):
+    """The list would do something else by now than was looked at."""
+
+
+_CHANGED = (
+    "Somebody has changed rights of this source meanwhile. Look at what the list would do now."
+)
 
 
 @dataclass(frozen=True)
@@ -212,7 +226,14 @@ async def _planned(
         plan.sent.append(row)
         changes = plan.differences.created if there is None else plan.differences.changed
         changes.append(row.reference)
+    plan.differences.stamp = _stamp(plan)
     return plan
+
+
+def _stamp(plan: _Plan) -> str:
+    found = plan.differences
+    replaced = [(each, plan.before[each]) for each in (*found.changed, *found.ended)]
+    return sha256(repr((found.created, replaced, found.unchanged)).encode()).hexdigest()[:16]
 
 
 def _check_whole(ending: int, running: int, most_ended_percent: int) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from html import unescape
 from io import StringIO
 
+import httpx2
 import pytest
 from sqlalchemy import select
 
@@ -192,6 +193,31 @@ async def test_a_list_is_shown_and_then_loaded(paywall: Paywall) -> None:
         f"{PAGE}/import", data={**form, "csv": unescape(sent[1]), "load": "yes"}
     )
     assert (loaded.status_code, loaded.headers["Location"]) == (303, f"{PAGE}?source=print")
+    assert await running(paywall) == {"KD-0", "KD-9"}
+
+
+async def test_who_loads_a_list_after_somebody_else_is_told(paywall: Paywall) -> None:
+    """And shown what it would do now; what another list did meanwhile isn't undone unseen."""
+    csrf = csrf_in((await paywall.client.get(PAGE)).text)
+    form = {"csrf": csrf, "source": "print", "most_ended": "100"}
+
+    async def send(**fields: str) -> httpx2.Response:
+        return await paywall.client.post(f"{PAGE}/import", data={**form, **fields})
+
+    def stamp(page: str) -> str:
+        found = re.search(r'name="shown" value="([0-9a-f]+)"', page)
+        assert found is not None
+        return found[1]
+
+    first = stamp((await send(csv=LIST)).text)
+    other = f"{LIST}KD-8,digital,kim@example.org\n"
+    assert (await send(csv=other, load="yes", shown=stamp((await send(csv=other)).text))).status_code == 303  # fmt: skip
+    late = await send(csv=LIST, load="yes", shown=first)
+    assert late.status_code == 422
+    assert "Somebody has changed rights of this source meanwhile" in late.text
+    assert "0 new, 0 changed, 1 ended, 2 " in late.text
+    assert await running(paywall) == {"KD-0", "KD-8", "KD-9"}
+    assert (await send(csv=LIST, load="yes", shown=stamp(late.text))).status_code == 303
     assert await running(paywall) == {"KD-0", "KD-9"}
 
 

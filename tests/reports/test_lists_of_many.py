@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +23,9 @@ from tests.reports import rows
 from tests.reports.figures_asked import HOME, asked, store
 from tests.reports.rows import NOW
 
-_LARGE = "readers|subscriptions|movements|moved|whose|checkouts|checkout_touches|invoices|charges"
+_LARGE = (
+    "readers|subscriptions|movements|moved|begun|whose|checkouts|checkout_touches|invoices|charges"
+)
 # Of an index, too, all is read, save where a page is found on the way or nothing else can be asked.
 _WALKED = (
     "readers USING INDEX sqlite_autoindex_readers_1",  # a list in the order of ids
@@ -54,9 +57,9 @@ def everybody(kind: Kind | None = None, *, few: int = FEW, **chosen: Any) -> Ask
     )
 
 
-def behind(slug: str, series: str = "") -> Asking:
-    figure = BY_SLUG[slug]
-    return lambda session: list_counted(session, figure, MARCH, series, cursor=None, limit=5)
+def behind(slug: str, series: str = "", **chosen: str) -> Asking:
+    figure, what = BY_SLUG[slug], replace(MARCH, chosen=chosen)
+    return lambda session: list_counted(session, figure, what, series, cursor=None, limit=5)
 
 
 def moved(kind: Kinds | None = None, cause: str = "") -> Asking:
@@ -93,7 +96,7 @@ async def _steps(database: Database, asking: Asking, explain: str) -> list[str]:
         ),
         behind("active-subscribers"), behind("joined-and-left"), behind("joined-and-left", "start"), behind("active-days", "days_20"),
         behind("joined-and-left", "changed_in"), behind("subscriber-churn"), behind("reasons", "dispute_lost"),
-        behind("tenure", "day_1"), moved(), moved("churn"), moved(cause="refund"),
+        behind("tenure", "day_1"), behind("cohort-retention", cohort="2026-01"), moved(), moved("churn"), moved(cause="refund"),
         lambda session: list_offers(session, MARCH, None, cursor=None, limit=5),
         lambda session: list_coupons(session, MARCH),
     ],
@@ -121,7 +124,7 @@ async def test_postgresql_decides_edges_in_order_and_looks_readers_up(database: 
         await connection.exec_driver_sql("ANALYZE readers, subscriptions, movements")
     asking = (
         behind("tenure"), behind("tenure", "day_1"), behind("reasons", "voluntary"), behind("subscriber-churn"),
-        behind("joined-and-left"),
+        behind("joined-and-left"), behind("cohort-retention", cohort="2026-03"),
     )  # fmt: skip
     steps = [step for each in asking for step in await _steps(database, each, "EXPLAIN")]
     assert steps

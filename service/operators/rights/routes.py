@@ -18,7 +18,13 @@ from service.db.tables import Right
 from service.grants.csv_file import ListRefused, instant, told
 from service.grants.matching import nobody_finds
 from service.grants.right_differences import RightDifferences, words_of
-from service.grants.right_lists import ADVICE, MOST_ENDED_PERCENT, read_list, store_list
+from service.grants.right_lists import (
+    ADVICE,
+    MOST_ENDED_PERCENT,
+    ListChanged,
+    read_list,
+    store_list,
+)
 from service.grants.right_schemas import LONGEST_REFERENCE, AnyRights, RightIn, RightQuery
 from service.grants.right_store import list_rights, sources
 from service.grants.rights import SentRight, end_right, facts_of, is_over, put_right
@@ -55,6 +61,7 @@ class Taken:
     most_ended: int = MOST_ENDED_PERCENT
     refused: Sequence[str] = ()
     would: Sequence[str] = ()
+    stamp: str = ""
 
 
 @router.get("")
@@ -110,12 +117,19 @@ async def send_list(
     file: Annotated[UploadFile | None, File()] = None,
     csv: Annotated[str, Form(), Storable] = "",
     load: Text = "",
+    shown: Text = "",
 ) -> Response:
-    """Show what a list would do, in a form that loads it; or what is wrong with its lines."""
+    """Show what a list would do, in a form that loads it; or what is wrong with its lines. What is loaded does what
+    was `shown`, or it is shown again.
+    """
     data = await file.read() if file is not None else csv.encode()
     taken = Taken(source.strip(), data.decode(errors="replace"), most_ended)
     try:
-        found = await _store(context, visit, taken, data, dry_run=not load)
+        try:
+            found = await _store(context, visit, taken, data, dry_run=not load, seen=shown)
+        except ListChanged as changed:
+            load, taken.refused = "", changed.problems
+            found = await _store(context, visit, taken, data, dry_run=True)
     except ListRefused as refused:
         taken.refused = refused.problems[:_MOST_TOLD]
         return await _page(request, session, context, RightQuery(), taken=taken)
@@ -124,7 +138,7 @@ async def send_list(
     if await to_thread(_length_of_form, taken) > context.settings.max_body_kilobytes * 1024:
         taken.refused = [_TOO_LARGE]
         return await _page(request, session, context, RightQuery(), taken=taken)
-    taken.would = _would(found, context.settings.zone)
+    taken.would, taken.stamp = _would(found, context.settings.zone), found.stamp
     return await _page(request, session, context, RightQuery(), taken=taken)
 
 
@@ -152,14 +166,14 @@ async def send_end(
 
 
 async def _store(
-    context: Context, visit: Visit, taken: Taken, data: bytes, *, dry_run: bool
+    context: Context, visit: Visit, taken: Taken, data: bytes, *, dry_run: bool, seen: str = ""
 ) -> RightDifferences:
     if not is_slug(taken.source):
         raise ListRefused([_NO_SOURCE])
     rows = await to_thread(read_list, data, context.settings.zone)
     return await store_list(
         context, taken.source, rows, actor=visit.operator.label, dry_run=dry_run,
-        most_ended_percent=taken.most_ended,
+        most_ended_percent=taken.most_ended, seen=seen,
     )  # fmt: skip
 
 
