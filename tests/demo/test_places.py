@@ -37,4 +37,6 @@ async def test_each_place_has_something_to_show(demo: Demo) -> None:
             assert page.status_code == 200, place.path
             said = re.findall(r'class="empty">\s*([^<]+?)\s*<', page.text)
             assert said == EMPTY.get(place.path, []), place.path
+            # A table for a screen reader has rows alone, and no link beside them.
+            assert not re.search(r"<caption>(?:(?!</caption>).)*<a ", page.text), place.path
     await close(app.running)
