@@ -71,7 +71,7 @@ def test_who_loses_a_seat_and_when_is_said_in_advance(site: Installation) -> Non
     assert (owners.recipient, day in owners.text) == ("ana@example.org", True)
     page = re.sub("<.*?>", "", site.browser.get("/account/seats").text)
     assert f"From {day} it will be for 2 readers" in page
-    assert f"Reads by this seat until {day}" in page
+    assert f"Joined, access until {day}" in page
     assert f"until {day}. From then on" in cleo.get("/account").text
     staff = {"Authorization": f"Bearer {site.api_key}"}
     listed = site.browser.get(ADMIN, headers=staff).json()["items"]

@@ -147,7 +147,7 @@ def test_a_live_subscription_is_managed_and_not_bought_again(site: Installation)
 
 
 @on_sqlite
-@pytest.mark.parametrize(("source", "words"), [("comp", "newsroom"), ("external", "elsewhere")])
+@pytest.mark.parametrize(("source", "words"), [("comp", "complimentary"), ("external", "external")])
 def test_what_a_reader_has_otherwise_is_sold_once_they_know(
     site: Installation, source: Source, words: str
 ) -> None:
