@@ -341,7 +341,7 @@ def minor_units(typed: str, currency: str) -> int:
     if not amount or len(fraction) > places or (mark == "," and len(fraction) == _THOUSANDS):
         example = f"9.{'0' * places}" if places else "900"
         raise ValueError(
-            f"write an amount in {currency} like {example}, without its thousands grouped"
+            f"enter an amount in {currency} like {example}, without its thousands grouped"
         )
     return amount
 

@@ -210,7 +210,7 @@ def test_an_amount_as_people_type_it(typed: str, currency: str, amount: int | No
     if amount is not None:
         assert minor_units(typed, currency) == amount
         return
-    with pytest.raises(ValueError, match=f"write an amount in {currency} like"):
+    with pytest.raises(ValueError, match=f"enter an amount in {currency} like"):
         minor_units(typed, currency)
 
 

@@ -196,7 +196,7 @@ async def test_an_article_changes_from_its_page(
         ({"change": "access", "free_hours": "-1"}, 422, "Free for the first (hours): "),
         ({"change": "access", "free_after_days": "2", "free_hours": "72"}, 422, "before the level"),
         ({"change": "access", "seen": "x"}, 412, "has changed it in the meantime"),
-        ({"change": "publish", "seen": "none"}, 412, "there is one already, by test since 10 Mar 2026, 09:00"),
+        ({"change": "publish", "seen": "none"}, 412, "it already exists, by test since 10 Mar 2026, 09:00"),
         ({"change": "delete"}, 422, "change"),
         ({}, 422, "change"),
     ],

@@ -189,7 +189,10 @@ async def test_an_article_is_explained(signed_in: SignedIn, reader: Reader, stor
         assert "Closed: for subscribers only." in page
         assert "(this decided)" in page
     await store(rows.grant(reader))
-    assert "Open: by a comp." in (await browser.get(path, params={"article": "ferry"})).text
+    assert (
+        "Open: with complimentary access."
+        in (await browser.get(path, params={"article": "ferry"})).text
+    )
     then = {"article": "ferry", "at": "2020-03-10T09:00"}
     past = (await browser.get(path, params=then)).text
     assert "Closed: readers can&#39;t see the article" in past

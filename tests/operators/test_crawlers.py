@@ -58,7 +58,7 @@ async def test_the_rules_of_crawlers_are_saved(signed_in: SignIn, database: Data
     assert "Crawlers search is now: full_verified" in late.text
     shown = await browser.get("/admin/crawlers")
     assert 'value="0.015"' in shown.text
-    assert "Can't be verified: gets the preview" in shown.text, "GPTBot's list isn't loaded"
+    assert "be verified: gets the preview" in shown.text, "GPTBot's list isn't loaded"
     assert "through robots.txt only: it never requests pages itself" in shown.text
 
 

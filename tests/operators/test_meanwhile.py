@@ -94,7 +94,7 @@ CASES = [
     Case("entitlements", "entitlements", RIGHT, {**RIGHT, "plan": "gold"}, "Plan is now: digital", 'value="gold"'),
     Case("exchange-rates", "exchange-rates", RATE, {**RATE, "rate": "1.07"}, "Rate is now: 1.05", 'value="1.07"'),
     Case("crawlers", "crawlers/crawler", BOT, {**BOT, "hosts": "bot.example"},
-         "Names in robots.txt is now: GoodBot", "bot.example</textarea>"),
+         "User agents in robots.txt is now: GoodBot", "bot.example</textarea>"),
     Case("crawlers", "crawlers/addresses", {"addresses": "192.0.2.0/24"}, {"addresses": "198.51.100.0/24"},
          "Networks is now: 192.0.2.0/24", "198.51.100.0/24</textarea>"),
     Case(f"offers/{OFFER}", f"offers/{OFFER}", {"name": "Theirs"}, {"name": "Mine", "position": "7"},

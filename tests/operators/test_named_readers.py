@@ -33,7 +33,7 @@ NOTHING = {
     "/admin/entitlements?query=ana@a.example": "No entitlements found",
 }
 OTHER_ACCESS = (
-    "Other access As a gift , from 5 Mar 2026 until 9 Mar 2026 , over By a seat , from 4 Mar 2026"
+    "Other access As a gift , from 5 Mar 2026 until 9 Mar 2026 , over With a seat , from 4 Mar 2026"
 )
 
 

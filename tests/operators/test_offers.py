@@ -245,14 +245,14 @@ async def test_the_list_has_what_each_offer_brings(signed_in: SignedIn, store: S
     )  # fmt: skip
     browser = await signed_in("editor")
     text = text_of((await browser.get("/admin/offers")).text)
-    assert "Monthly digital €9.00 a month Sold 2 1 €18.00 2" in text
-    assert "Yearly digital $120.00 a year Sold 1 0 $10.00 1" in text
+    assert "Monthly digital €9.00 a month On sale 2 1 €18.00 2" in text
+    assert "Yearly digital $120.00 a year On sale 1 0 $10.00 1" in text
     assert "Gone digital €9.00 a month Ended 9 Mar 2026 0 0 0 0" in text
-    assert "A day digital €9.00 for a month Sold 0 0 0 1" in text
+    assert "A day digital €9.00 for a month On sale 0 0 0 1" in text
     assert "SPRING 25 % Several months 1 1" in text
     assert "pw_intro" not in text
     earlier = text_of((await browser.get("/admin/offers?from=2025-12-01&to=2025-12-31")).text)
-    assert "Monthly digital €9.00 a month Sold 2 1 €18.00 1" in earlier
+    assert "Monthly digital €9.00 a month On sale 2 1 €18.00 1" in earlier
     assert "SPRING 25 % Several months 1 1" in earlier
     assert "Yearly" not in text_of((await browser.get("/admin/offers?state=ended")).text)
     one = text_of((await browser.get(f"/admin/offers/{yearly.id}")).text)

@@ -59,7 +59,7 @@ _ON_PAGES: Mapping[str, Mapping[str, str]] = {
         "meter_tags": "Tags, one per line", "meter_window": "Counting period", "prompt_sections": "Sections, one per line",
         "starts_at": "From", "ends_at": "Until", "every_days": "Beside an article: show once every … days per device",
     },
-    "/admin/sharing": {"days": "Days", "devices": "Minimum devices", "networks": "Minimum networks per day"},
+    "/admin/sharing": {"days": "Days", "devices": "Or minimum devices", "networks": "Minimum networks per day"},
     "/admin/stripe-figures": {
         "day": "As of the end of", "value": "Stripe’s figure", "discounts": "Deducted from MRR", "churn": "Lost",
         "start": "Counted since",
