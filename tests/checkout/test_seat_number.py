@@ -72,7 +72,7 @@ def test_who_loses_a_seat_and_when_is_said_in_advance(site: Installation) -> Non
     page = re.sub("<.*?>", "", site.browser.get("/account/seats").text)
     assert f"From {day} it will be for 2 readers" in page
     assert f"Joined, access until {day}" in page
-    assert f"until {day}. From then on" in cleo.get("/account").text
+    assert f"until {day}. After that" in cleo.get("/account").text
     staff = {"Authorization": f"Bearer {site.api_key}"}
     listed = site.browser.get(ADMIN, headers=staff).json()["items"]
     assert [each["ends_at"] for each in listed] == [told["next_seats_at"], None]
