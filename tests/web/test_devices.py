@@ -105,7 +105,7 @@ async def test_erasing_tells_first_and_asks_about_a_running_subscription(
     await newspaper.subscriber()
     told = await newspaper.browser.get("/account/erase")
     assert "What we delete" in words(told)
-    assert "Cancel my subscription “Digital, monthly” at once." in words(told)
+    assert "Cancel my subscription “Digital, monthly” now." in words(told)
     kept = await newspaper.browser.post("/account/erase")
     assert kept.status_code == 409
     assert "You still have an active subscription." in words(kept)
@@ -119,7 +119,7 @@ async def test_an_erased_reader_is_gone_and_signed_out(newspaper: Newspaper) -> 
     answer = await newspaper.browser.post("/account/erase")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/account/erased")
     assert list(newspaper.browser.cookies) == []
-    assert "Your account is erased" in words(await newspaper.browser.get("/account/erased"))
+    assert "Your account has been deleted" in words(await newspaper.browser.get("/account/erased"))
     async with newspaper.database.reading() as session:
         reader = await session.get(Reader, reader_id)
     assert reader is not None
