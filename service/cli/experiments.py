@@ -1,5 +1,6 @@
 """`paywall experiments`: what editors try out, from a shell."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,10 @@ from service.cli.running import command, failing_with, ready_context, say_if_emp
 from service.identity.audit import BY_COMMAND
 from service.rules.experiment_changes import (
     changing_experiments,
+    drop_plan,
+    known_experiment,
     plan_experiment,
+    plan_of,
     start_experiment,
     stop_experiment,
 )
@@ -44,10 +48,22 @@ async def list_() -> None:
             print(f"{each.slug:<30}  {state:<8}  until {each.ends_at:%Y-%m-%d %H:%M}")
 
 
+@app.command(epilog="Example: paywall experiments show spring-limit > spring.json")
+@command
+async def show(name: Name) -> None:
+    """Print an experiment as JSON, as `plan` takes it."""
+    async with ready_context(Settings()) as context, context.database.reading() as session:
+        with failing_with():
+            found = plan_of(await known_experiment(session, name))
+    print(json.dumps(found.model_dump(mode="json"), indent=2, ensure_ascii=False))
+
+
 @app.command(epilog=EXAMPLE)
 @command
 async def plan(
-    file: Annotated[Path, typer.Argument(help="The experiment as JSON, as in the API.")],
+    file: Annotated[
+        Path, typer.Argument(help="The experiment as JSON, as in the API. - reads stdin.")
+    ],
 ) -> None:
     """Create an experiment, or replace a draft."""
     wanted = read_document(file, ExperimentIn, refused="Nothing was planned.")
@@ -78,3 +94,14 @@ async def stop(name: Name) -> None:
             async with changing_experiments(context, BY_COMMAND) as change:
                 await stop_experiment(change, name)
     print(f"{name} is stopped.")
+
+
+@app.command(epilog="Example: paywall experiments delete spring-limit")
+@command
+async def delete(name: Name) -> None:
+    """Delete a draft. You can't delete an experiment that has started."""
+    async with ready_context(Settings()) as context:
+        with failing_with():
+            async with changing_experiments(context, BY_COMMAND) as change:
+                await drop_plan(change, name)
+    print(f"{name} is deleted.")

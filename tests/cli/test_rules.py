@@ -36,19 +36,35 @@ def test_rules_are_shown_changed_and_looked_up(paywall: Paywall, tmp_path: Path)
     assert "There is no version 9 of the rules." in unknown.err
 
 
+PLAN = {
+    "slug": "spring", "question": "Does it help?", "subject": "limit", "goal": "paid", "size": 1000,
+    "variants": [
+        {"name": "a", "share": 50},
+        {"name": "b", "share": 50, "limits": {"anonymous": 1, "registered": 2}},
+    ],
+    "ends_at": "2999-01-01T00:00:00Z",
+}  # fmt: skip
+
+
+def test_a_plan_is_shown_changed_and_deleted(paywall: Paywall) -> None:
+    assert paywall("experiments", "plan", "-", typed=json.dumps(PLAN)).code == 0
+    shown = json.loads(paywall("experiments", "show", "spring").out)
+    assert shown["variants"][1]["limits"] == {"anonymous": 1, "registered": 2}
+    changed = paywall("experiments", "plan", "-", typed=json.dumps({**shown, "size": 2000}))
+    assert changed.code == 0
+    assert json.loads(paywall("experiments", "show", "spring").out)["size"] == 2000
+    assert paywall("experiments", "delete", "spring").out == "spring is deleted.\n"
+    assert "There is no experiment spring" in paywall("experiments", "show", "spring").err
+
+
 def test_a_running_experiment_keeps_its_meter(paywall: Paywall, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
-    plan.write_text(json.dumps({
-        "slug": "spring", "question": "Does it help?", "subject": "limit", "goal": "paid", "size": 1000,
-        "variants": [
-            {"name": "a", "share": 50},
-            {"name": "b", "share": 50, "limits": {"anonymous": 1, "registered": 2}},
-        ],
-        "ends_at": "2999-01-01T00:00:00Z",
-    }))  # fmt: skip
+    plan.write_text(json.dumps(PLAN))
     assert paywall("experiments", "plan", str(plan)).code == 0
     assert paywall("experiments", "start", "spring").code == 0
     shown = json.loads(paywall("rules", "show").out)
+    begun = paywall("experiments", "delete", "spring")
+    assert (begun.code, "It can only be stopped." in begun.err) == (1, True)
     shown["meter"]["anonymous"] = 9
     file = tmp_path / "rules.json"
     file.write_text(json.dumps(shown))
