@@ -83,7 +83,10 @@ async def list_counted(
     if listing is None:
         raise no_such_figure()
     try:
-        rows = (await listing.rows(session, asked, _wanted(listing, series))).subquery("listed")
+        wanted = _wanted(listing, series)
+        if listing.counted_first and await _counts_nobody(session, figure, asked, wanted):
+            return Page([], None)
+        rows = (await listing.rows(session, asked, wanted)).subquery("listed")
     except NotAsked as wrong:
         raise invalid_field(f"query.{wrong.field}", str(wrong)) from wrong
 
@@ -108,6 +111,17 @@ async def list_counted(
     order = by_name if listing.instant(series) else Keyset(rows.c.at, rows.c.key)
     page = await order.rows(session, statement, cursor=cursor, limit=limit)
     return page.map(lambda found: Counted(*found[:10]))
+
+
+async def _counts_nobody(
+    session: AsyncSession, figure: Figure, asked: Asked, wanted: Collection[str]
+) -> bool:
+    """Whether the figure says so. One that has no value says nothing."""
+    lines = [each for each in await figure.lines(session, asked) if each.series in wanted]
+    totals = ((each.total, figure.series_of(each).unit) for each in lines)
+    return bool(lines) and all(
+        (total.part if unit == "percent" else total.value) == 0 for total, unit in totals
+    )
 
 
 def _wanted(listing: Listing, series: str) -> Collection[str]:

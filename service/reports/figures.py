@@ -4,8 +4,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.recurring import GIVEN_BACK, PAYING_STATUSES, monthly
@@ -40,25 +41,34 @@ class Summary:
 
 async def summary(session: AsyncSession) -> Summary:
     """All of them, as they are stored now."""
-    net = Subscription.net_amount.expression
-    of_readers = map(_distinct_readers, (COLLECTED, PAUSED, IN_TRIAL, Subscription.outside != ""))
-    counts = (await session.execute(select(*of_readers))).one()
+    row = Subscription
+    pays = (
+        select(row.reader_id, row.pauses_collection)
+        .where(_PAID)
+        .group_by(row.reader_id, row.pauses_collection)
+        .subquery("pays")
+    )
+    is_paused = pays.c.pauses_collection
+    readers = (func.coalesce(func.sum(case((of, 1), else_=0)), 0) for of in (~is_paused, is_paused))
+    others = map(_distinct_readers, (IN_TRIAL, row.outside != ""))
+    counts = (await session.execute(select(*readers, *others))).one()
+    runs_on = case((RUNS_ON, row.recurring_amount))
+    mrr, net, committed = await _monthly(session, row.recurring_amount, row.net_amount, runs_on)
     return Summary(
         active_subscribers=counts[0],
         collection_paused=counts[1],
         trials=counts[2],
         outside=counts[3],
-        mrr=rounded(await exact_mrr(session)),
-        mrr_after_discounts=rounded(await _monthly(session, net, COLLECTED)),
-        committed_mrr=rounded(await exact_mrr(session, RUNS_ON)),
+        mrr=rounded(mrr),
+        mrr_after_discounts=rounded(net),
+        committed_mrr=rounded(committed),
     )
 
 
-async def exact_mrr(
-    session: AsyncSession, condition: ColumnElement[bool] = COLLECTED
-) -> dict[str, Fraction]:
+async def exact_mrr(session: AsyncSession) -> dict[str, Fraction]:
     """MRR before it is rounded, by currency."""
-    return await _monthly(session, Subscription.recurring_amount.expression, condition)
+    (mrr,) = await _monthly(session, Subscription.recurring_amount)
+    return mrr
 
 
 async def mrr_movements(
@@ -93,17 +103,18 @@ async def mrr_movements(
     return {kind: dict(by_currency) for kind, by_currency in sums.items()}
 
 
-async def _monthly(
-    session: AsyncSession, amount: ColumnElement[int], condition: ColumnElement[bool]
-) -> dict[str, Fraction]:
+async def _monthly(session: AsyncSession, *amounts: Any) -> list[dict[str, Fraction]]:
+    """Each amount summed over all that is paid, by currency: without one in which it is always null."""
     grouping = (Subscription.currency, Subscription.interval, Subscription.interval_count)
-    sums = await session.execute(
-        select(func.sum(amount), *grouping).where(condition).group_by(*grouping)
+    found = await session.execute(
+        select(*map(func.sum, amounts), *grouping).where(COLLECTED).group_by(*grouping)
     )
-    return monthly_sums(
-        Recurring(int(total), currency, interval, count)
-        for total, currency, interval, count in sums
-    )
+    sums: list[list[Recurring]] = [[] for _ in amounts]
+    for row in found:
+        for of_one, total in zip(sums, row, strict=False):
+            if total is not None:
+                of_one.append(Recurring(int(total), *row[len(amounts) :]))
+    return [monthly_sums(each) for each in sums]
 
 
 def _distinct_readers(condition: ColumnElement[bool]) -> ScalarSelect[int]:

@@ -35,6 +35,9 @@ class Listing:
     told_apart: Mapping[str, str] = field(default_factory=dict)
     """By which filter a series is told apart, where the figure always does so."""
 
+    counted_first: bool = False
+    """Rows are decided one after the other, and the figure is added up by day: where it counts nobody none is looked for."""
+
     def instant(self, series: str) -> str:
         """At which one the series has its rows, or without one all that are listed then; empty: over time."""
         said = {self.at_instant.get(each, "") for each in ((series,) if series else self.of_all)}

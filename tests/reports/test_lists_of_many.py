@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,11 +11,14 @@ from sqlalchemy import String, cast, event, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.session import Database
-from service.db.tables import MovementRow, Reader, Subscription
+from service.db.tables import MovementRow, Reader, ReaderDevice, Subscription
+from service.html.list_query import ListQuery
+from service.operators.money.lists import list_disputes, list_refunds
 from service.reports.counted_list import list_counted
 from service.reports.few_readers import FEW, is_among, is_named
+from service.reports.figures import summary
 from service.reports.movement_list import Kinds, list_movements
-from service.reports.offer_list import list_coupons, list_offers
+from service.reports.offer_list import figures_of_offers, list_coupons, list_offers
 from service.reports.readers import Kind, ReaderFilter, list_readers
 from service.reports.registry import BY_SLUG
 from tests.bench.scaled import multiply
@@ -30,6 +34,8 @@ _LARGE = (
 _WALKED = (
     "readers USING INDEX sqlite_autoindex_readers_1",  # a list in the order of ids
     "whose USING COVERING INDEX ix_movements_of_reader",  # and one in the order of customers
+    # Of many readers, who aren't named, in the order of their own list.
+    r"readers USING INDEX ix_readers_newest(?!\n.*readers\.id IN \((?!SELECT))",
     "readers USING COVERING INDEX ix_readers_address",  # a part of an address may be anywhere
 )
 # Few readers, and what is sold, are sorted: what is found by movements isn't.
@@ -57,8 +63,11 @@ def everybody(kind: Kind | None = None, *, few: int = FEW, **chosen: Any) -> Ask
     )
 
 
-def behind(slug: str, series: str = "", **chosen: str) -> Asking:
+def behind(slug: str, series: str = "", *, counted_first: bool = False, **chosen: str) -> Asking:
+    """Nobody is there to be counted."""
     figure, what = BY_SLUG[slug], replace(MARCH, chosen=chosen)
+    assert figure.listing
+    figure = replace(figure, listing=replace(figure.listing, counted_first=counted_first))
     return lambda session: list_counted(session, figure, what, series, cursor=None, limit=5)
 
 
@@ -66,7 +75,7 @@ def moved(kind: Kinds | None = None, cause: str = "") -> Asking:
     return lambda session: list_movements(session, MARCH, kind, cause=cause, cursor=None, limit=5)
 
 
-async def _steps(database: Database, asking: Asking, explain: str) -> list[str]:
+async def _steps(database: Database, asking: Asking, explain: str, *settings: str) -> list[str]:
     """A step of a plan each, and its statement below it."""
     sent: list[tuple[str, Any]] = []
     engine = database._reading.sync_engine
@@ -77,7 +86,10 @@ async def _steps(database: Database, asking: Asking, explain: str) -> list[str]:
     event.listen(engine, "before_cursor_execute", note)
     async with database.reading() as session:
         await asking(session)
+        event.remove(engine, "before_cursor_execute", note)
         connection = await session.connection()
+        for each in settings:
+            await connection.exec_driver_sql(each)
         return [
             f"{row[-1]}\n{statement}"
             for statement, given in [*sent]
@@ -106,6 +118,16 @@ async def test_nothing_large_is_read_whole_or_sorted(database: Database, asking:
     assert not [each for each in steps if _SLOW_STEP.match(each)]
 
 
+@on_sqlite
+@pytest.mark.parametrize("chosen", [{}, {"kind": "registered"}, {"since": NOW}])
+async def test_all_readers_are_listed_in_the_order_of_an_index(
+    database: Database, chosen: dict[str, Any]
+) -> None:
+    """Which of them were merged or erased needs no index but of those few."""
+    steps = await _steps(database, everybody(**chosen), "EXPLAIN QUERY PLAN")
+    assert not [each for each in steps if each.startswith("USE TEMP B-TREE")]
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_postgresql_decides_edges_in_order_and_looks_readers_up(database: Database) -> None:
     """Its planner believes that one row fits: to read all readers for it, or to sort all that there are, looks as cheap."""
@@ -124,11 +146,85 @@ async def test_postgresql_decides_edges_in_order_and_looks_readers_up(database: 
         await connection.exec_driver_sql("ANALYZE readers, subscriptions, movements")
     asking = (
         behind("tenure"), behind("tenure", "day_1"), behind("reasons", "voluntary"), behind("subscriber-churn"),
-        behind("joined-and-left"), behind("cohort-retention", cohort="2026-03"),
+        behind("joined-and-left"), behind("joined-and-left", "new"), behind("joined-and-left", "voluntary"),
+        behind("cohort-retention", cohort="2026-03"),
     )  # fmt: skip
     steps = [step for each in asking for step in await _steps(database, each, "EXPLAIN")]
     assert steps
     assert not [each for each in steps if _SLOW_IN_POSTGRESQL.search(each.partition("\n")[0])]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_distinct_readers_are_counted_in_the_order_of_an_index(database: Database) -> None:
+    """PostgreSQL sorts a million of them on disk to count each once."""
+    ana, offers = rows.reader(), [rows.offer(), rows.offer()]
+    await store(database, ana, *offers, rows.subscription(ana, offers[0]))
+    async with database.transaction() as session:
+        connection = await session.connection()
+        await multiply(connection, Reader, "true", 3_000, "id")
+        await multiply(connection, Subscription, "true", 3_000, "id", "reader_id")
+        await connection.exec_driver_sql("ANALYZE readers, subscriptions")
+    # So few are hashed in memory.
+    as_many = [f"SET LOCAL enable_{each} = off" for each in ("seqscan", "hashagg", "sort")]
+    for asking in (summary, lambda session: figures_of_offers(session, offers, MARCH)):
+        steps = await _steps(database, asking, "EXPLAIN", *as_many)
+        plan = "".join(step.partition("\n")[0] for step in steps)
+        assert re.search(
+            r"-> +(Unique|Group) [^>]+-> +Index Only Scan using ix_subscriptions_paying", plan
+        )
+
+
+@on_sqlite
+@pytest.mark.parametrize("slug", ["active-subscribers", "joined-and-left", "tenure"])
+async def test_nobody_is_looked_for_where_the_figure_counts_nobody(
+    database: Database, slug: str
+) -> None:
+    """To decide reader by reader that none of a million fits took longer than a statement may."""
+    listing = BY_SLUG[slug].listing
+    assert listing
+    asking = behind(slug, counted_first=listing.counted_first)
+    steps = await _steps(database, asking, "EXPLAIN QUERY PLAN")
+    assert not [each for each in steps if " AS listed" in each or "AS moved" in each]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_thousand_readers_are_looked_up_one_by_one(database: Database) -> None:
+    """An export has as many at a time, and its devices are those of all readers."""
+    ana = rows.reader()
+    await store(database, ana, ReaderDevice(device_id="dev_1", reader_id=ana.id, linked_at=NOW))
+    async with database.transaction() as session:
+        connection = await session.connection()
+        await multiply(connection, Reader, "true", 3_000, "id")
+        await multiply(connection, ReaderDevice, "true", 3_000, "device_id", "reader_id")
+        await connection.exec_driver_sql("ANALYZE readers, reader_devices")
+    steps = await _steps(
+        database,
+        lambda session: list_readers(
+            session, ReaderFilter(), cursor=None, limit=1_000, now=NOW, zone=HOME
+        ),
+        "EXPLAIN",
+    )
+    assert steps
+    assert not [step for step in steps if "Seq Scan on reader_devices" in step.partition("\n")[0]]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_charges_are_listed_in_the_order_of_an_index(database: Database) -> None:
+    """Beside the others in one list all of a year are sorted, on disk."""
+    asking = behind("refunds-and-disputes", "charges")
+    cheapest = ("SET LOCAL enable_seqscan = off", "SET LOCAL enable_bitmapscan = off")
+    steps = await _steps(database, asking, "EXPLAIN", *cheapest)
+    assert not [step for step in steps if "Sort" in step.partition("\n")[0]]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("listed", [list_disputes, list_refunds])
+async def test_the_reader_of_a_charge_is_looked_up(database: Database, listed: Any) -> None:
+    """By one address of an index, not by comparing it with all readers."""
+    asking = partial(listed, asked=ListQuery())
+    steps = await _steps(database, asking, "EXPLAIN", "SET LOCAL enable_seqscan = off")
+    found = [step.partition("\n")[0] for step in steps]
+    assert not [step for step in found if "readers.id" in step and " OR " in step]
 
 
 @pytest.mark.parametrize("query", ["ana@", "example.org", "rdr_ana", "sub_ben", "cus_ben", "%"])

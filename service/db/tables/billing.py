@@ -170,6 +170,12 @@ class Subscription(Base):
             where="scheduled_noted IS NULL",
         ),
         Index("ix_subscriptions_cancelled", "cancelled_at", "id"),
+        # Readers are counted in its order: PostgreSQL would sort all of them, on disk, to count each once.
+        partial_index(
+            "ix_subscriptions_paying", "reader_id", "pauses_collection", "offer_id",
+            where="status IN ('active', 'past_due') AND recurring_amount > 0"
+            " AND access_stop NOT IN ('duplicate', 'trial_used')",
+        ),
         partial_index(
             "ix_subscriptions_outside", "outside", "reader_id",
             where="outside <> ''",

@@ -72,11 +72,12 @@ class ChargeRow(Base):
     method: Mapped[str]
     country: Mapped[str]
     failure: Mapped[str]
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
     # Few fail, and open payments are counted from those.
     __table_args__ = (
+        Index("ix_charges_newest", "created_at", "id"),
         partial_index(
             "ix_charges_failed", "invoice_id", "created_at",
             where="status = 'failed'",

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.db.base import Base, Json, UtcDateTime
+from service.db.base import Base, Json, UtcDateTime, partial_index
 
 
 class Reader(Base):
@@ -24,9 +24,9 @@ class Reader(Base):
     email_verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     """When the reader registered: first verified an address. A change of address leaves it as it is."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    merged_into: Mapped[str | None] = mapped_column(index=True)
+    merged_into: Mapped[str | None]
     """The account that a provisional reader turned out to be; it holds everything since."""
-    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     pseudonym: Mapped[str | None]
     """Their name in the movements of MRR, which outlive an erasure; None: they have none yet."""
     experiment_unit: Mapped[str | None]
@@ -36,6 +36,9 @@ class Reader(Base):
         Index("ix_readers_newest", "created_at", "id"),
         # Who searches for a part of an address reads all of it, and nothing else of readers.
         Index("ix_readers_address", "email", "id"),
+        # SQLite would take all others from one of these, and sort them.
+        partial_index("ix_readers_merged", "merged_into", where="merged_into IS NOT NULL"),
+        partial_index("ix_readers_erased", "erased_at", where="erased_at IS NOT NULL"),
     )
 
 

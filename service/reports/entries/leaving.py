@@ -36,7 +36,8 @@ FIGURES: tuple[Figure, ...] = (
         ),
         "own", BY_PRICE_AND_SOURCE, subscribers.subscriber_churn, MOVEMENTS,
         listing=Listing(
-            listed_readers.churn_rows, ("all", "voluntary", "involuntary", "with_new"), ("all",)
+            listed_readers.churn_rows, ("all", "voluntary", "involuntary", "with_new"), ("all",),
+            counted_first=True,
         ),
     ),
     Figure(
@@ -67,7 +68,9 @@ FIGURES: tuple[Figure, ...] = (
             day_100="31 to 100 days", later="Longer",
         ),
         "sum", BY_PRICE_AND_SOURCE, leaving.tenure, MOVEMENTS, parts=parts(*TENURES, LATER),
-        listing=Listing(listed_readers.tenure_rows, (*TENURES, LATER), (*TENURES, LATER)),
+        listing=Listing(
+            listed_readers.tenure_rows, (*TENURES, LATER), (*TENURES, LATER), counted_first=True
+        ),
     ),
     Figure(
         "reasons", "Leaving",
@@ -84,7 +87,9 @@ FIGURES: tuple[Figure, ...] = (
         ),
         "sum", (*BY_PRICE_AND_SOURCE, "tenure"), leaving.reasons, MOVEMENTS,
         parts=parts(*leaving.CAUSES),
-        listing=Listing(listed_readers.reason_rows, leaving.CAUSES, leaving.CAUSES),
+        listing=Listing(
+            listed_readers.reason_rows, leaving.CAUSES, leaving.CAUSES, counted_first=True
+        ),
     ),
     Figure(
         "feedback", "Leaving",

@@ -27,6 +27,7 @@ FIGURES: tuple[Figure, ...] = (
         subscribers.active_subscribers, MOVEMENTS,
         listing=Listing(
             listed_readers.active_rows, ("all",), ("all",), at_instant={"all": AT_END}, when="First paid",
+            counted_first=True,
         ),
     ),
     Figure(
@@ -51,7 +52,7 @@ FIGURES: tuple[Figure, ...] = (
         parts=parts(*JOINED, *LEFT),
         listing=Listing(
             listed_readers.joined_and_left_rows, ("start", *JOINED, *LEFT, "end"), (*JOINED, *LEFT),
-            at_instant={"start": AT_START, "end": AT_END},
+            at_instant={"start": AT_START, "end": AT_END}, counted_first=True,
         ),
     ),
     Figure(

@@ -114,7 +114,7 @@ class Begun:
             other.customer == row.customer, _together(other, row), other.to_plan.is_not(None),
             _is_last(other), tuple_(*_named(other)) < tuple_(*_named(row)),
         )  # fmt: skip
-        first = [_seen_in_order(row.to_plan.is_not(None)), _is_last(row)]
+        first = [seen_in_order(row.to_plan.is_not(None)), _is_last(row)]
         first += [each.correlate(row).scalar_subquery() == 0 for each in (before, beside)]
         if asked.chosen:
             first.append(self._fits(Theirs(asked)))
@@ -162,13 +162,13 @@ class Edges:
             else_=self._way(JOINED, CHANGED_IN),
         )
         self.conditions: tuple[ColumnElement[bool], ...] = (
-            row.at >= asked.since, row.at < asked.until, _seen_in_order(wanted(row)),
+            row.at >= asked.since, row.at < asked.until, seen_in_order(wanted(row)),
             _is_first(row, lambda other: and_(_together(other, row), wanted(other))),
             theirs.is_edge(row),
         )  # fmt: skip
         # A condition that everybody fulfils would look like a rare one to the planner.
         if {*ways} != {*JOINED, *LEFT}:
-            self.conditions = (*self.conditions, self.way.in_(sorted(ways)))
+            self.conditions = (*self.conditions, seen_in_order(self.way.in_(sorted(ways))))
 
     def of_stay(
         self, said: Callable[[ColumnElement[datetime]], ColumnElement[str]]
@@ -219,8 +219,10 @@ def _together(one: Row, other: Row) -> ColumnElement[bool]:
     return one.at.between(other.at, other.at)
 
 
-def _seen_in_order(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """The same, where PostgreSQL doesn't find rows by it: it would decide all there are, and sort them."""
+def seen_in_order(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The same, of which PostgreSQL believes that every second row fulfils it: else it would look for rows by it, or
+    take them to be so few that it decides all there are, and sorts them.
+    """
     return case((condition, true()), else_=false())
 
 
@@ -239,5 +241,6 @@ def _is_first(
     other = aliased(MovementRow, name="earlier")
     earlier = tuple_(other.subscription_id, other.number) < tuple_(row.subscription_id, row.number)
     before = select(func.count()).where(other.customer == row.customer, earlier, of(other))
-    # Counted, not NOT EXISTS: PostgreSQL would compare each row with those of everybody.
-    return before.correlate(row).scalar_subquery() == 0
+    # Counted, not NOT EXISTS: PostgreSQL would compare each row with those of everybody. Nor by `=`, which it takes
+    # to be rare.
+    return before.correlate(row).scalar_subquery() < 1

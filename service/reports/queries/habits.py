@@ -331,7 +331,11 @@ def is_asleep(back: LookedBack) -> ColumnElement[bool]:
     had = held.where(row.at < back.earlier)
     return and_(
         *(func.coalesce(each.correlate(Reader).scalar_subquery(), 0) > 0 for each in (held, had)),
-        *(~each.correlate(Reader).exists() for each in (own, on_devices)),
+        # Not by EXISTS: for a thousand readers PostgreSQL would look through the devices of all there are.
+        *(
+            each.limit(1).correlate(Reader).scalar_subquery().is_(None)
+            for each in (own, on_devices)
+        ),
     )
 
 

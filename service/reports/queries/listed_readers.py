@@ -27,7 +27,7 @@ from service.reports.led import SOURCES
 from service.reports.listed import counted_row, one_series
 from service.reports.movement_sums import DIMENSIONS, LATER, TENURES
 from service.reports.period import FIRST_DAY, cohort_month, midnight, step_after
-from service.reports.queries.edges import Begun, Edges, Row, first_paid
+from service.reports.queries.edges import Begun, Edges, Row, first_paid, seen_in_order
 from service.reports.queries.leaving import CAUSES
 from service.reports.queries.renewals import ENDED, MORE, OF_ENDED, RENEWALS
 from service.reports.tallies import INVOLUNTARY, JOINED, LEFT, VOLUNTARY
@@ -136,7 +136,7 @@ def _edge_rows(edges: Edges, *of: ColumnElement[bool], series: Any = None) -> Se
         subscription_id=edges.subscription_id,
         detail=case((left, edges.cause), else_=literal("", String())),
     )  # fmt: skip
-    return select(*columns).where(*edges.conditions, *of)
+    return select(*columns).where(*edges.conditions, *map(seen_in_order, of))
 
 
 def _tenure(edges: Edges) -> ColumnElement[str]:

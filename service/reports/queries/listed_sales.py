@@ -99,7 +99,7 @@ async def promotion_rows(_: AsyncSession, asked: Asked, series: Collection[str])
 async def back_rows(_: AsyncSession, asked: Asked, series: Collection[str]) -> Select[Any]:
     """Charges that were paid, their refunds, or their disputes."""
     wanted = {BACK[name] for name in series}
-    row = money_back_rows(lambda at: and_(at >= asked.since, at < asked.until)).c
+    row = money_back_rows(lambda at: and_(at >= asked.since, at < asked.until), wanted).c
     charge = aliased(ChargeRow)
     columns = counted_row(
         series=row.what, at=row.at, key=row.id, reader_id=Pass.reader_id,
@@ -111,7 +111,7 @@ async def back_rows(_: AsyncSession, asked: Asked, series: Collection[str]) -> S
         .join(charge, charge.id == row.charge_id)
         .outerjoin(Pass, Pass.id == charge.payment_id)
         .outerjoin(Offer, Offer.id == row.offer_id)
-        .where(row.what.in_(sorted(wanted)), *asked.filters(dimensions_of_sale(row)))
+        .where(*asked.filters(dimensions_of_sale(row)))
     )
 
 

@@ -1,6 +1,6 @@
 """Money from its rows: what moved, what was paid and what went back, at what instant and for what."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -47,9 +47,12 @@ def revenue_rows(when: When) -> FromClause:
     return union_all(moves, taxes).subquery("revenue_rows")
 
 
-def money_back_rows(when: When) -> FromClause:
+_BACK = ("charges", "refunds", "disputes")
+
+
+def money_back_rows(when: When, of: Collection[str] = _BACK) -> FromClause:
     """Paid charges for what we sell, their refunds and their disputes: `at`, `id`, `charge_id`, and the
-    columns of MoneyBackDay but its day.
+    columns of MoneyBackDay but its day. `of` one of them they are found in the order of an index.
     """
     charge = ChargeRow
     counted: tuple[tuple[str, Any, ColumnElement[bool]], ...] = (
@@ -59,6 +62,8 @@ def money_back_rows(when: When) -> FromClause:
     )
     found = []
     for what, table, condition in counted:
+        if what not in of:
+            continue
         rows = select(
             table.created_at.label("at"), literal(what).label("what"),
             _text(charge.offer_id, "offer_id"), charge.method.label("method"),
@@ -69,7 +74,8 @@ def money_back_rows(when: When) -> FromClause:
         found.append(
             rows if table is charge else rows.join_from(table, charge, charge.id == table.charge_id)
         )
-    return union_all(*found).subquery("money_back_rows")
+    together = found[0] if len(found) == 1 else union_all(*found)
+    return together.subquery("money_back_rows")
 
 
 def _text(column: InstrumentedAttribute[str | None], name: str) -> ColumnElement[str]:
