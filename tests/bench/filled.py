@@ -6,10 +6,12 @@ from multiprocessing import get_context
 from time import perf_counter, process_time
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.clock import Clocks
 from service.db import migrate
 from service.db.context import Context
+from service.db.engines import async_url
 from service.db.load import load
 from service.db.session import Database
 from service.demo.multitude import VERSION, Multitude
@@ -71,8 +73,11 @@ async def _filled(url: str, subscribers: int, say: Say) -> None:
                 progress(f"{of.subscribers * times:,} subscribers copied")
             progress("indexed again")
         await copied.keep_ledger(database, clocks.business().date())
-        async with database.transaction() as session:
-            await session.execute(text("ANALYZE"))
+        # As the server does by itself in time: until then no index answers without the table.
+        engine = create_async_engine(async_url(url), isolation_level="AUTOCOMMIT")
+        async with engine.connect() as connection:
+            await connection.execute(text("VACUUM ANALYZE"))
+        await engine.dispose()
         progress("ledger of some holders stored, all tables looked over for the planner")
     finally:
         await database.dispose()
