@@ -249,11 +249,11 @@ async def test_the_list_has_what_each_offer_brings(signed_in: SignedIn, store: S
     assert "Yearly digital $120.00 a year On sale 1 0 $10.00 1" in text
     assert "Gone digital €9.00 a month Ended 9 Mar 2026 0 0 0 0" in text
     assert "A day digital €9.00 for a month On sale 0 0 0 1" in text
-    assert "SPRING 25 % Several months 1 1" in text
+    assert "SPRING 25 % Multiple months 1 1" in text
     assert "pw_intro" not in text
     earlier = text_of((await browser.get("/admin/offers?from=2025-12-01&to=2025-12-31")).text)
     assert "Monthly digital €9.00 a month On sale 2 1 €18.00 1" in earlier
-    assert "SPRING 25 % Several months 1 1" in earlier
+    assert "SPRING 25 % Multiple months 1 1" in earlier
     assert "Yearly" not in text_of((await browser.get("/admin/offers?state=ended")).text)
     one = text_of((await browser.get(f"/admin/offers/{yearly.id}")).text)
     assert "Subscribers now 1 Trials now 0 MRR $10.00 Sold 1" in one
