@@ -21,7 +21,7 @@ from service.db.tables import Article, ArticleRevision, ArticleTerm, ContentStat
 from service.identity import audit
 from service.problems import Problem
 from service.rules.document import ScheduleIn
-from service.rules.in_force import InForce
+from service.rules.in_force import InForce, latest_in_force
 from service.texts import SLUG_LENGTH, is_slug
 
 _READ = ("title", "standfirst", "body_source", "body_format", "authors", "image_url", "image_alt")
@@ -34,6 +34,8 @@ class Prepared:
     slug: str
     body: ArticleIn
     rendered: Rendered
+    in_force: InForce
+    """By whose rules it was cut."""
 
     @property
     def level_facts(self) -> LevelFacts:
@@ -70,7 +72,7 @@ def prepare(slug: str, body: ArticleIn, in_force: InForce) -> Prepared:
         rendered = render(body.body, body.body_format, limits_of(in_force.settings))
     except BodyRefused as refused:
         raise _invalid("body.body", str(refused)) from refused
-    return Prepared(slug, body, rendered)
+    return Prepared(slug, body, rendered, in_force)
 
 
 def with_access(prepared: Prepared, access: AccessIn) -> Prepared:
@@ -97,6 +99,7 @@ async def store_prepared(
     current = known or await session.scalar(select(Article).where(Article.slug == prepared.slug))
     check_match(if_match, current)
     former_slug = current.slug if current and current.slug != prepared.slug else None
+    prepared = await _cut_by_latest(session, prepared)
     body = prepared.body
     values = _columns(prepared, _publication_instant(body, current, now))
     values["updated_at"] = _update_instant(body, values, current, now)
@@ -131,6 +134,15 @@ async def store_prepared(
     await _replace_terms(session, article)
     await remember(session, article, former_slug)
     return Published(article, created=current is None, changed=True)
+
+
+async def _cut_by_latest(session: AsyncSession, prepared: Prepared) -> Prepared:
+    """Cut anew where the rules for previews have changed since: a run that cuts all articles may be past this one."""
+    former = prepared.in_force
+    latest = await latest_in_force(session, former)
+    if limits_of(latest.settings) == limits_of(former.settings):
+        return prepared
+    return prepare(prepared.slug, prepared.body, latest)
 
 
 async def withdraw_article(

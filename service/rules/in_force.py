@@ -47,13 +47,15 @@ class InForce:
     said: frozenset[str] = frozenset()
     experiment: Experiment | None = None
     """The one that was started last and not stopped; it may be over."""
+    own: Settings | None = None
+    """The settings without the rules, by which other rules can be read; None: they aren't known."""
     variant: str | None = None
     """Whose view this is, as `experiment/variant`; None: of those who are in none."""
 
     @classmethod
     def by_default(cls, settings: Settings) -> "InForce":
         """The rules that the settings make."""
-        return cls(settings, of_settings(settings).as_rules(settings))
+        return cls(settings, of_settings(settings).as_rules(settings), own=settings)
 
     @classmethod
     def of(cls, stored: RulesVersion, settings: Settings) -> "InForce":
@@ -64,6 +66,7 @@ class InForce:
             rules.as_rules(settings),
             stored.version,
             frozenset(rules.said()),
+            own=settings,
         )
 
     @cached_property
@@ -156,6 +159,16 @@ async def in_force_at(session: AsyncSession, settings: Settings, at: datetime) -
     """
     found = _readable(await newest_versions(session, most=_MOST_TRIED, at=at), settings)
     return replace(found, experiment=await experiment_at(session, at))
+
+
+async def latest_in_force(session: AsyncSession, in_force: InForce) -> InForce:
+    """The rules that the database has now, where this process may not have learned of them; without experiments.
+
+    Raises RulesUnreadable.
+    """
+    if in_force.own is None or await latest_version(session) == in_force.version:
+        return in_force
+    return _readable(await newest_versions(session, most=_MOST_TRIED), in_force.own)
 
 
 async def experiment_at(session: AsyncSession, at: datetime) -> Experiment | None:

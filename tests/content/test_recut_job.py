@@ -4,8 +4,10 @@ import asyncio
 from datetime import timedelta
 
 from service.billing.import_job import ask_import
+from service.content.publish import prepare, store_prepared
 from service.content.recut import recut
 from service.content.recut_job import Recutter, ask_recut, by_latest, last_recut
+from service.content.schemas import ArticleIn
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Job
@@ -34,6 +36,25 @@ async def last(database: Database) -> Job:
 async def save(database: Database, rules: RulesIn, after: int) -> None:
     async with database.transaction() as session:
         await add_version(session, rules.model_dump(mode="json"), after=after, actor="-", now=START)
+
+
+@on_sqlite
+async def test_what_was_made_ready_by_former_rules_is_cut_by_those_of_now(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    """A process learns of rules within two seconds, and an import may run for hours: the run that cuts all articles
+    may be over by the time that theirs are stored.
+    """
+    context, former = Context(settings, clocks, database), InForce.by_default(settings)
+    body = ArticleIn.model_validate({"title": "story", "body": STORY})
+    prepared = prepare("story", body, former)
+    stricter = PreviewsIn(blocks=1, words=200, withheld_percent=10)
+    await save(database, of_settings(settings).model_copy(update={"previews": stricter}), after=0)
+    assert await ask(context) is not None
+    assert await Recutter(context).round() == 1
+    async with database.transaction() as session:
+        await store_prepared(session, prepared, if_match=None, actor="test", now=START)
+    assert await previews(database, settings) == [("story", 30, "automatic")]
 
 
 @on_sqlite
