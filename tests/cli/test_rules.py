@@ -33,7 +33,7 @@ def test_rules_are_shown_changed_and_looked_up(paywall: Paywall, tmp_path: Path)
     assert json.loads(paywall("rules", "show").out)["levels"]["default"]["level"] == "free"
     unknown = paywall("rules", "show", "--version", "9")
     assert (unknown.code, unknown.out) == (1, "")
-    assert "There is no version 9 of the rules." in unknown.err
+    assert "Version 9 of the rules not found." in unknown.err
 
 
 PLAN = {
@@ -54,7 +54,7 @@ def test_a_plan_is_shown_changed_and_deleted(paywall: Paywall) -> None:
     assert changed.code == 0
     assert json.loads(paywall("experiments", "show", "spring").out)["size"] == 2000
     assert paywall("experiments", "delete", "spring").out == "spring is deleted.\n"
-    assert "There is no experiment spring" in paywall("experiments", "show", "spring").err
+    assert "Experiment spring not found." in paywall("experiments", "show", "spring").err
 
 
 def test_a_running_experiment_keeps_its_meter(paywall: Paywall, tmp_path: Path) -> None:
