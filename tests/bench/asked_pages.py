@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from html.parser import HTMLParser
+from http import HTTPStatus
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
@@ -69,12 +70,17 @@ async def ask(app: Application, address: str, cookie: str) -> Answer:
             if len(chunks) > 1:
                 gone.set()
 
-    await app(scope, receive, send)
+    # A file whose later rows take too long breaks off: the server closes the connection.
+    broken = False
+    try:
+        await app(scope, receive, send)
+    except RuntimeError:
+        broken = True
     headers = {name.decode().lower(): value.decode() for name, value in start["headers"]}
     ended = perf_counter()
     first = moments[min(1, len(moments) - 1)] if moments else ended
     return Answer(
-        start["status"], headers.get("content-type", ""), b"".join(chunks).decode(),
+        HTTPStatus.SERVICE_UNAVAILABLE if broken else start["status"], headers.get("content-type", ""), b"".join(chunks).decode(),
         (first - began) * 1000, (ended - began) * 1000, (process_time() - cpu) * 1000,
     )  # fmt: skip
 
