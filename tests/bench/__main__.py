@@ -13,7 +13,7 @@ import argparse
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -40,7 +40,7 @@ from tests.bench.said import Say, say
 from tests.conftest import MovingClocks
 from tests.inside import Paywall, inside
 from tests.mailbox import newest_mail
-from tests.postgres import running_postgres
+from tests.postgres import NoPostgresError, running_postgres
 from tests.running import exchange
 
 READERS = 40
@@ -236,34 +236,48 @@ def databases() -> Iterator[tuple[Path, Callable[[str], str]]]:
         yield Path(folder), make
 
 
-if __name__ == "__main__":
+PARTS = (
+    "times",
+    "reads",
+    "open-loop",
+    "scale",
+    "profile",
+    "footprint",
+    "reports",
+    "pages",
+    "others",
+    "decision",
+    "origin",
+)
+USED_BY = {"data": ("reports", "pages"), "scale": ("reports", "pages", "scale")}
+"""Options that only some parts use."""
+
+
+def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """An option that the part doesn't use is refused: nobody is to wait for what it would have changed."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parts = (
-        "times",
-        "reads",
-        "open-loop",
-        "scale",
-        "profile",
-        "footprint",
-        "reports",
-        "pages",
-        "others",
-        "decision",
-        "origin",
-    )
     parser.add_argument(
-        "part", nargs="?", choices=parts, help="one part alone (else: times, reads)"
+        "part", nargs="?", choices=PARTS, help="one part alone (else: times, reads)"
     )
-    parser.add_argument("--scale", type=int, default=100, help="how many times as many rows")
+    parser.add_argument("--scale", type=int, help="how many times as many rows (100)")
     parser.add_argument("--rounds", type=int, help="of each measurement (3; of reads 1)")
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--seconds", type=int, help="of a round under load (4; of reads 1)")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--data", type=Path, help="where reports and pages keep what they filled")
-    asked = parser.parse_args()
-    rounds = asked.rounds or 3
+    asked = parser.parse_args(arguments)
+    for option, parts in USED_BY.items():
+        if getattr(asked, option) is not None and asked.part not in parts:
+            users = " or ".join(f"PART={each}" for each in parts)
+            parser.error(
+                f"{option.upper()} is used by {users} alone: omit it, or add one of those."
+            )
+    return asked
+
+
+def run(asked: argparse.Namespace) -> None:
+    rounds, scale = asked.rounds or 3, asked.scale or 100
     given = Given(asked.seconds or 4, rounds, asked.connections)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     if asked.part in {None, "times"}:
         asyncio.run(times(rounds, asked.pairs))
     if asked.part in {None, "reads"}:
@@ -279,17 +293,29 @@ if __name__ == "__main__":
     elif asked.part in {"reports", "pages"}:
         with running_postgres(kept=asked.data) as server:
             part = reports if asked.part == "reports" else pages
-            part.bench(server, asked.scale, rounds, say)
+            part.bench(server, scale, rounds, say)
     elif asked.part != "times":
-        with databases() as (folder, make):
-            match asked.part:
-                case "open-loop":
-                    open_loop.bench(make, given, say)
-                case "scale":
-                    scaled.bench(make, asked.scale, given, say)
-                case "profile":
-                    profiled.bench(make, folder, given, say)
-                case "origin":
-                    origin.bench(make, say)
-                case "footprint":
-                    footprint.bench(make, given, say)
+        in_databases(asked.part, given, scale)
+
+
+def in_databases(part: str, given: Given, scale: int) -> None:
+    with databases() as (folder, make):
+        match part:
+            case "open-loop":
+                open_loop.bench(make, given, say)
+            case "scale":
+                scaled.bench(make, scale, given, say)
+            case "profile":
+                profiled.bench(make, folder, given, say)
+            case "origin":
+                origin.bench(make, say)
+            case "footprint":
+                footprint.bench(make, given, say)
+
+
+if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        run(read_options())
+    except NoPostgresError as error:
+        raise SystemExit(str(error)) from None
