@@ -47,6 +47,11 @@ def storable(value: Any) -> Any:
     return value
 
 
+def number_of(count: int, one: str) -> str:
+    """`1 event`, `1,234 events`: the count and its noun, with an s where there are several."""
+    return f"{count:,} {one}" if count == 1 else f"{count:,} {one}s"
+
+
 def without_signs(text: str) -> str:
     """The text with plain line ends, and without what nobody sees: control characters, signs that turn its direction,
     characters of no width that no script is written with. Empty where nothing that is left can be seen.

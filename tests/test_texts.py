@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.texts import identifier, one_line, plain_name, without_signs
+from service.texts import identifier, number_of, one_line, plain_name, without_signs
 
 SIGNS = "\x00\x07\x1b\x7f\x80\u2060\u2064\ufeff\u202a\u202e\u2066\u2069\U000e0041\ud800"
 SCRIPTS = {
@@ -66,3 +66,8 @@ def test_lines_of_a_text_end_alike(sign: str) -> None:
 
 def test_a_name_is_what_it_was() -> None:
     assert identifier("KD-004 711/ä") == "KD-004 711/ä"
+
+
+def test_a_number_agrees_with_its_noun() -> None:
+    said = [number_of(each, "failed attempt") for each in (0, 1, 1234)]
+    assert said == ["0 failed attempts", "1 failed attempt", "1,234 failed attempts"]

@@ -11,6 +11,7 @@ from service.billing.state import StoredState
 from service.billing.statuses import LIVE_STATUSES
 from service.offers.pricing import amount_text, period_text
 from service.payments.set_up import StripePrice
+from service.texts import number_of
 
 Kind = Literal["price", "address", "shared", "several", "outside", "stopped", "refused", "failed"]
 ABOUT: dict[Kind, str] = {
@@ -151,7 +152,7 @@ class Brought:
                     kind,
                     len(found),
                     [
-                        (price, f"{self._about_prices[price]}: {count} subscriptions")
+                        (price, f"{self._about_prices[price]}: {number_of(count, 'subscription')}")
                         for price, count in found
                     ],
                 )

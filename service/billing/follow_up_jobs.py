@@ -17,6 +17,7 @@ from service.identity.readers import find_reader
 from service.jobs.queue import ClaimedJob
 from service.jobs.worker import Failed, Kind, Postponed
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
+from service.texts import number_of
 
 _BANKS_TAKE = timedelta(hours=12)
 """A bank debit takes days: between two looks at whether its money has come."""
@@ -108,7 +109,7 @@ class FollowUps:
                 await self.gateway.change_email(customer_id, reader.email)
         except GatewayUnavailable as error:
             raise Postponed(str(error)) from error
-        return f"{len(customers)} customers"
+        return number_of(len(customers), "customer")
 
     async def compare(self, job: ClaimedJob) -> str:
         """Store once more what Stripe says of a subscription."""

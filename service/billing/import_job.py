@@ -19,6 +19,7 @@ from service.jobs.runner import TaskName
 from service.jobs.worker import GivenUp, Kind, Postponed, work
 from service.offers.pricing import InvalidPrice
 from service.payments.gateway import Gateway, GatewayUnavailable
+from service.texts import number_of
 
 KIND = "stripe-import"
 IMPORT_TASK = TaskName("stripe import")
@@ -97,7 +98,7 @@ class Importer:
 
 def result_of(brought: Brought) -> str:
     """What became of a run, in words."""
-    return f"{brought.imported} subscriptions of {brought.customers} customers"
+    return f"{number_of(brought.imported, 'subscription')} of {number_of(brought.customers, 'customer')}"
 
 
 class _At:

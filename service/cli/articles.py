@@ -20,6 +20,7 @@ from service.identity.callers import COMMAND
 from service.levels import Level
 from service.rules.in_force import RuleBook, rules_in_force
 from service.settings import Settings
+from service.texts import number_of
 
 EXAMPLE = "Example: paywall articles previews | head -30"
 app = typer.Typer(help="Manage stored articles.", epilog=EXAMPLE, no_args_is_help=True)
@@ -160,4 +161,4 @@ def _summary(found: Sequence[ArticlePreview]) -> str:
     shares = ", ".join(
         f"{tenth * _TENTH}-{tenth * _TENTH + _TENTH} %: {tenths[tenth]}" for tenth in sorted(tenths)
     )
-    return f"\n{len(found)} articles, {odd} of them to check. By public share: {shares or 'none'}."
+    return f"\n{number_of(len(found), 'article')}, {odd} of them to check. By public share: {shares or 'none'}."

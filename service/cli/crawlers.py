@@ -11,6 +11,7 @@ from service.crawlers.address_lists import read_addresses
 from service.crawlers.store import all_crawlers, load_networks
 from service.identity.audit import BY_COMMAND
 from service.settings import Settings
+from service.texts import number_of
 
 EXAMPLE = "Example: paywall crawlers load bingbot bingbot.json"
 app = typer.Typer(help="Crawlers and how they are verified.", epilog=EXAMPLE, no_args_is_help=True)
@@ -23,7 +24,14 @@ async def show_all() -> None:
     async with ready_context(Settings()) as context, context.database.reading() as session:
         for each in await all_crawlers(session):
             crawler = each.crawler
-            proofs = f"{len(crawler.hosts)} names, {len(crawler.networks)} networks, {len(crawler.keys)} keys"
+            proofs = ", ".join(
+                number_of(len(known), one)
+                for known, one in (
+                    (crawler.hosts, "name"),
+                    (crawler.networks, "network"),
+                    (crawler.keys, "key"),
+                )
+            )
             print(f"{crawler.name:<24} {crawler.category:<10} {proofs}")
 
 
@@ -50,4 +58,4 @@ async def load(
         with failing_with():
             async with context.database.transaction() as session:
                 await load_networks(session, context, name, networks, actor=BY_COMMAND)
-    print(f"{name} has {len(networks)} networks now.")
+    print(f"{name} has {number_of(len(networks), 'network')} now.")

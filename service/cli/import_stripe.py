@@ -23,6 +23,7 @@ from service.offers.pricing import InvalidPrice, amount_text
 from service.payments.configured import gateway_of_settings
 from service.payments.gateway import Gateway, GatewayUnavailable
 from service.settings import Settings
+from service.texts import number_of
 
 EXAMPLE = "Example: paywall import stripe --map price_0123456789abcd=off_0123456789abcd --dry-run"
 STRIPE_AWAY = 3
@@ -161,16 +162,16 @@ def _progress(check: Callable[[], None]) -> Iterator[Callable[[Brought], None]]:
 
 
 def _tell(brought: Brought, *, dry_run: bool) -> None:
-    verb = "would be" if dry_run else "were"
+    verb = "would be imported" if dry_run else "imported"
     print(
-        f"{brought.imported} subscriptions of {brought.customers} customers {verb} imported, with "
-        f"{brought.movements} movements of MRR; {brought.known} known already, "
+        f"{number_of(brought.imported, 'subscription')} of {number_of(brought.customers, 'customer')} {verb}, with "
+        f"{number_of(brought.movements, 'MRR movement')}; {brought.known} known already, "
         f"{brought.prices.total()} of other prices."
     )
     for status, count in sorted(brought.statuses.items()):
         print(f"  {status}: {count}")
     for currency, monthly in sorted(brought.mrr.items()):
-        print(f"MRR of what {verb} imported: {amount_text(round(monthly), currency)}")
+        print(f"MRR of these subscriptions: {amount_text(round(monthly), currency)}")
     for kind, count, examples in brought.notes():
         print(f"\n{ABOUT[kind]} ({count})")
         for about, words in examples:

@@ -1,4 +1,4 @@
-"""`paywall inbox`: events of Stripe's that aren't applied."""
+"""`paywall inbox`: events of Stripe's that aren't processed."""
 
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from service.identity.callers import COMMAND
 from service.jobs.runner import Wakes
 from service.operators.system.system import System
 from service.settings import Settings
+from service.texts import number_of
 
 app = typer.Typer(
     help="Stripe events that aren't processed yet.",
@@ -21,14 +22,14 @@ app = typer.Typer(
 @app.command("list", epilog="Example: paywall inbox list")
 @command
 async def list_events() -> None:
-    """Show pending events, and those quarantined after five attempts, with the reason."""
+    """Show pending events, and those that failed for good after five attempts, with the reason."""
     async with ready_context(Settings()) as context, context.database.reading() as session:
         held = await held_events(session)
     for row in held:
         if row.job is not None:
-            state = "quarantined" if row.job.status == "failed" else "waiting"
-            tried = f"{row.job.attempts} failed attempts"
-            print(f"{row.event.id}  {state:<11}  {tried}  {row.event.type}  {row.job.result}")
+            state = "failed" if row.job.status == "failed" else "pending"
+            tried = number_of(row.job.attempts, "failed attempt")
+            print(f"{row.event.id}  {state:<7}  {tried}  {row.event.type}  {row.job.result}")
     if not held:
         print("All events are processed.")
 

@@ -11,6 +11,7 @@ from service.identity.callers import COMMAND
 from service.jobs.runner import Wakes
 from service.operators.system.system import System
 from service.settings import Settings
+from service.texts import number_of
 
 app = typer.Typer(
     help="Background jobs that aren't done yet.",
@@ -32,7 +33,7 @@ async def list_jobs() -> None:
     for job in held:
         state = "failed" if job.status == "failed" else f"due {job.due_at:%Y-%m-%d %H:%M:%S}Z"
         print(
-            f"{job.id}  {job.kind}  {job.key}  {state}  {job.attempts} failed attempts  {job.result}"
+            f"{job.id}  {job.kind}  {job.key}  {state}  {number_of(job.attempts, 'failed attempt')}  {job.result}"
         )
     if not held:
         print("Everything is done.")

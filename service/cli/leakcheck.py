@@ -10,6 +10,7 @@ import typer
 from service.cli.running import CommandFailed, command
 from service.leakcheck.asking import Site
 from service.leakcheck.check import CannotCheck, Check, Result
+from service.texts import number_of
 
 EXAMPLE = "Example: paywall leakcheck https://api.example.org --page 'https://www.example.org/story/{slug}'"
 _MOST_SHOWN = 40
@@ -108,5 +109,5 @@ def _show(result: Result) -> None:
     for failure in result.failed[:_MOST_SHOWN]:
         print(f"\nNot answered: {failure}")
     asked_in_all = sum(row.asked for row in result.rows.values())
-    verdict = f"{len(result.leaks)} leaks" if result.leaks else "no leak"
+    verdict = number_of(len(result.leaks), "leak") if result.leaks else "no leak"
     print(f"\n{asked_in_all} requests, {verdict}, {len(result.failed)} not answered.")

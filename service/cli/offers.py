@@ -20,6 +20,7 @@ from service.offers.pricing import (
 from service.payments.configured import gateway_of_settings
 from service.problems import Problem
 from service.settings import Settings
+from service.texts import number_of
 
 _EXAMPLE = (
     "Example: paywall offers create --name Monthly --plan digital --amount 9.00 --currency EUR "
@@ -192,7 +193,7 @@ async def sold(
     for each in found:
         mrr = ", ".join(amount_text(amount, code) for code, amount in sorted(each.mrr.items()))
         print(
-            f"{each.offer.id}  {each.offer.name}: {each.sold} sold, {each.subscribers} subscribers, "
+            f"{each.offer.id}  {each.offer.name}: {each.sold} sold, {number_of(each.subscribers, 'subscriber')}, "
             f"{each.trials} in a trial, MRR {mrr or 'none'}"
         )
 

@@ -16,6 +16,7 @@ from service.logs import configure
 from service.payments.configured import gateway_of_settings
 from service.payments.gateway import GatewayUnavailable
 from service.settings import Settings
+from service.texts import number_of
 
 EXAMPLE = "Example: paywall reconcile --since 2026-11-01 --fix"
 DIFFERENCES, STRIPE_AWAY = 1, 3
@@ -78,17 +79,19 @@ def _line(finding: Finding) -> str:
 def _summary(report: Report, *, fix: bool) -> str:
     mended = len(report.findings) - len(report.remaining)
     parts = [
-        f"{report.compared} compared",
-        f"{report.events_missed} events without a webhook",
-        f"{report.booked or 0} balance entries checked",
-        f"{report.not_ours} other subscriptions on the account",
-        f"{mended} differences fixed" if fix else f"{len(report.findings)} differences",
+        f"{number_of(report.compared, 'object')} compared",
+        f"{number_of(report.events_missed, 'event')} without a webhook",
+        f"{number_of(report.booked or 0, 'money record')} checked",
+        f"{number_of(report.not_ours, 'other subscription')} on the account",
+        f"{number_of(mended, 'difference')} fixed"
+        if fix
+        else number_of(len(report.findings), "difference"),
     ]
     left = len(report.remaining)
     ending = (
         "Everything agrees with Stripe."
         if not left
-        else f"{left} still differ. Each line says why."
+        else f"Still different: {left}. Each line says why."
         if fix
         else "Nothing was changed: --fix fixes the differences."
     )
@@ -103,7 +106,7 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
         return
     try:
         yield lambda at: print(
-            f"\r{at.events} events read, {at.compared} compared, {at.found} differences",
+            f"\rEvents read: {at.events}, compared: {at.compared}, differences: {at.found}",
             end="", file=sys.stderr, flush=True,
         )  # fmt: skip
     finally:

@@ -170,7 +170,7 @@ def sold_to_of(offer: Offer) -> SoldTo:
     return sold_to
 
 
-def offer_words(offer: Offer) -> str:
+def name_and_price(offer: Offer) -> str:
     """What the newsroom chooses it by: two offers may have one name."""
     former = ", for former subscribers" if offer.sold_to == "former" else ""
     return f"{offer.name}: {price_text(price_of(offer))}{former}"

@@ -15,6 +15,7 @@ from service.db.context import Context
 from service.jobs.nightly import next_week
 from service.jobs.queue import ClaimedJob, enqueue
 from service.jobs.worker import Kind, work
+from service.texts import number_of
 
 WEEKLY = "weekly-mail"
 BEGINS_AT = time(7)
@@ -51,7 +52,7 @@ class WeeklyMail:
         if not self.context.settings.mail_from:
             return "no mail is set up"
         write_mails = await asyncio.to_thread(_writing)
-        return f"{await write_mails(self.context, job.key)} mails"
+        return number_of(await write_mails(self.context, job.key), "mail")
 
 
 def _writing() -> Callable[[Context, str], Awaitable[int]]:

@@ -4,16 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from service.texts import number_of
+
 MOST_AHEAD = timedelta(seconds=30)
 """Tokens and webhooks allow for 60 seconds: the difference is named before anything is refused."""
 LATE = timedelta(minutes=10)
 STRIPE_SILENT = timedelta(hours=1)
 """The service asks Stripe every quarter of an hour."""
 _WHY = {
-    "signature": "their signature doesn't match. Set PAYWALL_STRIPE_WEBHOOK_SECRET to the endpoint's secret",
-    "time": "their timestamp is too old or in the future. Check this machine's clock",
-    "body": "they can't be read. Check the endpoint's API version: paywall stripe setup --check",
-    "too large": "they are larger than PAYWALL_MAX_BODY_KILOBYTES",
+    "signature": "its signature doesn't match. Set PAYWALL_STRIPE_WEBHOOK_SECRET to the endpoint's secret",
+    "time": "its timestamp is too old or in the future. Check this machine's clock",
+    "body": "it can't be read. Check the endpoint's API version: paywall stripe setup --check",
+    "too large": "it is larger than PAYWALL_MAX_BODY_KILOBYTES",
 }
 """Requests without a signature aren't among them: strangers send those."""
 
@@ -86,17 +88,26 @@ def _channels(facts: Facts) -> Iterator[Channel]:
         yield Channel("clock", None if facts.ahead is None else facts.stripe_at, _clock(facts))
 
 
+def _are_late(facts: Facts) -> bool:
+    return facts.job_since is not None and facts.now - facts.job_since > LATE
+
+
 def _jobs(facts: Facts) -> str:
-    if facts.job_since is not None and facts.now - facts.job_since > LATE:
+    if _are_late(facts):
         return "Jobs are overdue and no process runs them. Restart the service and check its log."
     if facts.jobs_given_up:
-        return f"{facts.jobs_given_up} jobs failed. See /admin/jobs."
+        return f"{number_of(facts.jobs_given_up, 'job')} failed. See /admin/jobs."
     return ""
 
 
 def _mail(facts: Facts) -> str:
+    if _are_late(facts):
+        return ""  # no process runs jobs: the mail server may never have been asked
     if facts.mail_since is not None and facts.now - facts.mail_since > LATE:
-        return "The mail server doesn't accept mails. Check PAYWALL_SMTP_URL, and see /admin/jobs for its response."
+        return (
+            f"A mail has been waiting for more than {LATE.seconds // 60} minutes. Check PAYWALL_SMTP_URL, and see "
+            "/admin/jobs for the mail server's response."
+        )
     return ""
 
 
@@ -111,11 +122,14 @@ def _stripe(facts: Facts) -> str:
 def _webhooks(facts: Facts) -> str:
     refused = facts.webhook_refused
     if refused is not None and (facts.webhook_at is None or refused.at > facts.webhook_at):
-        return f"{refused.count} webhooks were refused, the last because {_WHY[refused.reason]}."
+        last = "" if refused.count == 1 else ", the last one"
+        return (
+            f"{number_of(refused.count, 'webhook')} refused{last} because {_WHY[refused.reason]}."
+        )
     if facts.events_missed:
         return (
-            f"{facts.events_missed} events of the last hour didn't arrive. Check the endpoint in Stripe's "
-            "dashboard, then fetch the missed events: paywall reconcile --fix."
+            f"{number_of(facts.events_missed, 'event')} of the last hour didn't arrive. Check the endpoint in "
+            "Stripe's dashboard, then fetch what is missing: paywall reconcile --fix."
         )
     return ""
 

@@ -63,11 +63,11 @@ def test_what_is_printed_reported_and_mapped(
     tried = paywall("import", "stripe", "--dry-run", "--report", str(report), **stripe)
     assert (tried.code, tried.err) == (0, "")
     assert tried.out.startswith(
-        "2 subscriptions of 2 customers would be imported, with 2 movements"
+        "2 subscriptions of 2 customers would be imported, with 2 MRR movements"
     )
     assert "1 known already, 1 of other prices" in tried.out
-    assert "MRR of what would be imported: €" in tried.out
-    assert f"{mug}: €7.00 a month, product {product}: 1 subscriptions" in tried.out
+    assert "MRR of these subscriptions: €" in tried.out
+    assert f"{mug}: €7.00 a month, product {product}: 1 subscription" in tried.out
     assert "No address to sign in with (1)" in tried.out
     assert tried.out.endswith("Nothing was changed: run it again without --dry-run.\n")
     lines = [json.loads(line) for line in report.read_text().splitlines()]
@@ -76,10 +76,10 @@ def test_what_is_printed_reported_and_mapped(
     table = tmp_path / "prices.csv"
     table.write_text(f"price,offer\n{mug},{offer.id}\n")
     done = paywall("import", "stripe", "--table", str(table), **stripe)
-    assert done.out.startswith("3 subscriptions of 3 customers were imported")
+    assert done.out.startswith("3 subscriptions of 3 customers imported")
     assert bo in {each.id for each in rows(quiet, Subscription)}
     again = paywall("import", "stripe", "--map", f"{mug}={offer.id}", **stripe)
-    assert again.out.startswith("0 subscriptions of 0 customers were imported")
+    assert again.out.startswith("0 subscriptions of 0 customers imported")
     (audited,) = [each for each in rows(quiet, AuditEntry) if each.action == "stripe.import"]
     assert (audited.actor, audited.after) == ("command", {"customers": 3, "subscriptions": 3})
     agreed = paywall("reconcile", **stripe)

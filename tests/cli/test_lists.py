@@ -13,9 +13,9 @@ pytestmark = on_sqlite
 def test_a_crawlers_address_list_is_loaded(paywall: Paywall, tmp_path: Path) -> None:
     file = tmp_path / "bingbot.json"
     file.write_text('{"prefixes": [{"ipv4Prefix": "192.0.2.0/27"}]}')
-    assert paywall("crawlers", "load", "bingbot", str(file)).out == "bingbot has 1 networks now.\n"
+    assert paywall("crawlers", "load", "bingbot", str(file)).out == "bingbot has 1 network now.\n"
     lines = [line.split() for line in paywall("crawlers", "list").out.splitlines()]
-    assert ["bingbot", "search", "1", "names,", "1", "networks,", "0", "keys"] in lines
+    assert ["bingbot", "search", "1", "name,", "1", "network,", "0", "keys"] in lines
     file.write_text("0.0.0.0/0")
     refused = paywall("crawlers", "load", "bingbot", str(file))
     assert (refused.code, "too wide" in refused.err) == (1, True)

@@ -60,12 +60,12 @@ def test_differences_are_printed_mended_and_told_by_the_exit_code(
     assert line.startswith(
         f"differs {ours.id}  status: here past_due, at Stripe active. Stripe sent no webhook"
     )
-    assert summary.endswith("1 differences. Nothing was changed: --fix fixes the differences.")
+    assert summary.endswith("1 difference. Nothing was changed: --fix fixes the differences.")
     assert rows(quiet, Subscription)[0].status == "past_due"
     mended = paywall("reconcile", "--fix", **stripe)
     assert mended.code == 0
     assert f"fixed   {ours.id}  status" in mended.out
-    assert "1 differences fixed. Everything agrees with Stripe." in mended.out
+    assert "1 difference fixed. Everything agrees with Stripe." in mended.out
     assert rows(quiet, Subscription)[0].status == "active"
     assert {run.started_by for run in rows(quiet, Reconciliation)} == {"command"}
     away = paywall(

@@ -16,7 +16,7 @@ OWN = {
     "csrf", "seen", "version", "sure", "key", "change", "kept", "next", "password_proof", "cursor", "limit",
     "done", "begun", "run", "held", "fix", "load", "try_out", "format", "crawler", "comments", "wanted",
     "customer", "gift", "link", "seat", "subscription", "registered", "anonymous", "price", "offers",
-    "entries", "walls", "audiences", "meter_former", "left_at_most", "recovery_code", "code", "draft", "filters", "zone",
+    "entries", "walls", "audiences", "shown", "meter_former", "left_at_most", "recovery_code", "code", "draft", "filters", "zone",
 }  # fmt: skip
 """Hidden fields, buttons, boxes and the rows of a table: nobody types into them by a label of their own."""
 

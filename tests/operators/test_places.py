@@ -1,9 +1,17 @@
 """The back office's navigation: by subject, and only where the role may go."""
 
+import re
+from collections.abc import Awaitable, Callable
+from html import unescape
+from pathlib import Path
+
+import httpx2
 import pytest
 
+from service import operators
 from service.identity.permissions import Permission
 from service.operators.frame.places import GROUPS, navigation
+from tests.databases import on_sqlite
 
 ALL = frozenset(Permission)
 REPORTS = frozenset({Permission.REPORTS_READ})
@@ -50,3 +58,31 @@ def test_a_subject_leads_to_the_first_place_that_is_open() -> None:
 def test_each_place_is_there_once() -> None:
     paths = [place.path for group in GROUPS for place in group.places]
     assert len(set(paths)) == len(paths)
+
+
+TEMPLATES = Path(operators.__file__).parent / "templates"
+WORDS = {place.path: place.words for group in GROUPS for place in group.places}
+
+
+@on_sqlite
+async def test_a_place_has_the_heading_and_title_of_its_page(
+    signed_in: Callable[[str], Awaitable[httpx2.AsyncClient]],
+) -> None:
+    browser = await signed_in("admin")
+    shown = {}
+    for path in WORDS:
+        page = unescape((await browser.get(path)).text)
+        headings = re.findall(r"<h1[^>]*>(.*?)</h1>", page) + re.findall(r"<title>(.*?) · ", page)
+        shown[path] = set(headings)
+    assert shown == {path: {words} for path, words in WORDS.items()}
+
+
+def test_a_page_leads_back_to_a_place_by_its_name() -> None:
+    led = [
+        (path.name, address, words)
+        for path in TEMPLATES.glob("*.html")
+        for crumbs in re.findall(r'class="crumbs".*', path.read_text(encoding="utf-8"))
+        for address, words in re.findall(r'<a href="([^"]*)">(.*?)</a>', crumbs)
+    ]
+    assert len(led) > 10
+    assert not [each for each in led if each[1] in WORDS and WORDS[each[1]] != each[2]]

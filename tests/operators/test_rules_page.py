@@ -155,7 +155,7 @@ async def test_all_articles_are_cut_anew_from_the_page_and_over_the_api(
     await Recutter(context_in(paywall.app.running)).round()
     run = (await paywall.client.get(api, headers=paywall.staff)).json()
     assert (run["id"], run["status"], run["result"]) == (again.json()["id"], "done", "1 changed")
-    assert f"{run['total']} articles done, 1 changed." in (await editor.get("/admin/rules")).text
+    assert "1 article done, 1 changed." in (await editor.get("/admin/rules")).text
     await paywall.app.running.get(ArticleCache).refresh(paywall.database)
     shown = (await paywall.client.get("/articles/ferry")).text
     assert "Block 0 of it" in shown

@@ -94,7 +94,7 @@ async def test_of_the_lists_next_pages_no_figure_is_counted(
     database.sessions = 0
     page = unescape((await browser.get(further[1])).text)
     assert database.sessions == 1
-    assert "<title>All subscribers · " in page
-    assert "<h1>All subscribers</h1>" in page
+    assert "<title>More subscribers · " in page
+    assert "<h1>More subscribers</h1>" in page
     assert 'id="card-' not in page
     assert 'id="subscribers"' in page

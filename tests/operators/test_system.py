@@ -231,7 +231,7 @@ async def test_comparisons_are_shown_and_asked_for(
     page = (await viewer.get("/admin/reconciliations")).text
     text = " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
     assert text.index("Still running, or interrupted") < text.index(
-        "7 objects compared, 1 differences found, 0 remaining"
+        "7 objects compared, 1 difference found, 0 remaining"
     )
     assert "sub_1 status active <b>canceled</b> Stripe sent no webhook. yes" in text
     assert "Compare and fix now" not in text

@@ -23,7 +23,8 @@ class Reconciliation(Base):
     events_missed: Mapped[int]
     compared: Mapped[int]
     booked: Mapped[int | None]
-    """How many rows of money were looked at; None: by a release that kept none."""
+    """How many invoices, charges, refunds, disputes, balance entries and payouts were checked; None: by a release that
+    kept none."""
     not_ours: Mapped[int]
     """Subscriptions on the account that were sold by something else."""
     foreign: Mapped[dict[str, dict[str, Any]] | None] = mapped_column(Json)

@@ -14,7 +14,7 @@ from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
 from service.identity.entry import ENTRY_WORDS
 from service.identity.permissions import Permission
-from service.offers.store import live_offers, offer_words
+from service.offers.store import live_offers, name_and_price
 from service.operators.experiments.changes import (
     AppExperimentChanges,
     experiment_report,
@@ -228,4 +228,4 @@ async def _one(
 
 async def _sold(session: AsyncSession) -> dict[str, str]:
     """What is sold, in words, by the offers' ids."""
-    return {each.id: offer_words(each) for each in await live_offers(session)}
+    return {each.id: name_and_price(each) for each in await live_offers(session)}

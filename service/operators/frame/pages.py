@@ -40,6 +40,7 @@ from service.reports.standing import (
 )
 from service.running import running_of
 from service.settings import Settings
+from service.texts import number_of
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _LONGEST_FACT = 300
@@ -92,6 +93,7 @@ def page(
         day=lambda at: local_day(at, zone),
         minute=lambda at: local_minute(at, zone),
         money=amount_text,
+        number_of=number_of,
         price=price_text,
         offer_price=lambda offer: price_text(price_of(offer)),
         reason_words=operators_words,

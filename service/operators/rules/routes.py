@@ -16,7 +16,7 @@ from service.html.redirect import see_other
 from service.identity.entry import ENTRY_WORDS
 from service.identity.permissions import Permission
 from service.levels import LEVELS
-from service.offers.store import live_offers, offer_words
+from service.offers.store import live_offers, name_and_price
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
@@ -166,9 +166,9 @@ async def _previews(request: Request, session: AsyncSession, current: RulesOut) 
 
 async def _sold(session: AsyncSession, prompts: list[PromptRow]) -> dict[str, str]:
     """The offers on sale by their ids, in words, and those that a prompt names though they aren't sold any more."""
-    sold = {each.id: offer_words(each) for each in await live_offers(session)}
+    sold = {each.id: name_and_price(each) for each in await live_offers(session)}
     named = {each for row in prompts for each in row.offers} - sold.keys()
     if not named:
         return sold
     found = await session.scalars(select(Offer).where(Offer.id.in_(named)))
-    return sold | {each.id: f"{offer_words(each)}, not sold any more" for each in found}
+    return sold | {each.id: f"{name_and_price(each)}, not sold any more" for each in found}

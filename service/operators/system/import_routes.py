@@ -14,14 +14,14 @@ from service.db.session import AppDatabase, ReportSession
 from service.db.tables import Job, Offer
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
-from service.offers.pricing import price_text
-from service.offers.store import all_offers, price_of
+from service.offers.store import all_offers, name_and_price
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.system.system import AppSystem
 from service.payments.reach import AppPayments
 from service.reports.schemas import Storable
+from service.texts import number_of
 
 router = APIRouter(prefix="/stripe-import", route_class=PageRoute, include_in_schema=False)
 HOME = "/admin/stripe-import"
@@ -122,7 +122,11 @@ def _choices(jobs: Sequence[Job], offers: Sequence[Offer]) -> list[_PriceChoice]
         known = found.get(price, {})
         # Runs of the release before know no fault.
         if price not in ours and not known.get("fault"):
-            words = f"{known['words']}, {known['subscriptions']} subscriptions" if known else ""
+            words = (
+                f"{known['words']}, {number_of(known['subscriptions'], 'subscription')}"
+                if known
+                else ""
+            )
             choices.append(_PriceChoice(price, words, chosen.get(price, "")))
     return choices[:MOST_PRICES]
 
@@ -139,7 +143,7 @@ async def _page(
         tried=jobs[0].key if jobs and _is_tried(jobs[0]) else "",
         statuses=_STATUSES, choices=_choices(jobs, offers), most_choices=MOST_PRICES,
         offers=[each for each in offers if _can_be_chosen(each)],
-        words={each.id: f"{each.name}: {price_text(price_of(each))}" for each in offers},
+        words={each.id: name_and_price(each) for each in offers},
     )  # fmt: skip
 
 

@@ -153,7 +153,8 @@ class DifferenceOut(BaseModel):
 class ReconciliationOut(BaseModel):
     """One comparison with Stripe; without `finished_at` it goes on, or was interrupted.
 
-    `booked` is how many rows of money were looked at; null: by a release that kept none.
+    `booked` is how many invoices, charges, refunds, disputes, balance entries and payouts were checked; null: by a
+    release that kept none.
     `found` counts all differences, of which the first thousand are told; `remaining` weren't mended.
     """
 
