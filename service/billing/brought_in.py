@@ -92,6 +92,13 @@ class Brought:
     def imported(self) -> int:
         return self.statuses.total()
 
+    @property
+    def result(self) -> str:
+        """What became of the run, in words."""
+        return (
+            f"{number_of(self.imported, 'subscription')} of {number_of(self.customers, 'customer')}"
+        )
+
     def add(self, entry: Entry) -> None:
         """Count an entry."""
         if entry.outcome == "imported":

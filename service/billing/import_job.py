@@ -19,7 +19,6 @@ from service.jobs.runner import TaskName
 from service.jobs.worker import GivenUp, Kind, Postponed, work
 from service.offers.pricing import InvalidPrice
 from service.payments.gateway import Gateway, GatewayUnavailable
-from service.texts import number_of
 
 KIND = "stripe-import"
 IMPORT_TASK = TaskName("stripe import")
@@ -93,12 +92,7 @@ class Importer:
             raise GivenUp(f"{error}. {_CHOOSE_AGAIN}") from error
         except GatewayUnavailable as error:
             raise Postponed(str(error), STRIPE_IS_AWAY) from error
-        return result_of(brought)
-
-
-def result_of(brought: Brought) -> str:
-    """What became of a run, in words."""
-    return f"{number_of(brought.imported, 'subscription')} of {number_of(brought.customers, 'customer')}"
+        return brought.result
 
 
 class _At:

@@ -103,6 +103,11 @@ class Report:
     def remaining(self) -> list[Difference]:
         return [each.difference for each in self.findings if not each.mended]
 
+    @property
+    def result(self) -> str:
+        """What became of the run, in words."""
+        return f"{self.compared} compared, {len(self.remaining)} differ"
+
 
 async def reconcile(
     context: Context,

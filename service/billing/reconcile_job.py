@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.reconcile import Report, reconcile
+from service.billing.reconcile import reconcile
 from service.billing.reconciliations import prune_runs
 from service.db.base import new_id
 from service.db.context import Context
@@ -66,14 +66,9 @@ class Reconciler:
         except GatewayUnavailable as error:
             raise Postponed(str(error), STRIPE_IS_AWAY) from error
         await prune_runs(self.context.database, self.context.clocks.business())
-        return outcome_of(report)
+        return report.result
 
 
 def night_run(day: str) -> str:
     """The night's run, such as rec_20261124: begun anew it is the same."""
     return f"rec_{day.replace('-', '')}"
-
-
-def outcome_of(report: Report) -> str:
-    """What became of a run, in words."""
-    return f"{report.compared} compared, {len(report.remaining)} differ"

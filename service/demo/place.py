@@ -4,6 +4,8 @@ import os
 import re
 import secrets
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.utils import formataddr
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,10 @@ ENVIRONMENT_FILE = "paywall.env"
 STRIPE_PATH = "/_stripe"
 SENDER = "hello@ternsey.example"
 """Of mails that lie in the mailbox: the demo sends none."""
+STRIPE_DATABASE = "stripe.db"
+_DATABASE = "paywall.db"
+_UNFINISHED = "being-invented"
+"""A file that is there while the history is written."""
 HTTP_PORT = 80
 """Browsers omit it from origins."""
 
@@ -75,7 +81,7 @@ def _values(data: Path, port: int, *, name: str, time_zone: str) -> dict[str, st
     kept = _kept(data / ENVIRONMENT_FILE)
     url = "http://127.0.0.1" if port == HTTP_PORT else f"http://127.0.0.1:{port}"
     return {
-        "PAYWALL_DATABASE_URL": f"sqlite:///{(data / 'paywall.db').resolve()}",
+        "PAYWALL_DATABASE_URL": f"sqlite:///{(data / _DATABASE).resolve()}",
         "PAYWALL_SECRET_KEY": kept.get("PAYWALL_SECRET_KEY") or secrets.token_urlsafe(32),
         "PAYWALL_STRIPE_WEBHOOK_SECRET": kept.get("PAYWALL_STRIPE_WEBHOOK_SECRET")
         or f"whsec_{secrets.token_hex(16)}",
@@ -91,6 +97,25 @@ def _values(data: Path, port: int, *, name: str, time_zone: str) -> dict[str, st
         # A newcomer who tries it out listens on the same machine.
         "PAYWALL_WEBHOOKS_ALLOW_PRIVATE_TARGETS": "true",
     }
+
+
+@contextmanager
+def being_invented(data: Path) -> Iterator[None]:
+    """If this is interrupted, the next start begins again (`drop_unfinished`)."""
+    marker = data / _UNFINISHED
+    marker.touch()
+    yield
+    marker.unlink()
+
+
+def drop_unfinished(data: Path) -> None:
+    """Delete the databases if the history in them is unfinished: nobody has seen them yet."""
+    if not (data / _UNFINISHED).exists():
+        return
+    for name in (_DATABASE, STRIPE_DATABASE):
+        for ending in ("", "-wal", "-shm"):
+            (data / f"{name}{ending}").unlink(missing_ok=True)
+    (data / _UNFINISHED).unlink()
 
 
 def _kept(path: Path) -> dict[str, str]:

@@ -23,9 +23,19 @@ from service.db.session import Database
 from service.db.sole_server import AlreadyServed, sole_server
 from service.demo import multitude_fill, routes
 from service.demo.history import write as history
+from service.demo.history.systems import send_here
 from service.demo.history.year import LARGEST_SIZE
 from service.demo.newspaper import read_newspaper
-from service.demo.place import ENVIRONMENT_FILE, STRIPE_PATH, CannotStart, settings_in, taken_port
+from service.demo.place import (
+    ENVIRONMENT_FILE,
+    STRIPE_DATABASE,
+    STRIPE_PATH,
+    CannotStart,
+    being_invented,
+    drop_unfinished,
+    settings_in,
+    taken_port,
+)
 from service.demo.seed import OPERATOR, seed
 from service.demo.site import Site
 from service.identity.secrets import derived_key
@@ -53,8 +63,9 @@ def run_demo(*, port: int, data: Path, scale: int) -> None:
         logs.configure(settings.log_level, settings.log_format)
         try:
             with sole_server(settings.database_url):
+                drop_unfinished(data)
                 simulator = _local_stripe(settings, clocks, data)
-                password = _prepared(settings, clocks, simulator, scale)
+                password = _prepared(settings, clocks, simulator, scale, data)
                 _greet(settings, data, password)
                 imprint = Imprint(paper.tagline, paper.about)
                 _serve(settings, clocks, simulator, listener, imprint)
@@ -71,16 +82,18 @@ def run_demo(*, port: int, data: Path, scale: int) -> None:
             ) from error
 
 
-def _prepared(settings: Settings, clocks: Clocks, simulator: Simulator, scale: int) -> str | None:
+def _prepared(
+    settings: Settings, clocks: Clocks, simulator: Simulator, scale: int, data: Path
+) -> str | None:
     try:
-        return asyncio.run(_prepare(settings, clocks, simulator, scale))
+        return asyncio.run(_prepare(settings, clocks, simulator, scale, data))
     except KeyboardInterrupt:
-        _say("\nInterrupted. The same command goes on where it stopped.")
+        _say("\nInterrupted. To finish it, run the same command again.")
         raise
 
 
 async def _prepare(
-    settings: Settings, clocks: Clocks, simulator: Simulator, scale: int
+    settings: Settings, clocks: Clocks, simulator: Simulator, scale: int, data: Path
 ) -> str | None:
     await migrate.prepare(settings.database_url)
     database = Database(settings.database_url)
@@ -97,23 +110,25 @@ async def _prepare(
             await multitude_fill.invent(context, scale, _say)
         elif await history.is_wanted(context, scale):
             simulator.follow(clocks.business())
-            await _invent(context, simulator, scale)
+            await _invent(context, simulator, scale, data)
         # As after a jump: what the history goes on with itself isn't played by the local Stripe.
         await history.go_on(context, simulator)
+        await send_here(context)
         simulator.follow(clocks.business())
         return password
     finally:
         await database.dispose()
 
 
-async def _invent(context: Context, simulator: Simulator, scale: int) -> None:
+async def _invent(context: Context, simulator: Simulator, scale: int, data: Path) -> None:
     began = time.monotonic()
     _say(f"Inventing a year of history with about {scale:,} subscribers …")
     if scale > LARGEST_SIZE:
         await multitude_fill.invent(context, scale, _say)
     else:
-        await history.begin(context, simulator, size=scale)
-        await history.contest(context, simulator)
+        with being_invented(data):
+            await history.begin(context, simulator, size=scale)
+            await history.contest(context, simulator)
     _say(f"That took {time.monotonic() - began:.1f} s.\n")
 
 
@@ -150,7 +165,7 @@ def _say(text: str) -> None:
 
 def _local_stripe(settings: Settings, clocks: Clocks, data: Path) -> Simulator:
     return create_simulator(
-        database=data / "stripe.db",
+        database=data / STRIPE_DATABASE,
         public_url=f"{settings.public_url}{STRIPE_PATH}",
         wall_now=clocks.wall,
         endpoints=(

@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import func, select
 
 from service.billing.movements import Kind
+from service.billing.reconcile import reconcile
+from service.db.context import Context
 from service.db.tables import (
     AccessEntry,
     BalanceRow,
@@ -23,14 +25,18 @@ from service.db.tables import (
     InstitutionReadDay,
     InvoiceRow,
     MovementRow,
+    Pass,
     PayoutRow,
     Reader,
+    Reconciliation,
     RefundRow,
     Right,
     Seat,
     Subscription,
+    WebhookEndpoint,
 )
 from service.demo.history import write
+from service.demo.history.systems import RECEIVER, send_here
 from service.demo.history.year import DAYS
 from service.html.list_query import ListQuery
 from service.operators.money import lists
@@ -155,6 +161,35 @@ async def test_lists_beside_the_sales_have_something_to_show(demo: Demo) -> None
         assert report.mixed == 0
         assert all(each.tally.holders for each in report.result.variants)
     assert [each.rest == 0 for each in entered] == [False, True, True]
+
+
+async def test_invented_nights_count_as_a_comparison_does(demo: Demo) -> None:
+    async with demo.context.database.reading() as session:
+        night = await session.scalar(
+            select(Reconciliation).order_by(Reconciliation.started_at.desc()).limit(1)
+        )
+        assert night is not None
+        since = night.started_at
+        sold = select(func.count()).where(Subscription.started_at > since)
+        bought = select(func.count()).where(Pass.paid_at > since)
+        over = select(func.count()).where(
+            Pass.ends_at > since, Pass.ends_at <= demo.clocks.business()
+        )
+        new = [await session.scalar(each) or 0 for each in (sold, bought, over)]
+    now = await reconcile(demo.context, demo.gateway, started_by="test", fix=False, pauses=())
+    assert night.compared == now.compared - new[0] - new[1] + new[2]
+
+
+async def test_webhooks_go_to_the_port_of_the_last_start(demo: Demo) -> None:
+    async def addresses() -> Counter[str]:
+        return await counted(demo, WebhookEndpoint.url, WebhookEndpoint)
+
+    settings = demo.context.settings.model_copy(update={"public_url": "http://127.0.0.1:8123"})
+    moved = Context(settings, demo.clocks, demo.context.database)
+    await send_here(moved)
+    assert await addresses() == {f"http://127.0.0.1:8123{RECEIVER}": 2}
+    await send_here(demo.context)
+    assert await addresses() == {f"{demo.context.settings.public_url}{RECEIVER}": 2}
 
 
 async def test_a_second_start_adds_nothing(demo: Demo) -> None:

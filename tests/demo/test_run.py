@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -16,11 +17,12 @@ import pytest
 
 from service.db import migrate
 from service.db.session import Database
+from service.demo.history.systems import RECEIVER
 from service.demo.place import settings_in
 from service.identity.audit import record
 from tests.demo.process import Demo, running_demo
 from tests.forked import command, processes
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, wait_until
 from tests.ports import free_port
 
 pytestmark = [processes]
@@ -90,6 +92,24 @@ def test_a_second_start_finds_its_data_on_another_port(tmp_path: Path) -> None:
         with httpx2.Client(base_url=again.url, follow_redirects=True, timeout=PATIENCE) as operator:
             form = {"email": "editor@ternsey.example", "password": password}
             assert SIGNED_IN in operator.post("/admin/sign-in", data=form).text
+
+
+def test_an_interrupted_invention_begins_again(tmp_path: Path) -> None:
+    options = ("--port", str(free_port()), "--data", str(tmp_path), "--scale", "600")
+    with command("demo", *options) as process:
+        wait_until(lambda: "Inventing a year" in process.out, "the demo invents")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with running_demo(tmp_path) as demo:
+        # Its operator is new, so everything is.
+        assert demo.password
+    with running_demo(tmp_path) as again:
+        assert demo.password not in again.greeting
+
+
+def test_the_demo_takes_what_its_newsletter_is_sent(demo: Demo) -> None:
+    sent = httpx2.post(f"{demo.url}{RECEIVER}", json={"type": "reader.created"}, timeout=PATIENCE)
+    assert sent.status_code == 204
 
 
 def test_localhost_leads_to_the_one_origin(demo: Demo) -> None:

@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.brought_in import Brought
 from service.billing.import_job import KIND as IMPORT
-from service.billing.import_job import ask_import, result_of
+from service.billing.import_job import ask_import
 from service.billing.inbox import JOB as STRIPE_EVENT
 from service.billing.inbox import store_event
 from service.billing.reconcile import Report, note_report, run_row
-from service.billing.reconcile_job import NIGHTLY, night_run, outcome_of
-from service.billing.reconciliations import last_run, store_run
+from service.billing.reconcile_job import NIGHTLY, night_run
+from service.billing.reconciliations import last_run, opening_passes, store_run
 from service.clock import Clocks
 from service.db.context import Context
-from service.db.tables import DomainEvent, Subscription
+from service.db.tables import DomainEvent, Pass, Subscription, WebhookEndpoint
 from service.demo.history.year import stable_id
 from service.identity.api_keys import KeyUses
 from service.identity.callers import COMMAND
@@ -29,6 +29,7 @@ from service.jobs.nightly import next_night, plan_night
 from service.jobs.noting import noting
 from service.jobs.queue import ClaimedJob
 from service.jobs.worker import Kind, work
+from service.offers.store import live_offers
 from service.operators.staff.keys import create_key, revoke_key
 from service.operators.webhooks.endpoints import Endpoints
 from service.outbox.webhook_answer import Answer
@@ -47,14 +48,14 @@ _DELIVERED = 12
 _EVENTS = 20
 _REPLACED_AGO, _TRIED_AGO = 40, 25
 """Days: rows of jobs and deliveries stay for sixty."""
-_STRIPES = {
+_STRIPE_TYPES = {
     "subscription.started": "customer.subscription.created",
     "subscription.renewed": "customer.subscription.updated",
     "subscription.cancel_scheduled": "customer.subscription.updated",
     "subscription.ended": "customer.subscription.deleted",
     "subscription.trial_will_end": "customer.subscription.trial_will_end",
 }
-"""What Stripe called it, by what we say of it."""
+"""Stripe's type of event, by ours."""
 _TOOK = timedelta(seconds=2)
 _KEYS = (
     # what for, its scopes, and how many days ago it was made
@@ -100,7 +101,7 @@ class Systems:
 
     async def _webhooks(self) -> None:
         """A newsletter that is sent what happens to readers; a system that isn't sent anything any more."""
-        url = f"{self.context.settings.public_url}{RECEIVER}"
+        url = _receiver(self.context)
         # Nothing is looked up: the address is the demo's own.
         targets = Targets(only_https=False, allow_private=True)
         made = Endpoints(self._at(self._ago(180)), targets)
@@ -112,9 +113,9 @@ class Systems:
         replaced = self._at(self._ago(_REPLACED_AGO))
         await Endpoints(replaced, targets).change(COMMAND, former.id, disabled=True)
         await Endpoints(replaced, targets).create(
-            COMMAND, url=url, types=["reader.created", *_STRIPES], description="Newsletter"
+            COMMAND, url=url, types=["reader.created", *_STRIPE_TYPES], description="Newsletter"
         )
-        for event in await self._happened([*_STRIPES], _DELIVERED, self.now - _TOOK):
+        for event in await self._happened([*_STRIPE_TYPES], _DELIVERED, self.now - _TOOK):
             await self._deliver(event)
 
     async def _deliver(self, event: DomainEvent) -> None:
@@ -127,14 +128,14 @@ class Systems:
 
     async def _events(self) -> None:
         """Those that Stripe sent of the last changes: applied, since the rows are what it says."""
-        for event in await self._happened([*_STRIPES], _EVENTS, self.now - _TOOK):
-            await self._hear(event, self._at(event.occurred_at + _TOOK))
+        for event in await self._happened([*_STRIPE_TYPES], _EVENTS, self.now - _TOOK):
+            await self._receive(event, self._at(event.occurred_at + _TOOK))
 
-    async def _hear(self, event: DomainEvent, context: Context) -> None:
+    async def _receive(self, event: DomainEvent, context: Context) -> None:
         async with context.database.transaction() as session:
             row = await session.get_one(Subscription, event.subject_id)
             sent = StripeEvent(
-                stable_id("evt", event.once), _STRIPES[event.type], row.id, row.customer_id, row.id,
+                stable_id("evt", event.once), _STRIPE_TYPES[event.type], row.id, row.customer_id, row.id,
                 event.occurred_at,
             )  # fmt: skip
             await store_event(session, sent, context.clocks.wall())
@@ -201,13 +202,13 @@ class _Nightly:
         then, database = self.context.clocks.business(), self.context.database
         async with database.reading() as session:
             since = await last_run(session, then)
-            compared = await _known_at(session, then)
+            compared = await _compared_at(session, then)
         # Money is left for the first comparison that runs here: it fills in what it lacks.
         report = Report(compared=compared, booked=None)
         row = run_row(night_run(job.key), "nightly", then, since, fix=True)
         note_report(row, report, then + _TOOK)
         await store_run(database, row)
-        return outcome_of(report)
+        return report.result
 
 
 @dataclass(frozen=True)
@@ -216,12 +217,36 @@ class _Trial:
 
     async def run(self, job: ClaimedJob) -> str:
         async with self.context.database.reading() as session:
-            known = await _known_at(session, self.context.clocks.business())
+            known = await _sold_at(session, self.context.clocks.business())
         brought = Brought(read=known, known=known)
         async with noting(self.context.database, job, lambda: {"found": brought.document()}):
-            return result_of(brought)
+            return brought.result
 
 
-async def _known_at(session: AsyncSession, then: datetime) -> int:
+async def _compared_at(session: AsyncSession, then: datetime) -> int:
+    """How many objects a comparison looks at: each subscription of the account, passes that open something, offers with a
+    price at Stripe. No checkout is under way at night.
+    """
+    opening = await opening_passes(session, then)
+    passes = select(func.count()).where(Pass.id.in_(opening), Pass.paid_at <= then)
+    offers = [
+        each for each in await live_offers(session)
+        if each.stripe_price_id and each.created_at <= then
+    ]  # fmt: skip
+    return await _sold_at(session, then) + (await session.scalar(passes) or 0) + len(offers)
+
+
+async def _sold_at(session: AsyncSession, then: datetime) -> int:
     """How many subscriptions there were, over or not."""
     return await session.scalar(select(func.count()).where(Subscription.started_at <= then)) or 0
+
+
+async def send_here(context: Context) -> None:
+    """Send webhooks to the address that the demo has now: each start may be on another port."""
+    ours = WebhookEndpoint.url.like(f"http://127.0.0.1%{RECEIVER}")
+    async with context.database.transaction() as session:
+        await session.execute(update(WebhookEndpoint).where(ours).values(url=_receiver(context)))
+
+
+def _receiver(context: Context) -> str:
+    return f"{context.settings.public_url}{RECEIVER}"
