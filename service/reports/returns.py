@@ -95,14 +95,25 @@ async def returns_of(
     rolled: Collection[date],
     unrolled: Collection[date] = (),
 ) -> Counter[Return]:
-    """How many holders there are of each kind on these days of the zone, of which some aren't rolled up."""
+    """How many holders and buyers there are of each kind on these days of the zone, of which some aren't rolled up."""
+    found = await holders_of(session, zone, rolled, unrolled)
+    found.update(await buyers_of(session, zone, {*rolled, *unrolled}))
+    return found
+
+
+async def holders_of(
+    session: AsyncSession,
+    zone: ZoneInfo,
+    rolled: Collection[date],
+    unrolled: Collection[date] = (),
+) -> Counter[Return]:
+    """The same of holders alone."""
     if not rolled and not unrolled:
         return Counter()
     rows = list(await session.execute(_by_whose(rolled, unrolled)))
     found, registered = await asyncio.to_thread(_counted, rows, zone)
     for each, reads in await reads_of(session, registered):
         found[Return(READS, each.first, each.previous)] += reads
-    found.update(await buyers_of(session, zone, {*rolled, *unrolled}))
     return found
 
 
@@ -110,6 +121,8 @@ async def buyers_of(
     session: AsyncSession, zone: ZoneInfo, days: Collection[date]
 ) -> Counter[Return]:
     """How many buyers there are on these days of the zone."""
+    if not days:
+        return Counter()
     since, until = midnight(min(days), zone), midnight(max(days) + timedelta(days=1), zone)
     row, found, seen = Checkout, Counter[Return](), set[tuple[str, str, date]]()
     buyer = func.coalesce(row.reader_id, row.device_id, row.id)
@@ -192,7 +205,7 @@ async def reads_of(
     for at in range(0, len(registered), _AT_ONCE):
         some = registered[at : at + _AT_ONCE]
         first, last = min(each.first for each in some), max(each.last for each in some)
-        holders = await _holders_of(session, {each.whose for each in some})
+        holders = await _names_of(session, {each.whose for each in some})
         reads: defaultdict[str, Counter[date]] = defaultdict(Counter)
         for holder, day, count in await session.execute(_reads(holders, first, last)):
             reads[holders[holder]][day] += int(count)
@@ -202,7 +215,7 @@ async def reads_of(
     return found
 
 
-async def _holders_of(session: AsyncSession, whose: Collection[str]) -> dict[str, str]:
+async def _names_of(session: AsyncSession, whose: Collection[str]) -> dict[str, str]:
     """Under which names they are in the ledger, each with whose it is."""
     readers = [each.removeprefix(READER) for each in whose]
     link = aliased(ReaderDevice)

@@ -248,7 +248,7 @@ async def test_a_trials_payment_of_older_releases_is_a_renewal_as_the_definition
     assert (due.part, due.whole) == (1, 2)
     ends = totals(await lines_of(database, "ends-by-renewals", whole))
     assert {name: cell.value for name, cell in ends.items() if cell.value} == {"1": 1}
-    said = "recorded before the service kept first payments after trials apart count as renewals"
+    said = "recorded before the service recorded first payments after trials separately count as renewals"
     told = {each.slug for each in FIGURES if said in each.meaning.definition}
     assert told == {"renewal-churn", "ends-by-renewals"}
 

@@ -13,7 +13,7 @@ from service.reports.asked import Asked
 from service.reports.cells import Cell, none
 from service.reports.queries.counting import Counts
 from service.reports.queries.waited import Place
-from service.reports.returns import returns_of
+from service.reports.returns import OF_BUYERS, buyers_of, holders_of
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ async def distinct(session: AsyncSession, asked: Asked, *measures: str) -> Disti
         )
     }
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    live = await returns_of(
-        session,
-        asked.home,
-        [day for day in days if day in rolled and rolled[day].counted_on is None],
-        [day for day in days if day not in rolled],
-    )
+    added_up = [day for day in days if day in rolled and rolled[day].counted_on is None]
+    from_rows = [day for day in days if day not in rolled]
+    live = await holders_of(session, asked.home, added_up, from_rows)
+    # They are found by reading all checkouts of those days.
+    if not set(OF_BUYERS).isdisjoint(measures):
+        live += await buyers_of(session, asked.home, {*added_up, *from_rows})
     counts: dict[str, Counts] = defaultdict(lambda: defaultdict(int))
     new: dict[str, Counter[date]] = defaultdict(Counter)
     for measure, day, is_first, number in await _counted(session, asked, measures):
