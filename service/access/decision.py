@@ -189,7 +189,7 @@ def decide(article: ArticleFacts, evidence: Evidence, meter: MeterSeen, now: dat
     if grant is not None:
         step = Step("grant", "{}", (grant,), decided=True)
         return Allow(grant.source, (*seen, step), grant.reference)
-    words = "grants held: {}, and none opens it" if evidence.grants else "no grant is held"
+    words = _HELD[min(len(evidence.grants), 2)]
     seen = (*seen, Step("grant", words, (len(evidence.grants),)))
     if level == "registered":
         if evidence.verified:
@@ -202,6 +202,9 @@ def decide(article: ArticleFacts, evidence: Evidence, meter: MeterSeen, now: dat
         step = Step("level", "grants alone open it", decided=True)
         return Wall("subscribers_only", trail=(*seen, step))
     return _metered(article, evidence, meter, seen)
+
+
+_HELD = ("no grant is held", "the only grant doesn't open it", "none of {} grants opens it")
 
 
 def _hidden(evidence: Evidence) -> Allow | Hidden:

@@ -1,6 +1,7 @@
 """What opens an article beside what is the reader's own: to a browser of theirs, or in a network. Said in sentences."""
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from service.access.words import long_day
 from service.db.tables import Institution
 from service.grants.gift_links import open_on_a_device_of
 from service.grants.grants import covers, plan_scope
+from service.rules.prompts import AUDIENCE_WORDS
 
 _MOST_NAMED = 3
 CONTRACTS_OF_TODAY = (
@@ -34,23 +36,44 @@ async def by_gift(
 
 async def by_network(session: AsyncSession, article: ArticleFacts, at: datetime) -> tuple[str, ...]:
     """Everybody in a network of an institution reads by its contract."""
+    running = await _running(session, at)
+    names = _names(
+        running, lambda each: bool(each.networks) and covers(plan_scope(each.plan), article)
+    )
+    told = [f"From a network of {_any_of(names)} it opens without signing in."] if names else []
+    if any(each.updated_at > at for each in running):
+        told.append(CONTRACTS_OF_TODAY)
+    return tuple(told)
+
+
+async def to_prompts(session: AsyncSession, at: datetime) -> tuple[str, ...]:
+    """Prompts speak to everybody in a network of an institution as to its readers, whatever its plan opens."""
+    names = _names(await _running(session, at), lambda each: bool(each.networks))
+    if not names:
+        return ()
+    return (
+        f"In a network of {_any_of(names)} the audience may be: {AUDIENCE_WORDS['institution']}.",
+    )
+
+
+async def _running(session: AsyncSession, at: datetime) -> Sequence[Institution]:
     runs = or_(Institution.ends_at.is_(None), Institution.ends_at > at)
     ordered = (
         select(Institution)
         .where(Institution.starts_at <= at, runs)
         .order_by(Institution.name, Institution.slug)
     )
-    running = list(await session.scalars(ordered))
+    return (await session.scalars(ordered)).all()
+
+
+def _names(running: Sequence[Institution], fits: Callable[[Institution], bool]) -> list[str]:
+    """Of those that fit; by their slugs too, where two have one name."""
     called = Counter(each.name for each in running)
-    names = [
+    return [
         each.name if called[each.name] == 1 else f"{each.name} ({each.slug})"
         for each in running
-        if each.networks and covers(plan_scope(each.plan), article)
+        if fits(each)
     ]
-    told = [f"From a network of {_any_of(names)} it opens without signing in."] if names else []
-    if any(each.updated_at > at for each in running):
-        told.append(CONTRACTS_OF_TODAY)
-    return tuple(told)
 
 
 def _any_of(names: list[str]) -> str:

@@ -2,19 +2,20 @@
 
 The facts are those that unlock gathers, for a past instant from what was kept: revisions of articles, former
 grants, the ledger. `decide` then says what it says for unlock, so the two can't differ. What isn't known is
-said in sentences.
+said in sentences. Staff who may not see readers get what the decision rests on, and nothing else of the reader.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.access.decision import Evidence, Meter, NoMeter, Outcome, Wall, decide
-from service.access.elsewhere import by_gift, by_network
+from service.access.decision import Evidence, Meter, NoMeter, Outcome, Step, Wall, decide
+from service.access.elsewhere import by_gift, by_network, to_prompts
 from service.access.evidence import article_facts, evidence_of_rows
 from service.access.foreseen import Foreseen, Opened, foreseen
 from service.access.metered import (
@@ -81,6 +82,7 @@ CONSENT_UNKNOWN = (
 )
 UNKNOWN_BROWSER = "Nothing is recorded of this browser until then: it is explained as a new one. Look its id up in the ledger."
 READERS_BROWSER = "A reader has signed in with this browser. It is explained as signed out: for what is theirs ask with their id."
+_NO_GRANT = Step("grant", "no grant opens it")
 NO_BROWSER = (
     "The address isn't confirmed, so the browser's meter counts, and no browser of theirs is known."
 )
@@ -104,6 +106,18 @@ class Explanation:
     unknown: tuple[str, ...]
     said: Foreseen | None = None
     """None too of a past instant: who had bought what isn't kept. `recorded` has what was said then."""
+
+    def for_newsroom(self) -> Self:
+        """Without whom an address belongs to, what they have read, and what they hold or bought that decided nothing."""
+        trail = tuple(
+            _NO_GRANT if step.rule == "grant" and not step.decided else step
+            for step in self.outcome.trail
+        )
+        counts = any(step.rule == "meter" for step in trail)
+        return replace(
+            self, reader_id=None, recorded=None, said=None, outcome=replace(self.outcome, trail=trail),
+            meter=self.meter if counts else None,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -156,13 +170,14 @@ async def explain(
     reader: str,
     article: str,
     at: datetime | None,
+    sees_readers: bool,
     entry: Entry = "direct",
 ) -> Explanation:
     """The decision for a reader (an id or a confirmed address) and an article's slug, with its trail. `reader` may be a
     browser, by the id or the holder that the ledger has of it.
 
-    `at` is business time; None: now. `entry` is by what they came. Raises the problems `invalid-email`, `not-found` and
-    `article-not-found`.
+    `at` is business time; None: now. `entry` is by what they came. `sees_readers`: whether the answer may say who the
+    reader is, and what they read and bought. Raises the problems `invalid-email`, `not-found` and `article-not-found`.
     """
     now = context.clocks.business()
     async with context.database.slow_reading("reports") as session:
@@ -170,27 +185,41 @@ async def explain(
         today = await _article(session, article)
         in_force = await in_force_at(session, context.settings, at or now)
         view, unsure = await _view(session, context, in_force, who, at or now)
-        asked = _Asked(context, view, session, who, at or now, now, entry)
+        asked = _Asked(context, view, session, who, at or now, now, entry, sees_readers)
         past = PastArticle(today)
         if asked.at < now:
             past = await article_at(session, rendering, today, asked.at, in_force)
         explained = await asked.explained(today, past)
         elsewhere = await _elsewhere(session, context, view, explained)
-        return replace(explained, unknown=(*explained.unknown, *unsure, *elsewhere))
+        whole = replace(explained, unknown=(*explained.unknown, *unsure, *elsewhere))
+        return whole if sees_readers else whole.for_newsroom()
 
 
 async def _elsewhere(
     session: AsyncSession, context: Context, view: InForce, explained: Explanation
 ) -> tuple[str, ...]:
-    """What the decision leaves out, since it isn't the reader's own."""
-    if not isinstance(explained.outcome, Meter | Wall):
-        return ()
+    """What the decision and the prompt leave out, since it isn't the reader's own."""
     article, at = explained.article, explained.at
+    heard: tuple[str, ...] = ()
+    if explained.said is not None and _names_institutions(view, article):
+        heard = await to_prompts(session, at)
+    if not isinstance(explained.outcome, Meter | Wall):
+        return heard
     facts = article_facts(article, view.rules.levels, at)
     gift: tuple[str, ...] = ()
     if explained.reader_id is not None:
         gift = await by_gift(session, explained.reader_id, article.id, at, context.settings.zone)
-    return (*gift, *await by_network(session, facts, at))
+    return (*gift, *await by_network(session, facts, at), *heard)
+
+
+def _names_institutions(view: InForce, article: StoredArticle) -> bool:
+    """Whether a prompt about the article is for readers of institutions, and not for everybody."""
+    return any(
+        "institution" in each.audiences
+        and not each.is_draft
+        and each.is_about(article.section, article.language)
+        for each in view.rules.prompts
+    )
 
 
 async def _view(
@@ -224,6 +253,7 @@ class _Asked:
     at: datetime
     now: datetime
     entry: Entry
+    sees_readers: bool
 
     @property
     def is_past(self) -> bool:
@@ -289,7 +319,7 @@ class _Asked:
         if not self.is_past:
             return _Seen(await live_grants_of(self.session, reader.id, self.at))
         found = await grants_at(self.session, reader.id, self.at)
-        if not found.unrecorded:
+        if not found.unrecorded or not self.sees_readers:
             return _Seen(found.live)
         told = (
             f"{found.unrecorded} of the reader's grants are taken as they were later: what they said then "

@@ -25,8 +25,9 @@ async def read_explanation(
 ) -> ExplanationOut:
     """What unlock would answer, or would have answered, and why: each rule with what it saw.
 
-    Needs the permission decisions:read, which comes with subscribers:read. Without the latter `reader_id` and
-    `recorded` are null: whom an address belongs to, and what they have read.
+    Needs the permission decisions:read, which comes with subscribers:read. Without the latter `reader_id`, `recorded`
+    and `said` are null: whom an address belongs to, what they have read, and what they bought. Nor is a grant or a
+    meter shown that decided nothing.
     """
     found = await explain(
         context,
@@ -34,9 +35,7 @@ async def read_explanation(
         reader=asked.reader,
         article=asked.article,
         at=asked.at,
+        sees_readers=Permission.SUBSCRIBERS_READ in actor.permissions,
         entry=asked.entry,
     )
-    told = ExplanationOut.of(found)
-    if Permission.SUBSCRIBERS_READ in actor.permissions:
-        return told
-    return told.model_copy(update={"reader_id": None, "recorded": None})
+    return ExplanationOut.of(found)

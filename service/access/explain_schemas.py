@@ -93,7 +93,7 @@ class ExplanationOut(BaseModel):
     trail: list[StepOut]
     meter: MeterOut | None
     said: SaidOut | None
-    """Now; null of the past, where `recorded` has what was said, and of what is hidden."""
+    """Now; null of the past, where `recorded` has what was said, of what is hidden, and without subscribers:read."""
     recorded: RecordedOut | None
     """The last answer in the ledger to this reader about this article, until then."""
     unknown: list[str]

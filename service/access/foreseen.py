@@ -31,8 +31,9 @@ class Foreseen:
     @property
     def sentence(self) -> str:
         """For the newsroom."""
-        where = "At the wall" if self.place == "wall" else "Beside the article"
-        return f"To prompts they are: {AUDIENCE_WORDS[self.audience]}. {where} they see: {self.prompt or 'nothing'}."
+        where = "at the wall" if self.place == "wall" else "beside the article"
+        prompt = f"Prompt {where}: {self.prompt}." if self.prompt is not None else "No prompt."
+        return f"Audience: {AUDIENCE_WORDS[self.audience]}. {prompt}"
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ async def explain(
                 reader=reader,
                 article=article,
                 at=instant,
+                sees_readers=True,
                 entry=came_by,
             )
     _print(found, settings)

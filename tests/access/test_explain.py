@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -24,10 +25,12 @@ from service.db.tables import Article, GiftLink, GiftOpening, Grant, Reader, Rea
 from service.identity.readers import create_reader
 from service.settings import Settings
 from tests.access.explanations import ADDRESS, explained, inside_with_few, instant, shown, used
+from tests.access.test_prompts import put
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import Paywall
 from tests.keys import create_api_key
+from tests.reports import rows
 
 
 @pytest.fixture
@@ -230,6 +233,15 @@ async def test_the_networks_from_which_it_opens_are_said(
     assert "City Library (city-library), City Library (second), School 1 or 3 more" in both
     await paywall.publish("a", access={"level": "free"})
     assert await said() == []
+    for audience, section, is_said in [
+        ("lapsed", None, False), ("institution", "arts", False), ("institution", None, True),
+    ]:  # fmt: skip
+        about = {"sections": [section]} if section else {}
+        prompt = {"name": "n", "place": "notice", "title": "t", "audiences": [audience], **about}
+        await put(paywall, prompt)
+        told = [each for each in await said() if "the audience may be" in each]
+        assert len(told) == is_said, (audience, section)
+    assert "the audience may be" not in str(await said(at=instant(signed)))
 
 
 @on_sqlite
@@ -265,19 +277,57 @@ async def test_a_former_slug_and_a_confirmed_address_are_understood(paywall: Pay
 
 
 @on_sqlite
-async def test_what_was_read_is_for_those_who_may_see_readers(paywall: Paywall) -> None:
-    await paywall.publish("a")
-    reader = await paywall.sign_in()
-    await paywall.unlock("a")
-    whole = await explained(paywall, reader, "a")
-    assert (whole["reader_id"], whole["recorded"]["granted"]) == (reader, True)
+async def test_what_was_read_and_bought_is_for_those_who_may_see_readers(
+    paywall: Paywall, clocks: MovingClocks
+) -> None:
+    for slug, level in {
+        "free": "free",
+        "plan": "subscribers",
+        "gold": "subscribers",
+        "meter": "metered",
+    }.items():
+        plans = {"plans": ["gold"]} if slug == "gold" else {}
+        await paywall.publish(slug, access={"level": level, **plans})
+    reader = await paywall.sign_in("plan:silver")
+    offer, known = rows.offer(plan="silver"), rows.reader(id=reader)
     async with paywall.database.transaction() as session:
+        session.add(offer)
+        await session.flush()
+        session.add(rows.subscription(known, offer, status="canceled", ended_at=rows.NOW))
         key = await create_api_key(
             session, label="Desk", scopes=["decisions:read"], now=paywall.clocks.wall()
         )
-    answer = await paywall.client.get(
-        ADDRESS,
-        params={"reader": reader, "article": "a"},
-        headers={"Authorization": f"Bearer {key}"},
+
+    async def both(slug: str, **query: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        answer = await paywall.client.get(
+            ADDRESS,
+            params={"reader": reader, "article": slug, **query},
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        return await explained(paywall, reader, slug, **query), answer.json()
+
+    await paywall.unlock("free")
+    await paywall.ledger()
+    whole, told = await both("free")
+    assert (whole["reader_id"], whole["recorded"]["granted"]) == (reader, True)
+    assert whole["said"]["audience"] == "lapsed"
+    assert told == whole | {"reader_id": None, "recorded": None, "said": None}
+    whole, told = await both("gold")
+    assert whole["trail"][2]["saw"] == "the only grant doesn't open it"
+    assert [each["saw"] for each in told["trail"][2:]] == [
+        "no grant opens it",
+        "grants alone open it",
+    ]
+    whole, told = await both("meter")
+    assert (whole["reason"], whole["trail"], whole["meter"]["limit"]) == (
+        "subscription", told["trail"], 1)  # fmt: skip
+    assert told["meter"] is None
+    then = clocks.business()
+    changed = update(Grant).values(
+        recorded_since=None, updated_at=clocks.travel(timedelta(hours=1))
     )
-    assert answer.json() == whole | {"reader_id": None, "recorded": None}
+    async with paywall.database.transaction() as session:
+        await session.execute(changed)
+    whole, told = await both("gold", at=instant(then))
+    (grants,) = set(whole["unknown"]) - set(told["unknown"])
+    assert grants.startswith("1 of the reader's grants")

@@ -227,6 +227,7 @@ async def test_an_editor_is_told_why_something_is_closed_but_shown_no_reader(
     billing = await signed_in("billing")
     whole = await billing.get("/admin/explain", params={"who": reader.id, "article": "ferry"})
     assert "Last read attempt" in whole.text
+    assert "Audience: " in whole.text
     browser = await signed_in("editor")
     assert "/admin/explain?article=ferry" in (await browser.get("/admin/articles/ferry")).text
     form = (await browser.get("/admin/explain", params={"article": "ferry"})).text
@@ -240,6 +241,7 @@ async def test_an_editor_is_told_why_something_is_closed_but_shown_no_reader(
         assert "(this decided)" in told.text
         assert f"/admin/subscribers/{reader.id}" not in told.text
         assert "Last read attempt" not in told.text
+        assert "Audience: " not in told.text
     assert (await browser.get(f"/admin/subscribers/{reader.id}")).status_code == 403
     for who, article, status in [
         ("rdr_nobody", "ferry", 404), ("a@b", "ferry", 422), (reader.id, "never", 404),

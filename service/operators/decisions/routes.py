@@ -33,12 +33,11 @@ async def show_decision(
     context: AppContext,
     rendering: AppRendering,
 ) -> Response:
-    """The form, and what it asked for. What somebody has read is for those who may see readers."""
+    """The form, and what it asked for. What somebody has read or bought is for those who may see readers."""
     who, shown = asked.who.strip(), Explained(asked)
     if who:
-        shown = await explained(context, rendering, who, asked, foreseen=_FORESEEN)
-    sees_readers = Permission.SUBSCRIBERS_READ in visit.operator.permissions
-    return page(
-        request, "explain.html", explained=shown, who=who, status_code=shown.status_code,
-        sees_readers=sees_readers,
-    )  # fmt: skip
+        sees_readers = Permission.SUBSCRIBERS_READ in visit.operator.permissions
+        shown = await explained(
+            context, rendering, who, asked, sees_readers=sees_readers, foreseen=_FORESEEN
+        )
+    return page(request, "explain.html", explained=shown, who=who, status_code=shown.status_code)

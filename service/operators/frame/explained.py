@@ -67,13 +67,14 @@ async def explained(
     reader: str,
     asked: ExplainForm,
     *,
+    sees_readers: bool,
     foreseen: frozenset[str] = frozenset(),
 ) -> Explained:
     """What the form asks for; Problems of the kinds that are `foreseen` are told in it, as those of its fields are."""
     try:
         found = await explain(
             context, rendering, reader=reader, article=asked.slug,
-            at=_instant(asked.at, context.settings.zone), entry=asked.entry,
+            at=_instant(asked.at, context.settings.zone), sees_readers=sees_readers, entry=asked.entry,
         )  # fmt: skip
     except Problem as problem:
         if problem.slug not in {"article-not-found", "invalid-request"} | foreseen:

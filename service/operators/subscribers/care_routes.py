@@ -44,7 +44,7 @@ async def show_explanation(
     rendering: AppRendering,
 ) -> Response:
     """Why an article is or was open or closed to the reader, in a sentence with the steps that led to it."""
-    shown = await explained(context, rendering, reader_id, asked)
+    shown = await explained(context, rendering, reader_id, asked, sees_readers=True)
     async with context.database.slow_reading("reports") as session:
         return await reader_page(
             request, session, reader_id, context, refusal=shown.refusal, explained=shown,
