@@ -83,10 +83,8 @@ class PostgresServer:
             )
             raise ValueError(message)
         copying = f' TEMPLATE "{template}"' if template else ""
-        self._execute(
-            f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
-            f'CREATE DATABASE "{name}"{copying}',
-        )
+        self.drop_database(name)
+        self._execute(f'CREATE DATABASE "{name}"{copying}')
         return self.url_of(name)
 
     def has_database(self, name: str) -> bool:
@@ -96,6 +94,9 @@ class PostgresServer:
         """Return its new URL; nobody may be connected to it."""
         self._execute(f'ALTER DATABASE "{name}" RENAME TO "{new}"')
         return self.url_of(new)
+
+    def drop_database(self, name: str) -> None:
+        self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def url_of(self, name: str) -> str:
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))

@@ -293,7 +293,7 @@ def run(asked: argparse.Namespace) -> None:
     elif asked.part in {"reports", "pages"}:
         with running_postgres(kept=asked.data) as server:
             part = reports if asked.part == "reports" else pages
-            part.bench(server, scale, rounds, say)
+            part.bench(server, scale, rounds, say, is_kept=asked.data is not None)
     elif asked.part != "times":
         in_databases(asked.part, given, scale)
 

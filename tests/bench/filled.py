@@ -1,11 +1,13 @@
 """A PostgreSQL database with subscribers, two years of what they bought and paid, and a year of what they read."""
 
 import asyncio
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from time import perf_counter, process_time
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.clock import Clocks
@@ -14,6 +16,7 @@ from service.db.context import Context
 from service.db.engines import async_url
 from service.db.load import load
 from service.db.session import Database
+from service.db.tables import MovementRow
 from service.demo.multitude import VERSION, Multitude
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days, count_past_habits
@@ -37,18 +40,53 @@ PATIENCE = 3_600.0
 _HALVES = 2
 
 
-def filled(server: PostgresServer, subscribers: int, say: Say) -> str:
-    """The address of a database with as many; one that an earlier call filled to the end is used again.
+Fill = Callable[[str, int, Say], Coroutine[None, None, None]]
+"""Fills the new database at an address with as many subscribers."""
+
+
+@contextmanager
+def filled(
+    server: PostgresServer, subscribers: int, say: Say, *, is_kept: bool, fill: Fill | None = None
+) -> Iterator[str]:
+    """The address of a database with as many. Kept, one that was filled to its end is used again; else it is dropped.
 
     Its days end with the one on which it was filled.
     """
     name = f"filled_{VERSION}_{subscribers}"
-    if server.has_database(name):
-        say(f"{subscribers:,} subscribers: filled before")
-        asyncio.run(migrate.migrate(server.url_of(name)))
-        return server.url_of(name)
-    asyncio.run(_filled(server.create_database(f"un{name}"), subscribers, say))
-    return server.rename_database(f"un{name}", name)
+    if is_kept and server.has_database(name):
+        asyncio.run(_brought_up(server.url_of(name), subscribers, say))
+        yield server.url_of(name)
+        return
+    fill = fill or _filled
+    asyncio.run(fill(server.create_database(f"un{name}"), subscribers, say))
+    if is_kept:
+        yield server.rename_database(f"un{name}", name)
+        return
+    try:
+        yield server.url_of(f"un{name}")
+    finally:
+        server.drop_database(f"un{name}")
+
+
+async def _brought_up(url: str, subscribers: int, say: Say) -> None:
+    """As old as it is said to be, with what a migration since then needs."""
+    before, now = await migrate.migrate(url)
+    settings, database = (
+        Settings(_env_file=None, database_url=url, time_zone="UTC"),
+        Database(url, patience=PATIENCE),
+    )
+    try:
+        async with database.reading() as session:
+            newest = await session.scalar(select(func.max(MovementRow.at)))
+        assert newest is not None
+        age = (Clocks().business().date() - newest.date()).days
+        say(f"{subscribers:,} subscribers: filled before, up to {newest:%Y-%m-%d}, {age} days ago")
+        if before != now:
+            say(f"migrated from {before} to {now}, so added up again")
+            await _add_up(Context(settings, Clocks(lambda: newest), database), say)
+            await _look_over(url)
+    finally:
+        await database.dispose()
 
 
 async def _filled(url: str, subscribers: int, say: Say) -> None:
@@ -73,14 +111,18 @@ async def _filled(url: str, subscribers: int, say: Say) -> None:
                 progress(f"{of.subscribers * times:,} subscribers copied")
             progress("indexed again")
         await copied.keep_ledger(database, clocks.business().date())
-        # As the server does by itself in time: until then no index answers without the table.
-        engine = create_async_engine(async_url(url), isolation_level="AUTOCOMMIT")
-        async with engine.connect() as connection:
-            await connection.execute(text("VACUUM ANALYZE"))
-        await engine.dispose()
+        await _look_over(url)
         progress("ledger of some holders stored, all tables looked over for the planner")
     finally:
         await database.dispose()
+
+
+async def _look_over(url: str) -> None:
+    """As the server does by itself in time: until then no index answers without the table."""
+    engine = create_async_engine(async_url(url), isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text("VACUUM ANALYZE"))
+    await engine.dispose()
 
 
 async def _fill(url: str, of: Multitude, say: Say) -> None:

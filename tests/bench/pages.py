@@ -66,13 +66,13 @@ async def _signed_in(running: Running, settings: Settings) -> str:
     return f"{cookie_name('operator', settings)}={secret}"
 
 
-def bench(server: PostgresServer, scale: int, rounds: int, say: Say) -> None:
+def bench(server: PostgresServer, scale: int, rounds: int, say: Say, *, is_kept: bool) -> None:
     """A table of the slowest at the larger scale."""
     found: list[dict[str, Answer]] = []
     for subscribers in (SUBSCRIBERS, SUBSCRIBERS * scale):
-        url = filled(server, subscribers, say)
-        began = perf_counter()
-        found.append(asyncio.run(measured(url, rounds)))
+        with filled(server, subscribers, say, is_kept=is_kept) as url:
+            began = perf_counter()
+            found.append(asyncio.run(measured(url, rounds)))
         say(f"{subscribers:,} subscribers: {perf_counter() - began:.0f} s to ask all pages")
     for line in table(*found):
         say(line)

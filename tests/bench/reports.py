@@ -115,13 +115,13 @@ async def _time(
     return best, lines
 
 
-def bench(server: PostgresServer, scale: int, rounds: int, say: Say) -> None:
+def bench(server: PostgresServer, scale: int, rounds: int, say: Say, *, is_kept: bool) -> None:
     """A table of all figures at both scales."""
     found: list[Times] = []
     for subscribers in (SUBSCRIBERS, SUBSCRIBERS * scale):
-        url = filled(server, subscribers, say)
-        began = perf_counter()
-        found.append(asyncio.run(measured(url, rounds)))
+        with filled(server, subscribers, say, is_kept=is_kept) as url:
+            began = perf_counter()
+            found.append(asyncio.run(measured(url, rounds)))
         say(f"{subscribers:,} subscribers: {perf_counter() - began:.0f} s to ask all reports")
     one, many = found
     for line in table(one, many, scale):
