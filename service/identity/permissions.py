@@ -48,8 +48,8 @@ PERMISSION_WORDS: Mapping[Permission, str] = {
     Permission.KEYS_READ: "See the API keys, without their secrets",
     Permission.KEYS_WRITE: "Make and revoke API keys",
     Permission.AUDIT_READ: "See who changed what",
-    Permission.SYSTEM_READ: "See what runs by itself: events, jobs, webhooks",
-    Permission.SYSTEM_WRITE: "Replay events and jobs, compare with Stripe, import from it, set webhooks up",
+    Permission.SYSTEM_READ: "See Stripe events, jobs, reconciliations, Stripe imports and webhooks",
+    Permission.SYSTEM_WRITE: "Retry events and jobs, run reconciliations and Stripe imports, set webhooks up",
 }
 """What somebody with the permission can do."""
 

@@ -71,7 +71,7 @@ def help_a_reader(page: Page, size: str) -> None:
     page.get_by_role("button", name="Add note").press("Enter")
     expect(page.get_by_text("Called about the invoice.")).to_be_visible()
     page.get_by_label("Article URL or slug").fill("second-homes-levy")
-    page.get_by_role("button", name="Explain").press("Enter")
+    page.get_by_role("button", name="Check access").press("Enter")
     expect(page.get_by_role("status")).to_contain_text(re.compile("Open|Closed"))
     look_at(page, size, "newsroom-reader")
 

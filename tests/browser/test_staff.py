@@ -45,7 +45,7 @@ def set_up_second_factor(page: Page, demo: Demo, size: str) -> list[str]:
     expect(page.get_by_role("heading", level=1)).to_have_text("Set up two-step verification")
     assert page.locator("img.qr").evaluate("image => image.naturalWidth > 100")
     look_at(page, size, "staff-second-factor")
-    page.get_by_label("Current code from the app").fill(code_now(page))
+    page.get_by_label("Code from your authenticator app").fill(code_now(page))
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Recovery codes")
     look_at(page, size, "staff-recovery-codes")

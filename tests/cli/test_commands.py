@@ -98,7 +98,7 @@ def test_an_offer_is_made_listed_and_archived(paywall: Paywall, settings: Settin
     assert ended.startswith("Sold from 2026-03-01 to 2026-03-31")
     assert f"{made.first_word}  Monthly: 0 sold, 0 subscribers, 0 in a trial, MRR none" in ended
     refused = paywall("offers", "sold", "--from", "2026-03-31", "--to", "2026-03-01")
-    assert (refused.code, "comes after" in refused.err) == (1, True)
+    assert (refused.code, "The period starts" in refused.err) == (1, True)
 
     async def sold() -> int:
         database = Database(settings.database_url)

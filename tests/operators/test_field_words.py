@@ -1,5 +1,6 @@
 """A refusal names a field as its page does."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,3 +74,31 @@ def test_a_field_has_the_words_of_its_page(app: RunningApp) -> None:
         if name not in OWN and words_of(path, name) not in shown
     }
     assert not unknown
+
+
+_FORM = re.compile(r'<form\b[^>]*?action="([^"]*)".*?</form>', re.DOTALL)
+_FIELD = re.compile(r"<(?:input|select|textarea)\b[^>]*>")
+
+
+def labelled() -> Iterator[tuple[str, str, str]]:
+    """Each field with a label of its own in the pages' forms: the form's address, the field's name, and the label."""
+    for path in (Path(operators.__file__).parent / "templates").glob("*.html"):
+        template = path.read_text(encoding="utf-8")
+        here = re.search(r'{% set here = "([^"]*)"', template)
+        for form in _FORM.finditer(template):
+            action = form[1].replace("{{ here }}", here[1] if here else "")
+            labels = dict(re.findall(r'<label for="([^"]*)"[^>]*>(.*?)</label>', form[0]))
+            for field in _FIELD.findall(form[0]):
+                id_, name = (re.search(rf'\b{each}="([^"{{]+)"', field) for each in ("id", "name"))
+                label = labels.get(id_[1], "") if id_ else ""
+                if name and label and not label.startswith("{"):
+                    yield action, name[1], label
+
+
+def test_a_field_is_called_what_its_label_says() -> None:
+    found = list(labelled())
+    assert len(found) > 100
+    other = [
+        each for each in found if not each[2].casefold().startswith(words_of(*each[:2]).casefold())
+    ]
+    assert not other

@@ -77,6 +77,17 @@ async def test_a_place_has_the_heading_and_title_of_its_page(
     assert shown == {path: {words} for path, words in WORDS.items()}
 
 
+@on_sqlite
+async def test_a_long_page_leads_to_each_of_its_parts_by_its_heading(
+    signed_in: Callable[[str], Awaitable[httpx2.AsyncClient]],
+) -> None:
+    page = (await (await signed_in("admin")).get("/admin/rules")).text
+    links = re.search(r'<nav aria-label="On this page">.*?</nav>', page)
+    assert links is not None
+    led = re.findall(r'<a href="#([^"]*)">([^<]*)<', links[0])
+    assert led == re.findall(r'<h2 id="([^"]*)">([^<]*)<', page)
+
+
 def test_a_page_leads_back_to_a_place_by_its_name() -> None:
     led = [
         (path.name, address, words)

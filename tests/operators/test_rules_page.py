@@ -185,8 +185,8 @@ async def test_what_cannot_be_is_told_and_stays_in_the_form(signed_in: SignedIn)
         ("meter.registered", "-1", "Free articles for registered readers"),
         ("meter.registered", "", "Free articles for registered readers"),
         ("meter.anonymous", "1001", "Free articles without signing in"),
-        ("meter.window", "year", "The meter's counting period"),
-        ("walls.subscribe_wall.title", "t" * 201, "Subscribe wall headline"),
+        ("meter.window", "year", "Counting period"),
+        ("walls.subscribe_wall.title", "t" * 201, "Subscribe wall: headline"),
     ]:
         refused = await browser.post("/admin/rules", data={**sent, name: value})
         assert (refused.status_code, words in unescape(refused.text)) == (422, True), refused.text

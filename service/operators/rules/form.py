@@ -9,6 +9,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from service.bodies import TYPED
+from service.operators.frame.field_words import words_of as label_of
 from service.operators.rules.meters_form import (
     ENTRY_FIELDS,
     MeterRow,
@@ -59,29 +60,29 @@ class Words:
         return self.values.get(name, "")
 
 
-_FIELDS = {
-    "meter.window": "the meter's counting period",
-    "meter.days": "days from the reader's first article",
-    "meter.anonymous": "free articles without signing in",
-    "meter.registered": "free articles for registered readers",
-    "meter.former": "free articles for former subscribers",
-    "meter.carry_count": "articles read before signing in",
-    "walls.subscribe_wall.title": "subscribe wall headline",
-    "walls.subscribe_wall.text": "subscribe wall text",
-    "walls.register_wall.title": "register wall headline",
-    "walls.register_wall.text": "register wall text",
-    "walls.purpose": "what subscriptions pay for",
-    "gift_links.per_month": "gift links per subscriber and month",
-    "gift_links.days": "days until a gift link expires",
-    "gift_links.readers": "devices per gift link",
-    "devices.per_reader": "signed-in devices per reader",
-    "elsewhere.by_account": "external subscriptions",
-    "elsewhere.provisional_days": "days of access before a list confirms the number",
-    "previews.blocks": "maximum public blocks of text",
-    "previews.words": "maximum public words",
-    "previews.withheld_percent": "minimum share of words behind the wall",
-    "cookieless.per_day": "articles a day for readers without cookies",
-}
+_FIELDS = (
+    "meter.window",
+    "meter.days",
+    "meter.anonymous",
+    "meter.registered",
+    "meter.former",
+    "meter.carry_count",
+    "walls.subscribe_wall.title",
+    "walls.subscribe_wall.text",
+    "walls.register_wall.title",
+    "walls.register_wall.text",
+    "walls.purpose",
+    "gift_links.per_month",
+    "gift_links.days",
+    "gift_links.readers",
+    "devices.per_reader",
+    "elsewhere.by_account",
+    "elsewhere.provisional_days",
+    "previews.blocks",
+    "previews.words",
+    "previews.withheld_percent",
+    "cookieless.per_day",
+)
 
 
 async def sent_words(request: Request) -> Words:
@@ -215,8 +216,8 @@ def _sentences(
     for item in error.errors():
         place = [str(part) for part in item["loc"]]
         message = said_of(item)
-        if (named := _FIELDS.get(".".join(place))) is not None:
-            yield f"{named[0].upper()}{named[1:]}: {message}."
+        if (name := ".".join(place)) in _FIELDS:
+            yield f"{label_of('/admin/rules', name)}: {message}."
             continue
         about = "All other articles"
         if place[:1] and place[0] in names and len(place) > 1:

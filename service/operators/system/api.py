@@ -41,13 +41,13 @@ async def read_inbox(_: ReadsSystem, asked: AnyInbox, session: ReportSession) ->
     return InboxList.of((await list_events(session, asked)).map(InboxItem.of))
 
 
-@router.post("/inbox/replay", summary="Replay all quarantined events")
+@router.post("/inbox/replay", summary="Retry all failed events")
 async def replay_quarantined(actor: ChangesSystem, system: AppSystem) -> Replayed:
     """Let every event in quarantine be applied once more, with new tries. Needs system:write."""
     return Replayed(replayed=await system.replay_quarantined(actor))
 
 
-@router.post("/inbox/{event_id}/replay", summary="Replay an event")
+@router.post("/inbox/{event_id}/replay", summary="Retry an event")
 async def replay_event(
     event_id: EventId,
     actor: ChangesSystem,
@@ -69,7 +69,7 @@ async def read_jobs(
     return JobList.of_jobs(page, await backlog(session, clocks.wall()))
 
 
-@router.post("/jobs/{job_id}/replay", summary="Replay a job")
+@router.post("/jobs/{job_id}/replay", summary="Retry a job")
 async def replay_job(
     job_id: JobId,
     actor: ChangesSystem,

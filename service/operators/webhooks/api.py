@@ -103,7 +103,7 @@ async def read_deliveries(
 
 
 @router.post(
-    "/{endpoint_id}/deliveries/{delivery_id}/replay", status_code=202, summary="Replay a delivery"
+    "/{endpoint_id}/deliveries/{delivery_id}/replay", status_code=202, summary="Retry a delivery"
 )
 async def replay(
     endpoint_id: EndpointId, delivery_id: DeliveryId, actor: ChangesSystem, endpoints: AppEndpoints

@@ -115,7 +115,7 @@ FIGURES: tuple[Figure, ...] = (
             "Cohort retention",
             "Readers by the month of their first payment: of each month's, the share with a paid "
             "subscription at any time of that month and of each later one. A reader who comes back "
-            "counts again. The month of the first payment is 100 %. By plan, interval, currency or source: "
+            "counts again. The month of the first payment is 100 %. By plan, billing interval, currency or source: "
             "of those who first paid for that, whatever they pay for later.",
             "Readers who first paid in that month.",
         ),

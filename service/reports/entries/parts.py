@@ -10,7 +10,7 @@ HOLDER = "A holder is a device, or a reader with the devices that they signed in
 HOLDER_BY_DAY = HOLDER.removesuffix(".") + ", as far as it is known a month after the day."
 SAMPLED_BY_SOURCE = "By source of more than a million reads and walls a sixteenth of the holders is counted, or a sixteenth of that. "
 IN_TIME = (
-    "A interval has a value once these days are over for everybody in it; the period as a whole is of "
+    "An interval has a value once these days are over for everybody in it; the period as a whole is of "
     "those for whom they are. "
 )
 DEVICES = "Most of these are devices without a signed-in reader."

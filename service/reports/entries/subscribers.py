@@ -38,7 +38,7 @@ FIGURES: tuple[Figure, ...] = (
             "time. Returned: after they had left. Voluntary: the last subscription ended as the "
             "reader wished. Payment failed: after the last attempt to charge. A pause of collection "
             "and its end are shown separately. Switched: the subscription continues, but has become free or "
-            "is paid again; broken down by plan, interval or currency, readers who switched "
+            "is paid again; broken down by plan, billing interval or currency, readers who switched "
             "too. Together they add up to the change in active subscribers. A reader who "
             "leaves twice counts twice.",
             OF_READERS,
