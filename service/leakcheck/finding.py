@@ -10,7 +10,7 @@ import html
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import brotli
@@ -25,8 +25,9 @@ _ESCAPE = re.compile(
     r"(?<!\\)\\++(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))|%u([0-9a-fA-F]{4})|%([0-9a-fA-F]{2})"
 )
 _LAST_CHARACTER = 0x10FFFF
-_VALUE = re.compile(r'"(?:[^"\\]|\\.)*+"\s*:|"((?:[^"\\]|\\.)*+)"', re.DOTALL)
-"""A text of JSON or a script that is no key: answers that are streamed have one each for a few letters."""
+_MARK = re.compile(r'(?<!\\)(?:\\\\)*+"')
+"""Where a text of JSON or a script begins or ends."""
+_LINE = re.compile(r"[\r\n]+")
 _LINE_ESCAPE = re.compile(r"(?<!\\)\\++[nrt]")
 _HIDDEN = {
     "-->": re.compile(r"<!--.*?-->", re.DOTALL),
@@ -82,19 +83,40 @@ def _readings(data: bytes, deep: int) -> Iterator[tuple[str, str]]:
     # UTF-16 and UTF-32 are plain letters with zeros between them.
     text = text.replace("\0", "")
     yield "in another encoding", text.lower()
-    parts = _without_escapes("".join(_VALUE.findall(text)))
+    parts = dict.fromkeys(map(_without_escapes, _parts(text)))
     text = _without_escapes(text)
     yield "in escapes", text.lower()
     yield "between tags", _letters(_without_tags(text.lower()))
     letters = _letters(text)
     yield "between other characters", letters
-    yield "in parts", _letters(parts)
+    for each in parts:
+        yield "in parts", _letters(each)
     yield "backwards", letters[::-1]
     yield "in rot13", codecs.encode(letters, "rot13")
     if deep:
         for place, inner in _layers(data, text):
             for _, reading in _readings(inner, deep - 1):
                 yield place, reading
+
+
+def _parts(text: str) -> Iterator[str]:
+    """The values of JSON or of scripts, added up: answers that are streamed have one each for a few letters.
+
+    None goes on in another line. A mark that begins no value shifts all that follow in its line, so each line is
+    read from its second mark on too: every line, or those with an odd number of marks.
+    """
+    lines = [_MARK.split(line) for line in _LINE.split(text) if '"' in line]
+    yield "".join(each for line in lines for each in _values(line, 1))
+    yield "".join(each for line in lines for each in _values(line, 2))
+    yield "".join(each for line in lines for each in _values(line, 2 - len(line) % 2))
+
+
+def _values(between_marks: Sequence[str], first: int) -> Iterator[str]:
+    """Every second piece from this one on, without keys."""
+    for place in range(first, len(between_marks), 2):
+        behind = between_marks[place + 1 : place + 2]
+        if not behind or not behind[0].lstrip().startswith(":"):
+            yield between_marks[place]
 
 
 def _without_tags(text: str) -> str:

@@ -6,6 +6,7 @@ import codecs
 import gzip
 import json
 import lzma
+import time
 import zlib
 from urllib.parse import quote
 
@@ -71,6 +72,19 @@ FOUND = {
     "streamed with other values": (
         "\n".join(json.dumps({"kind": "text", "delta": each}) for each in HALVES), None),
     "pushed by scripts": ("".join(f'push([1,"{each}"])' for each in HALVES), "in parts"),
+    "pushed after an inch": (
+        '<p>a 12" pipe</p>' + "".join(f'push([1,"{each}"])' for each in HALVES), "in parts"),
+    "pushed in lines, after an inch": (
+        "".join(f'<p>a 12" pipe</p>push([1,"{each}"])\n' for each in HALVES), "in parts"),
+    "pushed in lines, one after an inch": (
+        'push([1,"{}"])\n12" push([1,"{}"])'.format(*HALVES), "in parts"),
+    "pushed in lines between inches": (
+        "".join(f'12" push([1,"{each}"]) 14"\n' for each in HALVES), "in parts"),
+    "pushed after a line with an inch": (
+        'a 12" pipe\n' + "".join(f'push([1,"{each}"])' for each in HALVES), "in parts"),
+    "pushed with backslashes": (
+        "".join(f'push([1,"{each}\\\\"])' for each in HALVES), "in parts"),
+    "pushed without end": ('push([1,"{}"])push([1,"{}'.format(*HALVES), "in parts"),
     "with a half in a key": ('{{"{}": "{}"}}'.format(*HALVES), "between tags"),
     "in tags": ("<i a='{}' b='{}'>".format(*HALVES), None),
     "as attributes that follow": ("<i {}\n{}>".format(*HALVES), "between other characters"),
@@ -150,6 +164,8 @@ BROKEN = {
     + b"<script>c" * 20_000,
     "one long run": b"a" * 50_000,
     "quotation marks": b'"a' * 50_000 + b'"' + b"\\" * 50_000,
+    "a text that never ends": b'"' + b'\\"' * 20_000,
+    "JSON in a script": b"JSON.parse('{%s}')" % b",".join([b'\\"a\\":\\"b\\"'] * 5_400),
     "all kinds of bytes": bytes(range(256)) * 400,
 }
 
@@ -157,6 +173,23 @@ BROKEN = {
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
 def test_what_is_broken_has_no_word(body: bytes) -> None:
     assert find([WORD], body, {}) is None
+
+
+def time_for(piece: str, times: int) -> float:
+    """The processor's, the least of three; each time another text, since an answer is remembered."""
+    taken = []
+    for attempt in range(3):
+        body = f'{times}.{attempt} "{piece * times}'.encode()
+        begun = time.process_time()
+        assert find([WORD], body, {}) is None
+        taken.append(time.process_time() - begun)
+    return min(taken)
+
+
+@pytest.mark.parametrize("piece", ['\\"', '\\\\"', '"a', '"\n', "\\", '\\"a\\":\\"b\\",', '" '])
+def test_a_longer_text_takes_longer_by_its_length_alone(piece: str) -> None:
+    size = 8_000 // len(piece)
+    assert time_for(piece, 8 * size) < 24 * time_for(piece, size)
 
 
 def test_what_is_public_is_no_alarm() -> None:
