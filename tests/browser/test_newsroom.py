@@ -85,7 +85,7 @@ def look_at_the_figures(page: Page, size: str) -> None:
     look_at(page, size, "newsroom-mrr-movements")
     page.locator("td a[href*='kind=new']").first.press("Enter")
     page.wait_for_url("**/admin/movements?**kind=new**")
-    expect(page.get_by_label("Movement")).to_have_value("new")
+    expect(page.get_by_label("Movement", exact=True)).to_have_value("new")
     look_at(page, size, "newsroom-movements")
     page.get_by_role("rowheader").first.get_by_role("link").press("Enter")
     page.wait_for_url("**/admin/subscribers/**")

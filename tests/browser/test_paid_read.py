@@ -122,7 +122,7 @@ def test_time_and_the_portal(visit: Page, size: str) -> None:
     page.get_by_role("button", name="Subscribe").first.click()
     fill_card(page, "4242 4242 4242 4242")
     page.wait_for_url("**/account")
-    page.get_by_role("button", name=re.compile("cancelling")).click()
+    page.get_by_role("button", name=re.compile("cancellation")).click()
     page.wait_for_url("**/_stripe/portal/**")
     look_at(page, size, "portal")
     page.get_by_role("button", name="Cancel at the end of the period").click()
