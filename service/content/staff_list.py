@@ -73,12 +73,13 @@ async def conditions(
     found: list[ColumnElement[bool]] = []
     if chosen.status is not None:
         found.append(Article.status == chosen.status)
-    if chosen.section:
+    if chosen.section or chosen.level is not None:
         names = await spellings(session)
-        found.append(Article.section.in_(names.of_section(chosen.section)))
-    if chosen.level is not None:
-        rules = (await spellings(session)).in_rules(rules)
-        found.append(level_in_sql(session, rules, now) == chosen.level)
+        if chosen.section:
+            found.append(Article.section.in_(names.of_section(chosen.section)))
+        if chosen.level is not None:
+            in_force = level_in_sql(session, names.in_rules(rules), now)
+            found.append(in_force == chosen.level)
     if author := term_of(chosen.author.strip()):
         written = select(ArticleTerm.article_id).where(
             ArticleTerm.kind == "author", ArticleTerm.term.contains(author, autoescape=True)

@@ -9,10 +9,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, Row, Select, literal, tuple_
+from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, literal, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -24,7 +25,7 @@ Other = TypeVar("Other")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_INTEGER = 2**63 - 1
 _KINDS = (str, int, datetime, date)
-_MOST_KEPT = 16
+_LIMIT = bindparam("keyset_limit", type_=Integer)
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,11 @@ class Keyset:
                 raise TypeError(f"A cursor has no form for {each.type.python_type}.")
         self.columns = columns
         self.newest_first = newest_first
-        # A statement that is asked again has its text and the key of it by then: to make them takes longer than to execute it.
-        self._kept = lru_cache(_MOST_KEPT)(self._in_order)
+        # A statement that is built once has its text and the key of it by then: to make them takes longer than to execute it.
+        # One that is built for a request goes with it, and with it the values that were looked for.
+        self._kept: WeakKeyDictionary[Select[*tuple[Any, ...]], Select[*tuple[Any, ...]]] = (
+            WeakKeyDictionary()
+        )
 
     @cached_property
     def _labels(self) -> list[ColumnElement[Any]]:
@@ -81,18 +85,18 @@ class Keyset:
 
         `given` are the values of the statement's own parameters.
         """
-        ordered = self._kept(statement, limit)
+        ordered = self._kept.get(statement)
+        if ordered is None:
+            ordered = self._kept[statement] = self._in_order(statement)
         if cursor is not None:
             ordered = ordered.where(self._behind(cursor))
-        found = (await session.execute(ordered, given)).all()
+        found = (await session.execute(ordered, {**(given or {}), _LIMIT.key: limit + 1})).all()
         items = found[:limit]
         more = len(found) > limit
         return Page(items, _to_cursor(items[-1][-len(self.columns) :]) if more else None)
 
-    def _in_order(
-        self, statement: Select[*tuple[Any, ...]], limit: int
-    ) -> Select[*tuple[Any, ...]]:
-        return statement.add_columns(*self._labels).order_by(*self._order).limit(limit + 1)
+    def _in_order(self, statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+        return statement.add_columns(*self._labels).order_by(*self._order).limit(_LIMIT)
 
     def _behind(self, cursor: str) -> ColumnElement[bool]:
         values = _values_in(cursor, [column.type.python_type for column in self.columns])

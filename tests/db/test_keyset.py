@@ -1,10 +1,12 @@
 """Keyset pages: every row once, cursors of others refused, on both databases."""
 
 import base64
+import gc
 import json
 from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any
+from weakref import ref
 
 import pytest
 from hypothesis import given
@@ -64,6 +66,22 @@ async def test_a_page_goes_on_where_its_last_row_is_gone(
     assert shown == sorted(shown)
     assert len(shown) == 4
     assert rest.next_cursor is None
+
+
+async def test_what_a_request_looked_for_goes_with_it(database: Database) -> None:
+    gc.collect()
+    gc.disable()  # a cycle would wait for it
+    try:
+        asked = select(Operator).where(Operator.email == "ana@example.org")
+        mine = Keyset(Operator.email)
+        async with database.reading() as session:
+            await OPERATORS.page(session, asked, cursor=None, limit=2)
+            await mine.page(session, asked, cursor=None, limit=2)
+        gone = ref(asked), ref(mine)
+        del asked, mine
+        assert [each() for each in gone] == [None, None]
+    finally:
+        gc.enable()
 
 
 async def test_a_list_may_be_in_the_order_of_days(database: Database, clocks: Clocks) -> None:
