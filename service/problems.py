@@ -158,6 +158,9 @@ CATALOGUE: Mapping[str, ProblemType] = {
         "Somebody else has changed the rules",
         "Fetch them again and repeat your change with their new ETag.",
     ),
+    "rules-unreadable": ProblemType(
+        409, "A later release wrote these rules", "Use that release to read and change them."
+    ),
     "experiment-begun": ProblemType(
         409,
         "The experiment has already started",

@@ -13,7 +13,7 @@ _M = TypeVar("_M", bound=BaseModel)
 
 
 def read_document(file: Path, model: type[_M], *, refused: str) -> _M:
-    """What the JSON file holds; `-` is what is sent to the command. `refused` says what didn't happen where it doesn't fit."""
+    """What the JSON file holds; `-` is standard input. `refused` says what didn't happen where it doesn't fit."""
     try:
         sent = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         return model.model_validate_json(sent)
@@ -24,4 +24,5 @@ def read_document(file: Path, model: type[_M], *, refused: str) -> _M:
             f"{'.'.join(map(str, item['loc'])) or 'the document'}: {sentence_of(item).removesuffix('.')}."
             for item in error.errors()
         )
-        raise CommandFailed(f"{refused} In {file}: {' '.join(found)}") from error
+        where = "standard input" if str(file) == "-" else file
+        raise CommandFailed(f"{refused} In {where}: {' '.join(found)}") from error

@@ -1,6 +1,7 @@
 """`paywall rules`: who may read what, as a document that can be kept with other files."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,14 +16,14 @@ from service.cli.running import (
     say_if_empty,
 )
 from service.identity.audit import BY_COMMAND
-from service.operators.rules.changes import current_rules, rules_of_version, shown
+from service.operators.rules.changes import rules_of_version
 from service.operators.rules.schemas import LATEST
 from service.problems import Problem
-from service.rules.document import RulesIn
+from service.rules.document import RulesIn, cannot_read, is_read_whole
 from service.rules.experiment_changes import changing_experiments
 from service.rules.known import warnings_of
-from service.rules.save import save_rules
-from service.rules.store import newest_versions
+from service.rules.save import save_rules, written_rules
+from service.rules.store import latest, newest_versions
 from service.settings import Settings
 
 EXAMPLE = "Example: paywall rules show > rules.json, change it, then paywall rules apply rules.json"
@@ -48,23 +49,28 @@ async def show(
         ),
     ] = None,
 ) -> None:
-    """Print the rules as JSON."""
+    """Print the rules as JSON. What a later release wrote is printed as it is stored."""
     settings = Settings()
     async with ready_context(settings) as context, context.database.reading() as session:
         if version is None:
-            found = await current_rules(session, settings)
+            stored = await latest(session)
         else:
             with failing_with():
                 stored = await rules_of_version(session, version)
-            found = await shown(session, stored, settings)
-    print(json.dumps(found.rules.model_dump(mode="json"), indent=2, ensure_ascii=False))
+    if stored is not None and not is_read_whole(stored.document):
+        print(cannot_read(f"version {stored.version}, whole"), file=sys.stderr)
+        document = stored.document
+    else:
+        document = written_rules(stored, settings).model_dump(mode="json")
+    print(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 @app.command(epilog="Example: paywall rules apply rules.json --after 7")
 @command
 async def apply(
     file: Annotated[
-        Path, typer.Argument(help="The rules, whole, as `show` prints them. - reads them here.")
+        Path,
+        typer.Argument(help="The rules, whole, as `show` prints them. - reads standard input."),
     ],
     after: Annotated[
         int | None,

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 
 from service.db.session import Database
 from service.db.tables import ExperimentRow, RulesVersion
-from service.rules.document import of_settings, read_stored
+from service.rules.document import cannot_read, of_settings, read_stored
 from service.rules.experiment_document import read_plan
 from service.rules.experiment_store import begun_and_stopped, latest_begun, running_at
 from service.rules.experiments import Experiment, Variant
@@ -198,10 +198,7 @@ def _readable(newest_first: Sequence[RulesVersion], settings: Settings) -> InFor
             return InForce.of(stored, settings)
         except ValidationError:
             log.exception("rules.unreadable", version=stored.version)
-    raise RulesUnreadable(
-        f"This release can't read the rules that editors have saved, version {newest_first[0].version} and before. A later "
-        "release may have written them: use that one."
-    )
+    raise RulesUnreadable(cannot_read(f"version {newest_first[0].version} and before"))
 
 
 async def rules_in_force(settings: Settings, database: Database) -> InForce:

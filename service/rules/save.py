@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from service.db.tables import RulesVersion
 from service.identity.audit import Change
 from service.identity.meanwhile import last_change
 from service.problems import Problem
-from service.rules.document import LevelIn, RulesIn, of_settings, read_stored
+from service.rules.document import LevelIn, RulesIn, cannot_read, of_settings, read_stored
 from service.rules.experiments import Experiment
 from service.rules.in_force import experiment_at
 from service.rules.known import check_offers
@@ -18,13 +20,23 @@ from service.rules.store import add_version, latest
 from service.settings import Settings
 
 
+def written_rules(stored: RulesVersion | None, settings: Settings) -> RulesIn:
+    """What a version says; None: the settings. Raises Problem `rules-unreadable`."""
+    if stored is None:
+        return of_settings(settings)
+    try:
+        return read_stored(stored.document)
+    except ValidationError as error:
+        raise Problem("rules-unreadable", cannot_read(f"version {stored.version}")) from error
+
+
 async def save_rules(
     change: Change, rules: RulesIn, settings: Settings, *, after: int | None
 ) -> RulesVersion | None:
     """Put the rules in force, if they differ from those that are; the version in force then.
 
     `after`: the version that the editor has seen, 0 for the settings'; None: whichever it is.
-    Raises Problem `rules-changed` where it is another one now, `invalid-request` for offers that don't exist, and `experiment-relies-on-them` where they would
+    Raises Problem `rules-changed` where it is another one now, `rules-unreadable` where this release can't read it, `invalid-request` for offers that don't exist, and `experiment-relies-on-them` where they would
     change what the control of a running experiment counts by or shows. Call it while nobody else changes experiments
     (experiment_changes.py).
     """
@@ -32,7 +44,7 @@ async def save_rules(
     current = former.version if former is not None else 0
     if after is not None and after != current:
         raise await _changed(change, settings, former, after)
-    before = of_settings(settings) if former is None else read_stored(former.document)
+    before = written_rules(former, settings)
     if before == rules:
         return former
     await check_offers(
@@ -65,10 +77,7 @@ async def _changed(
     """Problem `rules-changed`, with what is otherwise now than in the version that was seen, and by whom."""
     current = former.version if former is not None else 0
     seen = await change.session.get(RulesVersion, after) if after < current else None
-    was, now = (
-        dict(_lines(of_settings(settings) if each is None else read_stored(each.document)))
-        for each in (seen, former)
-    )
+    was, now = (dict(_lines(written_rules(each, settings))) for each in (seen, former))
     names = [name for name in {**was, **now} if was.get(name) != now.get(name)]
     by, at = await last_change(change.session, ("rules.change",), f"rules {current}")
     return Problem(

@@ -1,9 +1,16 @@
 """`paywall rules`: the document out, and changed back in."""
 
+import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
+from service.db.session import Database
+from service.db.tables import RulesVersion
+from service.settings import Settings
 from tests.cli.conftest import Paywall
+from tests.conftest import START
 from tests.databases import on_sqlite
 
 pytestmark = on_sqlite
@@ -34,6 +41,36 @@ def test_rules_are_shown_changed_and_looked_up(paywall: Paywall, tmp_path: Path)
     unknown = paywall("rules", "show", "--version", "9")
     assert (unknown.code, unknown.out) == (1, "")
     assert "Version 9 of the rules not found." in unknown.err
+
+
+@pytest.mark.parametrize("level", ["free", "members"])
+def test_what_a_later_release_wrote_is_shown_as_it_is_stored(
+    paywall: Paywall, tmp_path: Path, settings: Settings, level: str
+) -> None:
+    document = json.loads(paywall("rules", "show").out)
+    document["levels"]["default"] |= {"level": level, "later": True}
+
+    async def store() -> None:
+        database = Database(settings.database_url)
+        async with database.transaction() as session:
+            session.add(RulesVersion(version=1, at=START, actor="x", document=document))
+        await database.dispose()
+
+    asyncio.run(store())
+    for asked in ([], ["--version", "1"]):
+        shown = paywall("rules", "show", *asked)
+        assert (shown.code, json.loads(shown.out)) == (0, document), asked
+        assert shown.err.startswith(
+            "This release can't read the rules that editors have saved, version 1, whole."
+        )
+        assert "Traceback" not in shown.err
+    file = tmp_path / "rules.json"
+    file.write_text('{"levels": {"default": {"level": "free"}}}')
+    applied = paywall("rules", "apply", str(file))
+    assert applied.code == (level == "members")
+    assert (
+        "can't read the rules that editors have saved, version 1." in applied.err
+    ) == applied.code
 
 
 PLAN = {
@@ -91,6 +128,8 @@ def test_what_is_wrong_with_a_file_is_a_sentence(paywall: Paywall, tmp_path: Pat
         assert (refused.code, refused.out) == (1, "")
         assert words in refused.err
         assert "No rules were changed" in refused.err
+    sent = paywall("rules", "apply", "-", typed="{")
+    assert "In standard input: " in sent.err
     missing = paywall("rules", "apply", str(tmp_path / "none.json"))
     assert "can't be read" in missing.err
     none = paywall("rules", "apply", str(file.with_name("same.json")))

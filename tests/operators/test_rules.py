@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 
+from service.db.tables import RulesVersion
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall
@@ -143,6 +144,25 @@ async def test_rules_are_read_changed_and_looked_up(paywall: Paywall) -> None:
     for missing in ("3", "0", "x", "9" * 30):
         gone = await paywall.client.get(f"{RULES}/versions/{missing}", headers=paywall.staff)
         assert gone.status_code in {404, 422}
+
+
+async def test_rules_of_a_later_release_are_refused_in_words(
+    signed_in: SignedIn, paywall: Paywall
+) -> None:
+    later = {"levels": {"default": {"level": "members"}}}
+    async with paywall.database.transaction() as session:
+        session.add(
+            RulesVersion(version=1, at=paywall.clocks.business(), actor="x", document=later)
+        )
+    for path in (RULES, f"{RULES}/versions/1"):
+        refused = await paywall.client.get(path, headers=paywall.staff)
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/rules-unreadable")
+        assert "version 1. A later release" in refused.json()["detail"]
+    assert (await change(paywall, document("free"))).status_code == 409
+    browser = await signed_in("admin")
+    for path in ("/admin/rules", "/admin/rules/versions/1", "/admin/crawlers"):
+        shown = await browser.get(path)
+        assert (shown.status_code, "version 1. A later release" in shown.text) == (409, True), path
 
 
 async def test_what_is_refused_names_the_field(paywall: Paywall) -> None:

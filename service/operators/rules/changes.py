@@ -15,11 +15,11 @@ from service.html.list_query import ListQuery
 from service.identity.callers import Actor
 from service.operators.rules.schemas import RulesOut
 from service.problems import Problem
-from service.rules.document import RulesIn, of_settings, read_stored
+from service.rules.document import RulesIn
 from service.rules.experiment_changes import changing_experiments
 from service.rules.in_force import RuleBook
 from service.rules.known import warnings_of
-from service.rules.save import save_rules
+from service.rules.save import save_rules, written_rules
 from service.rules.store import latest
 from service.running import running_of
 from service.settings import Settings
@@ -35,7 +35,7 @@ class RuleChanges:
     rule_book: RuleBook
 
     async def save(self, actor: Actor, rules: RulesIn, *, after: int | None) -> RulesOut:
-        """Raises the problems `rules-changed` and `experiment-relies-on-them` (rules/save.py)."""
+        """Raises the problems `rules-changed`, `rules-unreadable` and `experiment-relies-on-them` (rules/save.py)."""
         async with changing_experiments(self.context, actor.label) as change:
             saved = await save_rules(change, rules, self.context.settings, after=after)
             made = await shown(change.session, saved, self.context.settings)
@@ -53,8 +53,8 @@ AppRuleChanges = Annotated[RuleChanges, Depends(rule_changes)]
 
 
 async def shown(session: AsyncSession, stored: RulesVersion | None, settings: Settings) -> RulesOut:
-    """A version whole; None: the rules of the settings."""
-    rules = of_settings(settings) if stored is None else read_stored(stored.document)
+    """A version whole; None: the rules of the settings. Raises Problem `rules-unreadable`."""
+    rules = written_rules(stored, settings)
     warnings = await warnings_of(session, rules)
     if stored is None:
         return RulesOut(version=0, at=None, by=None, rules=rules, warnings=warnings)
