@@ -114,14 +114,14 @@ def _digest(title: str, text: str) -> str:
 
 
 async def value_words(
-    session: AsyncSession, names: Collection[str], settings: Settings
+    session: AsyncSession, known: Mapping[str, Collection[str]], settings: Settings
 ) -> Mapping[str, Mapping[str, str]]:
-    """What a page calls the values of these filters, where they aren't in words already."""
+    """What a page calls these values of its filters, where they aren't in words already."""
     found = dict(VALUE_WORDS)
-    if "offer" in names:
+    if "offer" in known:
         found["offer"] = await offer_words(session, settings.zone)
-    if "cohort" in names:
-        found["cohort"] = _months(await _known(session, "cohort"))
+    if "cohort" in known:
+        found["cohort"] = _months(known["cohort"])
     return found
 
 

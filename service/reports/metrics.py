@@ -46,7 +46,7 @@ TRIALS = Definition(
 OUTSIDE_CATALOGUE = Definition(
     name="Outside the catalogue",
     definition="Distinct readers with a subscription of which Stripe bills something that we don't "
-    "sell or don't understand. It is in no other figure; the nightly run lists it as a difference.",
+    "sell or don't understand. It is in no other figure; the nightly reconciliation lists it as a difference.",
     denominator=_OF_READERS,
 )
 MRR = Definition(

@@ -21,7 +21,7 @@ AnyDisputes = Annotated[DisputesQuery, Query()]
 
 
 class OwedOut(BaseModel):
-    """An open invoice after a failed try; `next_try_at` null: Stripe tries no more."""
+    """An open invoice after a failed attempt; `next_try_at` null: Stripe has stopped retrying."""
 
     invoice: str
     subscription: str | None

@@ -113,6 +113,7 @@ async def _form(
     session: AsyncSession, figure: Figure, query: ReportQuery, settings: Settings
 ) -> dict[str, Any]:
     """What can be asked of a figure, and what is."""
+    known = await choices.known_values(session, figure.all_filters)
     return {
         "figure": figure,
         "query": query,
@@ -120,8 +121,8 @@ async def _form(
         "compared": {each: COMPARED[each] for each in COMPARISONS},
         "splits": {each: WORDS[each] for each in figure.splits},
         "filters": {each: WORDS[each] for each in figure.all_filters},
-        "choices": await choices.known_values(session, figure.all_filters),
-        "value_words": await choices.value_words(session, figure.all_filters, settings),
+        "choices": known,
+        "value_words": await choices.value_words(session, known, settings),
         "subjects": _by_subject(),
     }
 

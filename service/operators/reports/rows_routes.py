@@ -47,10 +47,11 @@ async def show_rows(
     """Those of the period, the newest first."""
     figure = listed_figure(slug)
     words, filters = series_words(figure), listed_filters(figure)
+    known = await choices.known_values(session, filters)
     form: dict[str, Any] = {
         "asked": asked, "figure": figure, "words": words, "offered": _offered(figure, asked.series), "filter_words": WORDS,
-        "choices": await choices.known_values(session, filters),
-        "value_words": await choices.value_words(session, {*filters, "offer"}, settings), "detail_of": detail_of,
+        "choices": known, "value_words": await choices.value_words(session, {"offer": (), **known}, settings),
+        "detail_of": detail_of,
     }  # fmt: skip
     try:
         period = await checked(session, figure, asked.asked(settings, clocks.business()))

@@ -28,7 +28,7 @@ class RecutOut(BaseModel):
     """Articles."""
     total: int | None
     result: str
-    """What came of it, or why it is tried again, or was given up; empty at first."""
+    """What came of it, or why it is retried, or failed for good; empty at first."""
 
     @classmethod
     def of(cls, job: Job) -> Self:

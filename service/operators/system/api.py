@@ -43,7 +43,7 @@ async def read_inbox(_: ReadsSystem, asked: AnyInbox, session: ReportSession) ->
 
 @router.post("/inbox/replay", summary="Retry all failed events")
 async def replay_quarantined(actor: ChangesSystem, system: AppSystem) -> Replayed:
-    """Let every event in quarantine be applied once more, with new tries. Needs system:write."""
+    """Retry every failed event, with new attempts. Needs system:write."""
     return Replayed(replayed=await system.replay_quarantined(actor))
 
 
@@ -53,7 +53,7 @@ async def replay_event(
     actor: ChangesSystem,
     system: AppSystem,
 ) -> InboxItem:
-    """Let one event be applied once more, with new tries. Needs system:write."""
+    """Retry one event, with new attempts. Needs system:write."""
     return InboxItem.of(await system.replay_event(actor, event_id))
 
 
@@ -61,7 +61,7 @@ async def replay_event(
 async def read_jobs(
     _: ReadsSystem, asked: AnyJob, session: ReportSession, clocks: AppClocks
 ) -> JobList:
-    """What waits, was done or was given up, the newest first, with figures by kind.
+    """What is pending, done or failed, the newest first, with figures by kind.
 
     Needs system:read.
     """
@@ -75,7 +75,7 @@ async def replay_job(
     actor: ChangesSystem,
     system: AppSystem,
 ) -> JobOut:
-    """Let a job be done at once, with new tries; each is safe to repeat. Needs system:write."""
+    """Retry a job at once, with new attempts; each is safe to repeat. Needs system:write."""
     return JobOut.of(await system.replay_job(actor, job_id))
 
 
@@ -90,7 +90,7 @@ async def ask_for_reconciliation(
     return ReconcileAsked(id=await system.reconcile(actor, fix=body.fix))
 
 
-@router.get("/reconciliations", summary="List comparisons with Stripe")
+@router.get("/reconciliations", summary="List reconciliations")
 async def read_reconciliations(
     _: ReadsSystem, asked: AnyPage, session: ReportSession
 ) -> ReconciliationList:

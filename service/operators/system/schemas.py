@@ -22,8 +22,8 @@ JobStatus = Literal["waiting", "done", "failed"]
 class InboxItem(BaseModel):
     """One of Stripe's events. `told_by` is webhook, or reconcile where Stripe sent no webhook for it.
 
-    `ignored` doesn't concern us; `quarantined` was given up and waits for a replay. `result` is what
-    applying it came to, or why it failed last.
+    `ignored` doesn't concern us; `quarantined` has failed for good and can be retried. `result` is what
+    processing it came to, or why it failed last.
     """
 
     id: str
@@ -65,13 +65,13 @@ class InboxList(ListOut[InboxItem]):
 
 
 class Replayed(BaseModel):
-    """How many events will be applied once more."""
+    """How many events will be retried."""
 
     replayed: int
 
 
 class JobOut(BaseModel):
-    """Something to do later. `failed` was given up and waits for a replay."""
+    """Something to do later. `failed`: it has failed for good and can be retried."""
 
     id: str
     kind: str

@@ -108,5 +108,5 @@ async def read_deliveries(
 async def replay(
     endpoint_id: EndpointId, delivery_id: DeliveryId, actor: ChangesSystem, endpoints: AppEndpoints
 ) -> DeliveryOut:
-    """Send it again with new tries, whatever became of it. Needs the permission system:write."""
+    """Send it again with new attempts, whatever became of it. Needs the permission system:write."""
     return DeliveryOut.of(await endpoints.replay(actor, endpoint_id, delivery_id))
