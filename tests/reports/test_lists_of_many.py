@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from service.reports.few_readers import FEW, is_among, is_named
 from service.reports.figures import summary
 from service.reports.movement_list import Kinds, list_movements
 from service.reports.offer_list import figures_of_offers, list_coupons, list_offers
+from service.reports.queries.listed_habits import habit_rows
 from service.reports.readers import Kind, ReaderFilter, list_readers
 from service.reports.registry import BY_SLUG
 from service.reports.report import report_on
@@ -186,6 +188,27 @@ async def test_nobody_is_looked_for_where_the_figure_counts_nobody(
     asking = behind(slug, counted_first=listing.counted_first)
     steps = await _steps(database, asking, "EXPLAIN QUERY PLAN")
     assert not [each for each in steps if " AS listed" in each or "AS moved" in each]
+
+
+@pytest.mark.parametrize("few", [0, FEW])
+async def test_few_who_read_often_are_named(database: Database, few: int) -> None:
+    """To look up on how many days each of a million readers read took longer than a statement may."""
+    days = [NOW - timedelta(days=each) for each in range(1, 21)]
+    offer, article = rows.offer(), rows.article("a", "A")
+    both = [rows.reader(pseudonym=f"ctm_{each}") for each in range(2)]
+    bought = [rows.subscription(each, offer) for each in both]
+    paid = [
+        rows.movement(each, 1, NOW - timedelta(days=90), customer=reader.pseudonym)
+        for each, reader in zip(bought, both, strict=True)
+    ]
+    reads = [rows.read(article, day, holder=f"reader:{both[0].id}") for day in days]
+    await store(database, offer, article, *both, *bought, *paid, *reads)
+    for series in ("days_20", "days_1"):
+        async with database.reading() as session:
+            listed = await habit_rows(session, MARCH, (series,), few=few)
+            found = [row.reader_id for row in await session.execute(listed)]
+        assert found == ([both[0].id] if series == "days_20" else [])
+        assert ("readers.id IN" in str(listed)) == bool(few or not found)
 
 
 @on_sqlite

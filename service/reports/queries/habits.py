@@ -130,7 +130,7 @@ async def habits_of(
 
 async def habits_on(session: AsyncSession, asked: Asked, day: date) -> Habits:
     """Counted from the days of holders and the movements; `asked` says which zone's day it is."""
-    read = await _read_lately(session, asked, day)
+    read = await read_lately(session, asked, day)
     whose = _active_readers(
         midnight(day + timedelta(days=1), asked.home),
         midnight(day + timedelta(days=1 - WINDOW), asked.home),
@@ -276,9 +276,13 @@ async def funnel(session: AsyncSession, asked: Asked) -> list[Line]:
     ]
 
 
-async def _read_lately(session: AsyncSession, asked: Asked, day: date) -> Subquery:
-    """Readers with the number of days with a read, of the 30 up to the day and of the 30 before."""
-    read = await _days_read(session, asked, day - timedelta(days=2 * WINDOW - 1), day)
+async def read_lately(
+    session: AsyncSession, asked: Asked, day: date, digits: int = 0, days: int = 2 * WINDOW
+) -> Subquery:
+    """Readers with the number of days with a read, of the 30 up to the day and of the 30 before, as far as `days`
+    reach; with `digits` those of a sample (kept_rows.py).
+    """
+    read = await _days_read(session, asked, day - timedelta(days=days - 1), day, digits)
     is_late = read.c.day > day - timedelta(days=WINDOW)
     return (
         select(
@@ -290,10 +294,12 @@ async def _read_lately(session: AsyncSession, asked: Asked, day: date) -> Subque
     )  # fmt: skip
 
 
-async def _days_read(session: AsyncSession, asked: Asked, first: date, last: date) -> Subquery:
+async def _days_read(
+    session: AsyncSession, asked: Asked, first: date, last: date, digits: int = 0
+) -> Subquery:
     """The days on which each reader read."""
     period = replace(asked.period, first=first, last=last, interval="year")
-    days = await by_holder(session, replace(asked, period=period))
+    days = await by_holder(session, replace(asked, period=period), digits)
     return (
         select(days.c.whose, days.c.day)
         .where(days.c.reads > 0, days.c.whose.startswith(READER))

@@ -2,7 +2,7 @@
 page of a million is found at once.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
     union,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,10 +26,18 @@ from sqlalchemy.orm import aliased
 from service.db.tables import MovementRow, Reader, ReaderDevice
 from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked
+from service.reports.few_readers import FEW, is_among
 from service.reports.followed import is_first
 from service.reports.listed import counted_row, one_series
 from service.reports.period import NotAsked, midnight
-from service.reports.queries.habits import NOT_KEPT, WINDOW, change_of_paid, first_known
+from service.reports.queries.habits import (
+    NOT_KEPT,
+    WINDOW,
+    change_of_paid,
+    first_known,
+    read_lately,
+)
+from service.reports.queries.kept_rows import rate
 from service.reports.queries.ledger import days_of_holders
 
 BUCKETS: Mapping[str, tuple[int, int]] = {
@@ -39,9 +48,24 @@ BUCKET_WORDS = {
     for name, (least, most) in BUCKETS.items()
 }
 ASLEEP, AT_RISK = "asleep", "at_risk"
+_Fits = Callable[[ColumnElement[int], ColumnElement[int]], ColumnElement[bool]]
 
 
-async def habit_rows(session: AsyncSession, asked: Asked, series: Collection[str]) -> Select[Any]:
+def _is_between(least: int, most: int) -> _Fits:
+    return lambda lately, _: lately.between(least, most)
+
+
+_BY_READS: Mapping[str, _Fits] = {
+    AT_RISK: lambda lately, before: lately * 2 < before,
+    **{name: _is_between(*ends) for name, ends in BUCKETS.items()},
+}
+"""From the days with a read, of the last 30 and of the 30 before."""
+_DIGITS = 2
+
+
+async def habit_rows(
+    session: AsyncSession, asked: Asked, series: Collection[str], few: int = FEW
+) -> Select[Any]:
     """Active subscribers at the end of the period, or of yesterday, with their days with a read.
 
     Raises NotAsked where these aren't kept any more: the figure was counted before.
@@ -69,15 +93,39 @@ async def habit_rows(session: AsyncSession, asked: Asked, series: Collection[str
         fits.append(literal(1) == 0)
     if name == ASLEEP:
         fits += [_of(had) > 0, lately == 0]
-    elif name == AT_RISK:
-        fits.append(lately * 2 < before)
-    elif name in BUCKETS:
-        fits.append(lately.between(*BUCKETS[name]))
+    elif name in _BY_READS:
+        fits += [
+            _BY_READS[name](lately, before),
+            await _is_among_few(session, asked, day, name, few),
+        ]
     columns = counted_row(
         series=one_series(name), at=since.correlate(Reader).scalar_subquery(), key=Reader.id,
         reader_id=Reader.id, detail=cast(lately, String()),
     )  # fmt: skip
     return select(*columns).where(Reader.pseudonym.is_not(None), and_(*fits))
+
+
+async def _is_among_few(
+    session: AsyncSession, asked: Asked, day: date, name: str, few: int
+) -> ColumnElement[bool]:
+    """Whether it is one of the readers with such days, where they are few: of a million readers to look each up takes
+    longer than a statement may. Many are found soon in that way, and those without a read are.
+    """
+
+    def readers(read: Subquery) -> Select[Any]:
+        fits = _BY_READS[name](read.c.lately, read.c.before)
+        return select(func.substr(read.c.whose, len(READER) + 1)).where(fits)
+
+    if BUCKETS.get(name, (1,))[0] == 0:
+        return true()
+    # Most of the time goes into reading the days.
+    days = 2 * WINDOW if name == AT_RISK else WINDOW
+    sampled = readers(await read_lately(session, asked, day, _DIGITS, days)).subquery()
+    number = await session.scalar(select(func.count()).select_from(sampled)) or 0
+    if number > few * rate(_DIGITS):
+        return true()
+    whose = readers(await read_lately(session, asked, day, days=days))
+    return await is_among(session, whose, otherwise=true(), few=few)
 
 
 async def _days(session: AsyncSession, asked: Asked, day: date) -> Subquery:
