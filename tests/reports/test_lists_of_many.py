@@ -12,12 +12,20 @@ from sqlalchemy import String, cast, event, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.session import Database
-from service.db.tables import MovementRow, Reader, ReaderDevice, Subscription
+from service.db.tables import (
+    Checkout,
+    CheckoutTouches,
+    MovementRow,
+    Reader,
+    ReaderDevice,
+    Subscription,
+)
 from service.html.list_query import ListQuery
 from service.operators.money.lists import list_disputes, list_refunds
 from service.reports.counted_list import list_counted
 from service.reports.few_readers import FEW, is_among, is_named
 from service.reports.figures import summary
+from service.reports.led import UNKNOWN
 from service.reports.movement_list import Kinds, list_movements
 from service.reports.offer_list import figures_of_offers, list_coupons, list_offers
 from service.reports.queries.listed_habits import habit_rows
@@ -244,6 +252,23 @@ async def test_a_thousand_readers_are_looked_up_one_by_one(database: Database) -
     )
     assert steps
     assert not [step for step in steps if "Seq Scan on reader_devices" in step.partition("\n")[0]]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_purchases_without_a_source_are_known_to_be_many(database: Database) -> None:
+    """Taken to be rare, all checkouts were read for each page of an export, which was ended after its first rows."""
+    ana, offer = rows.reader(), rows.offer()
+    bought = rows.checkout(ana, offer, NOW)
+    touches = CheckoutTouches(checkout_id=bought.id, first_at=NOW, last_at=NOW)
+    await store(database, ana, offer, bought, touches)
+    async with database.transaction() as session:
+        connection = await session.connection()
+        await multiply(connection, Checkout, "true", 3_000, "id")
+        await multiply(connection, CheckoutTouches, "true", 3_000, "checkout_id")
+        await connection.exec_driver_sql("ANALYZE checkouts, checkout_touches")
+    steps = await _steps(database, everybody(source=UNKNOWN), "EXPLAIN")
+    found = [re.search(r"Join .* rows=(\d+)", step) for step in steps]
+    assert max(int(each[1]) for each in found if each) > 1_000
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
