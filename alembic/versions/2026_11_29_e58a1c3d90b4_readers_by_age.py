@@ -7,6 +7,7 @@ Building it holds up new readers for a moment, and nobody who reads.
 from collections.abc import Sequence
 
 from alembic import op
+from service.db.building import drop_index
 
 revision: str = "e58a1c3d90b4"
 down_revision: str | None = "2b6d8f40a9c7"
@@ -19,4 +20,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_readers_newest", table_name="readers")
+    drop_index("ix_readers_newest", "readers")
