@@ -14,7 +14,7 @@ from service.content.change import ArticleChange, change_stored
 from service.content.level import level_at
 from service.content.recut import ArticlePreview, list_previews, recut
 from service.content.schemas import AccessIn
-from service.content.staff_list import StaffFilter, list_for_staff
+from service.content.staff_list import StaffFilter, conditions, list_for_staff
 from service.content.store import level_facts
 from service.identity.callers import COMMAND
 from service.levels import Level
@@ -82,11 +82,11 @@ async def list_articles(
     async with ready_context(settings) as context:
         rules = (await rules_in_force(settings, context.database)).rules.levels
         now = context.clocks.business()
+        async with context.database.reading() as session:
+            filters = await conditions(session, chosen, rules, now)
         while True:
             async with context.database.reading() as session:
-                page = await list_for_staff(
-                    session, chosen, rules=rules, now=now, cursor=cursor, limit=100
-                )
+                page = await list_for_staff(session, filters, cursor=cursor, limit=100)
             if cursor is None:
                 say_if_empty(page.items, "No article fits.")
             for article in page.items:

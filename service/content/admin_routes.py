@@ -19,7 +19,7 @@ from service.content.schemas import (
     Revisions,
     StaffQuery,
 )
-from service.content.staff_list import StaffFilter, list_for_staff, list_revisions
+from service.content.staff_list import StaffFilter, conditions, list_for_staff, list_revisions
 from service.content.store import get_row
 from service.db.context import AppContext
 from service.db.session import ReadSession, ReportSession, WriteSession
@@ -50,9 +50,8 @@ async def list_all_articles(
     chosen = StaffFilter(
         query.query or "", query.status, query.section or "", query.level, query.author or ""
     )
-    page = await list_for_staff(
-        session, chosen, rules=rules, now=now, cursor=query.cursor, limit=query.limit
-    )
+    filters = await conditions(session, chosen, rules, now)
+    page = await list_for_staff(session, filters, cursor=query.cursor, limit=query.limit)
     items = [admin_summary(article, rules, now) for article in page.items]
     return AdminArticles(items=items, next_cursor=page.next_cursor)
 

@@ -4,7 +4,7 @@ They were stored before such characters were taken out. SQL can't take them out,
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,41 +15,40 @@ from service.rules.rules import LevelRule, LevelRules
 from service.texts import plain_name
 
 
-@dataclass(frozen=True)
-class Spellings:
-    """Stored names that aren't plain."""
-
-    sections: Collection[str]
-    tags: Collection[str]
-
-    def of_section(self, name: str) -> list[str]:
-        """All that are this section to rules."""
-        plain = plain_name(name)
-        return [plain, *(each for each in self.sections if plain_name(each) == plain)]
-
-    def in_rules(self, rules: LevelRules) -> LevelRules:
-        """The rules, each also by the names that it holds for."""
-        return replace(
-            rules, sections=_also(rules.sections, self.sections), tags=_also(rules.tags, self.tags)
-        )
-
-
-async def spellings(session: AsyncSession) -> Spellings:
-    """Those of all articles, as a rule none."""
+async def odd_sections(session: AsyncSession) -> list[str]:
+    """Stored sections that aren't plain, of all articles."""
     named = await session.scalars(select(Article.section).distinct())
-    sections = {each for each in named if each is not None and plain_name(each) != each}
+    return sorted(each for each in named if each is not None and plain_name(each) != each)
+
+
+async def odd_tags(session: AsyncSession) -> list[str]:
+    """Stored tags that aren't plain, of all articles."""
     terms = await session.scalars(
         select(ArticleTerm.term).where(ArticleTerm.kind == "tag").distinct()
     )
     odd = [each for each in terms if plain_name(each) != each]
-    tags: set[str] = set()
-    if odd:
-        having = select(ArticleTerm.article_id).where(
-            ArticleTerm.kind == "tag", ArticleTerm.term.in_(odd)
-        )
-        found = await session.scalars(select(Article.tags).where(Article.id.in_(having)))
-        tags = {tag for each in found for tag in each if term_of(tag) in odd}
-    return Spellings(sorted(sections), sorted(tags))
+    if not odd:
+        return []
+    having = select(ArticleTerm.article_id).where(
+        ArticleTerm.kind == "tag", ArticleTerm.term.in_(odd)
+    )
+    found = await session.scalars(select(Article.tags).where(Article.id.in_(having)))
+    return sorted({tag for each in found for tag in each if term_of(tag) in odd})
+
+
+def of_section(name: str, odd: Collection[str]) -> list[str]:
+    """The names that are this section to rules."""
+    plain = plain_name(name)
+    return [plain, *(each for each in odd if plain_name(each) == plain)]
+
+
+def in_rules(
+    rules: LevelRules, odd_sections: Collection[str], odd_tags: Collection[str]
+) -> LevelRules:
+    """The rules, each also by the names that it holds for."""
+    return replace(
+        rules, sections=_also(rules.sections, odd_sections), tags=_also(rules.tags, odd_tags)
+    )
 
 
 def _also(rules: Mapping[str, LevelRule], odd: Collection[str]) -> dict[str, LevelRule]:

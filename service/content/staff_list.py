@@ -1,5 +1,6 @@
 """All articles as the staff looks for them: drafts and withdrawn ones too, by the level in force."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -10,7 +11,7 @@ from sqlalchemy.orm import defer
 
 from service.content.folding import folded
 from service.content.level_sql import level_in_sql
-from service.content.spellings import spellings
+from service.content.spellings import in_rules, odd_sections, odd_tags, of_section
 from service.content.store import term_of
 from service.content.visibility import Status
 from service.db.keyset import Keyset, Page
@@ -18,6 +19,7 @@ from service.db.tables import Article, ArticleRevision, ArticleTerm
 from service.html.list_query import ListQuery
 from service.levels import Level
 from service.rules.rules import LevelRules
+from service.texts import plain_name
 
 _TEXTS = (
     Article.body_source, Article.body_html, Article.preview_html, Article.preview_text,
@@ -43,20 +45,16 @@ class StaffFilter:
 
 async def list_for_staff(
     session: AsyncSession,
-    chosen: StaffFilter,
+    filters: Sequence[ColumnElement[bool]],
     *,
-    rules: LevelRules,
-    now: datetime,
     cursor: str | None,
     limit: int,
 ) -> Page[Article]:
-    """Articles that fit, latest created first; without their texts. `now` is business time.
+    """Articles that fulfil the `conditions`, latest created first; without their texts.
 
     Raises Problem `invalid-request` for a cursor that isn't ours.
     """
-    query = without_texts()
-    if filters := await conditions(session, chosen, rules, now):
-        query = query.where(*filters)
+    query = without_texts().where(*filters) if filters else without_texts()
     return await _CREATED_LAST_FIRST.page(session, query, cursor=cursor, limit=limit)
 
 
@@ -69,17 +67,17 @@ def without_texts() -> Select[Article]:
 async def conditions(
     session: AsyncSession, chosen: StaffFilter, rules: LevelRules, now: datetime
 ) -> list[ColumnElement[bool]]:
-    """What an article must fulfil to be chosen."""
+    """What an article must fulfil to be chosen. `now` is business time. Of a list in pages they are asked for once."""
     found: list[ColumnElement[bool]] = []
     if chosen.status is not None:
         found.append(Article.status == chosen.status)
     if chosen.section or chosen.level is not None:
-        names = await spellings(session)
+        sections = await odd_sections(session)
         if chosen.section:
-            found.append(Article.section.in_(names.of_section(chosen.section)))
+            found.append(Article.section.in_(of_section(chosen.section, sections)))
         if chosen.level is not None:
-            in_force = level_in_sql(session, names.in_rules(rules), now)
-            found.append(in_force == chosen.level)
+            spelled = in_rules(rules, sections, await odd_tags(session))
+            found.append(level_in_sql(session, spelled, now) == chosen.level)
     if author := term_of(chosen.author.strip()):
         written = select(ArticleTerm.article_id).where(
             ArticleTerm.kind == "author", ArticleTerm.term.contains(author, autoescape=True)
@@ -100,11 +98,7 @@ async def list_revisions(
 
 
 async def sections_for_staff(session: AsyncSession) -> list[str]:
-    """Every section that an article has, by name."""
-    found = await session.scalars(
-        select(Article.section)
-        .where(Article.section.is_not(None))
-        .distinct()
-        .order_by(Article.section)
-    )
-    return [section for section in found if section is not None]
+    """Every section that an article has, by name; what is one to rules, once."""
+    found = await session.scalars(select(Article.section).distinct())
+    names = {plain_name(each) for each in found if each is not None}
+    return sorted(names - {""})

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.tables import Article, Offer
 from service.problems import Problem
 from service.rules.document import RulesIn
+from service.texts import plain_name
 
 _MOST_TOLD = 50
 
@@ -78,11 +79,10 @@ async def unsold_plans(session: AsyncSession, plans: Iterable[str]) -> list[str]
 
 
 async def empty_sections(session: AsyncSession, sections: Iterable[str]) -> list[str]:
-    """Those of the sections that no article is in."""
+    """Those of the sections that no article is in, as rules compare them."""
     wanted = set(sections)
     if not wanted:
         return []
-    found = await session.scalars(
-        select(Article.section).where(Article.section.in_(wanted)).distinct()
-    )
-    return sorted(wanted - set(found))
+    # All of them, since SQL can't compare so.
+    found = await session.scalars(select(Article.section).distinct())
+    return sorted(wanted - {plain_name(each) for each in found if each is not None})

@@ -5,17 +5,18 @@ from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from service.content.level import level_at
 from service.content.level_sql import level_in_sql
-from service.content.staff_list import StaffFilter, list_for_staff, sections_for_staff
+from service.content.staff_list import StaffFilter, conditions, list_for_staff, sections_for_staff
 from service.content.store import level_facts, term_of
 from service.db.session import Database
 from service.db.tables import Article, ArticleTerm
 from service.levels import Level
 from service.rules.document import RulesIn, of_settings
 from service.rules.in_force import InForce
+from service.rules.known import empty_sections
 from service.rules.rules import LevelRule, LevelRules, Schedule
 from service.settings import Settings
 from tests.conftest import START
@@ -43,10 +44,9 @@ async def found(
     cursor: str | None = None
     async with database.reading() as session:
         while True:
-            page = await list_for_staff(
-                session, StaffFilter(**chosen), rules=InForce.by_default(settings).rules.levels, now=START,
-                cursor=cursor, limit=limit,
-            )  # fmt: skip
+            levels = InForce.by_default(settings).rules.levels
+            filters = await conditions(session, StaffFilter(**chosen), levels, START)
+            page = await list_for_staff(session, filters, cursor=cursor, limit=limit)
             assert not slugs & {row.slug for row in page.items}
             slugs |= {row.slug for row in page.items}
             cursor = page.next_cursor
@@ -163,9 +163,8 @@ async def test_the_list_compares_names_as_rules_do(
 
     async def listed(**chosen: Any) -> set[str]:
         async with database.reading() as session:
-            page = await list_for_staff(
-                session, StaffFilter(**chosen), rules=rules, now=START, cursor=None, limit=100
-            )
+            filters = await conditions(session, StaffFilter(**chosen), rules, START)
+            page = await list_for_staff(session, filters, cursor=None, limit=100)
         return {row.slug for row in page.items}
 
     for level in get_args(Level):
@@ -177,6 +176,10 @@ async def test_the_list_compares_names_as_rules_do(
         for asked in ("Sport", " Sport", "Spo\u200brt"):
             assert await listed(section=asked) == ruled, asked
         assert await listed(section="sport") == {"a-4"}
+        assert await sections_in(database) == ["Sport", "Sports", "sport"]
+        async with database.transaction() as session:
+            await session.execute(delete(Article).where(Article.section.in_(["Sport", "Sports"])))
+            assert await empty_sections(session, ["Sport", "Sports"]) == ["Sports"]
 
 
 async def test_centuries_fit_into_the_level_in_sql(database: Database) -> None:
