@@ -30,7 +30,7 @@ _HERE = {"127.0.0.1", "localhost", "::1"}
 async def doctor() -> None:
     """Check settings, database, token keys, Stripe, webhooks, clock, mail, jobs, cookies and proxy.
 
-    It changes nothing, and may run beside the service. Exit code 1: something has to be mended.
+    It changes nothing, and may run beside the service. Exit code 1: something needs fixing.
     """
     settings = Settings()
     gateway = gateway_of_settings(settings)

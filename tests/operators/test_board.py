@@ -77,6 +77,18 @@ async def test_a_bar_leads_to_its_readers_and_its_row_to_the_days_behind_it(
     assert (await browser.get(bar[1])).status_code == 200
 
 
+async def test_a_ranking_says_how_many_it_has(
+    signed_in: SignedIn, database: Database, clocks: MovingClocks
+) -> None:
+    browser = await signed_in("viewer")
+    assert "Top " not in await shown(browser, span="month")
+    ferry, bridge = rows.article("ferry", "The ferry"), rows.article("bridge", "The bridge")
+    at = clocks.business() - timedelta(days=1)
+    await store(database, ferry, bridge, rows.read(ferry, at), rows.read(bridge, at))
+    card = (await shown(browser, span="month")).partition('id="card-articles"')[2]
+    assert "Top 2</summary>" in card
+
+
 async def test_a_day_that_still_runs_is_compared_with_nothing(
     signed_in: SignedIn, database: Database, clocks: MovingClocks
 ) -> None:

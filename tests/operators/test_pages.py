@@ -65,6 +65,7 @@ async def test_the_list_pages_through_everybody_once(signed_in: SignedIn, store:
     seen: list[str] = []
     while address is not None:
         page = unescape((await browser.get(address)).text)
+        assert ("<h1>More matching subscribers</h1>" in page) == ("cursor=" in address)
         seen += re.findall(r'href="/admin/subscribers/([a-z0-9_]+)"', page)
         following = re.search(r'rel="next" href="([^"]+)"', page)
         address = following[1] if following else None
