@@ -22,6 +22,7 @@ from service.settings import Settings
 from tests.conftest import START
 from tests.content.test_list import publish
 from tests.reports import rows
+from tests.statements import statements
 
 RULES = LevelRules(
     LevelRule("metered", schedule=Schedule(subscribers_after_days=1)),
@@ -52,6 +53,12 @@ async def found(
             cursor = page.next_cursor
             if cursor is None:
                 return slugs
+
+
+async def test_two_filters_look_for_spellings_once(database: Database, settings: Settings) -> None:
+    with statements() as asked:
+        await found(database, settings, section="News", level="free")
+    assert sum("DISTINCT" in each and "section" in each for each in asked) == 1
 
 
 async def test_every_status_is_there_in_pages(database: Database, settings: Settings) -> None:
