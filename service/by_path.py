@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 from fastapi.routing import iter_route_contexts
+from starlette._utils import get_route_path
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
@@ -28,7 +29,7 @@ class ByPath:
         self._size = -1
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        router = self.router_for(scope["path"]) if scope["type"] == "http" else self._router
+        router = self.router_for(get_route_path(scope)) if scope["type"] == "http" else self._router
         await router.app(scope, receive, send)
 
     def router_for(self, path: str) -> APIRouter:

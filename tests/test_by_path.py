@@ -3,8 +3,9 @@
 import re
 from collections.abc import Sequence
 
+import httpx2
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Match, Mount
 
@@ -38,6 +39,23 @@ def test_each_path_of_the_service_finds_the_same_route_among_few() -> None:
         assert len(few) <= MOST, path
         for method in ("GET", "POST"):
             assert found(few, path, method) is found(routes, path, method), (method, path)
+
+
+async def test_a_route_is_found_below_the_path_that_a_proxy_adds() -> None:
+    router, calls = APIRouter(), list[str]()
+
+    @router.get("/desk/{drawer}")
+    async def open_drawer(drawer: str) -> None:
+        calls.append(drawer)
+
+    app = FastAPI()
+    app.include_router(router)
+    app.router.middleware_stack = ByPath(app.router)
+    transport = httpx2.ASGITransport(app, root_path="/news")
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        for path in ("/news/desk/a", "/desk/b"):
+            assert (await client.get(path)).status_code == 200, path
+    assert calls == ["a", "b"]
 
 
 @pytest.mark.parametrize("path", ["/{any:path}", "/desk/{any:path}", "/desk"])

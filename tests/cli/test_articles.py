@@ -69,4 +69,4 @@ def test_what_isnt_there_is_said_in_a_sentence(paywall: Paywall, settings: Setti
     assert "Article never not found. See `paywall articles list`." in unknown.err
     odd = paywall("articles", "level", "ferry", "secret")
     assert odd.code == 1
-    assert "take free, metered, registered, subscribers." in odd.err
+    assert "Choose one of free, metered, registered, subscribers." in odd.err
