@@ -22,6 +22,7 @@ from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
 from tests.operators.conftest import csrf_in, seen_in
 from tests.passwords import QUICK
+from tests.reports import rows
 
 pytestmark = on_sqlite
 PAGE = "/admin/entitlements"
@@ -265,13 +266,21 @@ async def test_a_list_is_tried_out_refused_and_loaded_over_the_api(paywall: Payw
     assert (await send(f"{LIST}{many}", dry_run=True))[0] == 200, "larger than other bodies"
 
 
+async def unsold_said(paywall: Paywall, saved: httpx2.Response) -> bool:
+    """Whether the page that follows a save says so, whatever it lists."""
+    shown = await paywall.client.get(saved.headers["Location"])
+    assert shown.status_code == 200, shown.text
+    return "No offer has the plan digital yet." in shown.text
+
+
 async def test_one_right_is_entered(paywall: Paywall) -> None:
     form = {
         "csrf": csrf_in((await paywall.client.get(PAGE)).text), "source": "print", "plan": "digital",
         "reference": "KD-9", "until": "2026-12-31", "account_number": "4711", "postcode": "1000-001", "seen": "none",
     }  # fmt: skip
     saved = await paywall.client.post(PAGE, data=form)
-    assert (saved.status_code, saved.headers["Location"]) == (303, PAGE)
+    assert (saved.status_code, saved.headers["Location"]) == (303, f"{PAGE}?plan=digital")
+    assert await unsold_said(paywall, saved)
     answer = await paywall.client.get("/v1/admin/entitlements/print/KD-9", headers=paywall.staff)
     assert answer.json()["ends_at"].startswith(("2027-01-01", "2026-12-31T23"))
     for wrong, told in (
@@ -344,7 +353,11 @@ async def test_institutions_are_added_refused_and_ended_on_their_page(paywall: P
         "domains": "library.example", "networks": "192.0.2.0/24\n2001:db8::/32", "until": "2026-12-31", "seen": "none",
     }  # fmt: skip
     saved = await paywall.client.post(page, data=typed)
-    assert (saved.status_code, saved.headers["Location"]) == (303, page)
+    assert (saved.status_code, saved.headers["Location"]) == (303, f"{page}?plan=digital")
+    assert await unsold_said(paywall, saved)
+    async with paywall.database.transaction() as session:
+        session.add(rows.offer(plan="digital"))
+    assert not await unsold_said(paywall, saved)
     shown = (await paywall.client.get(page)).text
     assert "City &lt;Library&gt;" in shown
     assert "192.0.2.0/24, 2001:db8::/32" in shown

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Annotated
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Form, Query, Request
@@ -34,7 +35,7 @@ from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.problems import Problem
 from service.reports.schemas import Storable
-from service.rules.known import unsold_plans
+from service.rules.known import plan_warnings, unsold_plans
 from service.texts import SLUG_LENGTH, is_slug
 
 router = APIRouter(prefix="/institutions", route_class=PageRoute, include_in_schema=False)
@@ -64,13 +65,18 @@ async def show_institutions(
     session: ReportSession,
     context: AppContext,
     slug: Annotated[str, Query(max_length=SLUG_LENGTH), Storable] = "",
+    plan: Annotated[str, Query(max_length=SLUG_LENGTH), Storable] = "",
 ) -> Response:
-    """All of them, and the form: for another one, or with what is agreed with the one that is named."""
+    """All of them, and the form: for another one, or with what is agreed with the one that is named. `plan` is the one
+    that was just saved: the page warns where no offer has it.
+    """
     named = await session.get(Institution, slug) if slug else None
     typed = _as_typed(named, context.settings.zone) if named is not None else _NOTHING_TYPED
     now = context.clocks.business()
     read = await _read_lately(session, named, now.astimezone(context.settings.zone).date())
-    return await _page(request, session, now, typed, refusal=None, named=named, read=read)
+    return await _page(
+        request, session, now, typed, refusal=None, named=named, read=read, plan=plan
+    )
 
 
 @router.post("", dependencies=[ANSWERED_WHEN_KNOWN])
@@ -103,7 +109,7 @@ async def send_institution(
     except Problem as problem:
         refusal = problem
     else:
-        return see_other(HOME)
+        return see_other(f"{HOME}?{urlencode({'plan': terms.plan})}")
     named = await session.get(Institution, slug)
     return await _page(request, session, now, typed, refusal=refusal, named=named)
 
@@ -213,6 +219,7 @@ async def _page(
     named: Institution | None = None,
     read: Sequence[WayCount] = (),
     taken: Taken | None = None,
+    plan: str = "",
     status_code: int = 200,
 ) -> Response:
     """`named` is the one that the form is of."""
@@ -222,6 +229,7 @@ async def _page(
     over = {each.slug for each in found if each.ends_at is not None and each.ends_at <= now}
     unsold = await unsold_plans(session, {each.plan for each in found})
     return page(
-        request, "institutions.html", found=found, unsold=unsold, over=over, typed=typed, refusal=refusal,
+        request, "institutions.html", found=found, unsold=unsold, warnings=await plan_warnings(session, [plan] if plan else []),
+        over=over, typed=typed, refusal=refusal,
         named=named, read=read, facts_of=lambda row: facts_of(terms_of(row)), taken=taken or Taken(""), advice=ADVICE, status_code=status_code,
     )  # fmt: skip

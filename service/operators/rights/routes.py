@@ -7,9 +7,9 @@ from typing import Annotated
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 from fastapi.responses import Response
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import AppContext, Context
@@ -25,7 +25,7 @@ from service.grants.right_lists import (
     read_list,
     store_list,
 )
-from service.grants.right_schemas import LONGEST_REFERENCE, AnyRights, RightIn, RightQuery
+from service.grants.right_schemas import LONGEST_REFERENCE, RightIn, RightQuery
 from service.grants.right_store import list_rights, sources
 from service.grants.rights import SentRight, end_right, facts_of, is_over, put_right
 from service.html.redirect import see_other
@@ -36,8 +36,8 @@ from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.problems import Problem
 from service.reports.schemas import Storable
-from service.rules.known import unsold_plans
-from service.texts import is_slug
+from service.rules.known import plan_warnings, unsold_plans
+from service.texts import SLUG_LENGTH, is_slug
 
 router = APIRouter(prefix="/entitlements", route_class=PageRoute, include_in_schema=False)
 HOME = "/admin/entitlements"
@@ -64,16 +64,22 @@ class Taken:
     stamp: str = ""
 
 
+class RightsPage(RightQuery):
+    """`plan` is the one that was just saved: the page warns where no offer has it."""
+
+    plan: Annotated[str, Field(max_length=SLUG_LENGTH, exclude=True), Storable] = ""
+
+
 @router.get("")
 async def show_rights(
     request: Request,
     _: SeesSubscribers,
-    asked: AnyRights,
+    asked: Annotated[RightsPage, Query()],
     session: ReportSession,
     context: AppContext,
 ) -> Response:
     """The list, the newest first."""
-    return await _page(request, session, context, asked)
+    return await _page(request, session, context, asked, plan=asked.plan)
 
 
 @router.post("")
@@ -102,7 +108,7 @@ async def send_right(
     except Problem as problem:
         refusal = problem
     else:
-        return see_other(HOME)
+        return see_other(f"{HOME}?{urlencode({'plan': typed['plan']})}")
     return await _page(request, session, context, RightQuery(), typed=typed, refusal=refusal)
 
 
@@ -227,6 +233,7 @@ async def _page(
     typed: dict[str, str] | None = None,
     refusal: str | Problem = "",
     taken: Taken | None = None,
+    plan: str = "",
 ) -> Response:
     typed = typed or dict.fromkeys(_TYPED, "")
     status = 422 if refusal or (taken is not None and taken.refused) else 200
@@ -238,7 +245,8 @@ async def _page(
     names = await names_of(session, [each.reader_id for each in found.items if each.reader_id])
     unsold = await unsold_plans(session, {each.plan for each in found.items})
     return page(
-        request, "rights.html", unsold=unsold, status_code=status, facts_of=facts_of, named=named,
+        request, "rights.html", unsold=unsold, warnings=await plan_warnings(session, [plan] if plan else []),
+        status_code=status, facts_of=facts_of, named=named,
         found=found, asked=asked, sources=await sources(session),
         over={(each.source, each.reference) for each in found.items if is_over(each, now)},
         names=names, typed=typed, refusal=refusal, taken=taken,
