@@ -154,6 +154,22 @@ async def test_who_waits_for_an_answer_isnt_timed() -> None:
         await writer.wait_closed()
 
 
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+async def test_a_file_that_breaks_off_doesnt_look_whole(version: bytes) -> None:
+    """The chunk that says that nothing follows is missing."""
+
+    async def breaks_off(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first,row\n", "more_body": True})
+        raise ArithmeticError("of the test")
+
+    async with listening(app=breaks_off) as port:
+        answer = await sent(port, b"GET / HTTP/%b\r\nHost: x\r\n\r\n" % version)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"transfer-encoding: chunked" in head
+    assert body == b"a\r\nfirst,row\n\r\n"
+
+
 @pytest.mark.parametrize(
     "head",
     [

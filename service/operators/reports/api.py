@@ -20,7 +20,7 @@ from service.settings import AppSettings
 
 router = APIRouter(prefix="/reports", tags=["reports"])
 
-_AT_ONCE = 5_000
+_AT_ONCE = 1_000
 """Each page of a file counts the period anew."""
 ReadsSubscribers = Annotated[Actor, Depends(requires(Permission.SUBSCRIBERS_READ))]
 Slug = Annotated[str, Path(max_length=100), Storable]
