@@ -163,6 +163,9 @@ async def test_postgresql_decides_edges_in_order_and_looks_readers_up(database: 
     steps = [step for each in asking for step in await _steps(database, each, "EXPLAIN")]
     assert steps
     assert not [each for each in steps if _SLOW_IN_POSTGRESQL.search(each.partition("\n")[0])]
+    # Of as good as none of a month's it decides all, and sorts them, for each part of a file.
+    begun = [re.search(r"movements begun +[(]cost=[^ ]+ rows=([0-9]+)", step) for step in steps]
+    assert [int(each[1]) > 100 for each in begun if each] == [True]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -114,11 +114,13 @@ class Begun:
             other.customer == row.customer, _together(other, row), other.to_plan.is_not(None),
             _is_last(other), tuple_(*_named(other)) < tuple_(*_named(row)),
         )  # fmt: skip
-        first = [seen_in_order(row.to_plan.is_not(None)), _is_last(row)]
+        first = [row.to_plan.is_not(None), _is_last(row)]
         first += [each.correlate(row).scalar_subquery() == 0 for each in (before, beside)]
         if asked.chosen:
             first.append(self._fits(Theirs(asked)))
-        self.conditions: tuple[ColumnElement[bool], ...] = (row.at >= since, row.at < until, *first)
+        self.conditions: tuple[ColumnElement[bool], ...] = (
+            row.at >= since, row.at < until, seen_in_order(and_(*first)),
+        )  # fmt: skip
 
     def _fits(self, wanted: Theirs) -> ColumnElement[bool]:
         row, its = self.row, MovementRow
@@ -133,7 +135,8 @@ class Begun:
             then.customer == row.customer, then.at > since, then.at < until,
             theirs.paid(then, at <= then.at) > 0,
         )  # fmt: skip
-        return or_(theirs.paid(row, at <= since) > 0, begins.correlate(row).scalar_subquery() > 0)
+        pays = or_(theirs.paid(row, at <= since) > 0, begins.correlate(row).scalar_subquery() > 0)
+        return seen_in_order(pays)
 
 
 class Edges:
