@@ -94,10 +94,10 @@ def test_nothing_but_the_table_spells_a_reason_out() -> None:
     for path in shown:
         text = path.read_text(encoding="utf-8")
         assert not re.search(rf"[\"']({walls})[\"']", text), path
-        # Words by reason, such as {"comp": "by a comp"}. A report's choice of a meter, and the field of a meter's
-        # name, have the name of one.
+        # Words by reason, such as {"comp": "by a comp"}. A report's choice of a meter, the field of a meter's name, and
+        # that of an experiment's limit have the name of one.
         grants = re.findall(
-            r"[\"'](free|meter|registered|subscription|comp)[\"']\s*:\s*(?!\"(?:Meter|Name)\")[\"']",
+            r"[\"'](free|meter|registered|subscription|comp)[\"']\s*:\s*(?!\"(?:Meter\"|Name\"|Limits: ))[\"']",
             text,
         )
         assert not grants, (path, grants)
