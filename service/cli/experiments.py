@@ -1,6 +1,8 @@
 """`paywall experiments`: what editors try out, from a shell."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +10,8 @@ import typer
 
 from service.cli.document import read_document
 from service.cli.running import command, failing_with, ready_context, say_if_empty
-from service.identity.audit import BY_COMMAND
+from service.db.context import Context
+from service.identity.audit import BY_COMMAND, Change
 from service.rules.experiment_changes import (
     changing_experiments,
     drop_plan,
@@ -33,6 +36,15 @@ app = typer.Typer(
 )
 _MOST_SHOWN = 50
 Name = Annotated[str, typer.Argument(help="Its name, as `list` prints it.")]
+
+
+@asynccontextmanager
+async def _changing() -> AsyncIterator[tuple[Change, Context]]:
+    """A transaction by somebody with a shell on the server; a refusal is one of the command's."""
+    async with ready_context(Settings()) as context:
+        with failing_with():
+            async with changing_experiments(context, BY_COMMAND) as change:
+                yield change, context
 
 
 @app.command("list", epilog="Example: paywall experiments list")
@@ -67,10 +79,8 @@ async def plan(
 ) -> None:
     """Create an experiment, or replace a draft."""
     wanted = read_document(file, ExperimentIn, refused="Nothing was planned.")
-    async with ready_context(Settings()) as context:
-        with failing_with():
-            async with changing_experiments(context, BY_COMMAND) as change:
-                await plan_experiment(change, wanted)
+    async with _changing() as (change, _):
+        await plan_experiment(change, wanted)
     print(f"{wanted.slug} is planned. Start it: paywall experiments start {wanted.slug}")
 
 
@@ -78,10 +88,8 @@ async def plan(
 @command
 async def start(name: Name) -> None:
     """Start an experiment. You can stop a running experiment but not edit it."""
-    async with ready_context(Settings()) as context:
-        with failing_with():
-            async with changing_experiments(context, BY_COMMAND) as change:
-                await start_experiment(change, name, context)
+    async with _changing() as (change, context):
+        await start_experiment(change, name, context)
     print(f"{name} runs. Serving processes take it over within two seconds.")
 
 
@@ -89,10 +97,8 @@ async def start(name: Name) -> None:
 @command
 async def stop(name: Name) -> None:
     """Stop a running experiment early. It then has no verdict."""
-    async with ready_context(Settings()) as context:
-        with failing_with():
-            async with changing_experiments(context, BY_COMMAND) as change:
-                await stop_experiment(change, name)
+    async with _changing() as (change, _):
+        await stop_experiment(change, name)
     print(f"{name} is stopped.")
 
 
@@ -100,8 +106,6 @@ async def stop(name: Name) -> None:
 @command
 async def delete(name: Name) -> None:
     """Delete a draft. You can't delete an experiment that has started."""
-    async with ready_context(Settings()) as context:
-        with failing_with():
-            async with changing_experiments(context, BY_COMMAND) as change:
-                await drop_plan(change, name)
+    async with _changing() as (change, _):
+        await drop_plan(change, name)
     print(f"{name} is deleted.")
