@@ -83,9 +83,10 @@ if TYPE_CHECKING:
 TASKS_END_SECONDS, SENDING_ENDS_SECONDS = 3.0, 2.0
 _OTHERS_FIRST_SECONDS = 1.0
 """After a start: all that is kept in memory is as fresh as it can be."""
+_UPKEEP_SECONDS = 60.0
+"""After a start, which is busy enough; nobody who is served for the first time needs it sooner."""
 LONGEST_CLOSE_SECONDS = TASKS_END_SECONDS + SENDING_ENDS_SECONDS
 """What an application takes to end, at most, once it has answered."""
-_Tasks = Callable[[Running], tuple[Task, ...]]
 ROUTERS = (
     content_routes.router,
     access_routes.router,
@@ -278,9 +279,12 @@ async def _living(app: Service, *, at_once: bool = False) -> AsyncIterator[None]
     await make_ready(running)
     background = running.get(Background)
     if at_once:
-        background.begin_late(partial(_made_late, running), _OTHERS_FIRST_SECONDS)
+        background.begin_late(
+            partial(_made_late, running, _first_tasks), _OTHERS_FIRST_SECONDS, runs_last=True
+        )
     else:
-        background.begin(_runner(running, _tasks()))
+        background.begin(_runner(running, _first_tasks(running)))
+    background.begin_late(partial(_made_late, running, _upkeep), _UPKEEP_SECONDS, runs_last=False)
     try:
         yield
     finally:
@@ -295,25 +299,34 @@ async def _living(app: Service, *, at_once: bool = False) -> AsyncIterator[None]
 _living_at_once = partial(_living, at_once=True)
 
 
-async def _made_late(running: Running) -> Runner:
+async def _made_late(running: Running, tasks: Callable[[Running], tuple[Task, ...]]) -> Runner:
     """What runs in the background, made when those who wait for the service have been answered."""
-
-    def make() -> _Tasks:
-        running.get(Payments).gateway  # noqa: B018 it is made here, while others are answered
-        return _tasks()
-
-    return _runner(running, await made_late(make))
+    return _runner(running, await made_late(partial(tasks, running)))
 
 
-def _runner(running: Running, tasks: _Tasks) -> Runner:
+def _runner(running: Running, tasks: tuple[Task, ...]) -> Runner:
     interval = running.get(Settings).background_interval_seconds
-    return Runner(tasks(running), interval, running.get(Wakes))
+    return Runner(tasks, interval, running.get(Wakes))
 
 
-def _tasks() -> _Tasks:
-    from service import background  # noqa: PLC0415 what it imports takes as long as all that is needed first
+def _first_tasks(running: Running) -> tuple[Task, ...]:
+    from service import background  # noqa: PLC0415 a reader is answered without
 
-    return background.background_tasks
+    gateway = running.get(Payments).gateway
+    if gateway is None:
+        return background.steady_tasks(running)
+    from service import stripe_tasks  # noqa: PLC0415 only what sells asks Stripe
+
+    return (
+        *background.steady_tasks(running),
+        *stripe_tasks.stripe_tasks(running, gateway),
+    )
+
+
+def _upkeep(running: Running) -> tuple[Task, ...]:
+    from service import upkeep  # noqa: PLC0415 what it imports is more than all that a start needs
+
+    return upkeep.upkeep_tasks(running)
 
 
 @cache
@@ -391,8 +404,9 @@ Made together they are looked through in this order: readers' requests don't pas
 
 def make_all_routes() -> None:
     """Make what every application takes, so that creating one takes no time."""
+    from service import background, stripe_tasks, upkeep  # noqa: F401, PLC0415 not by who serves alone
+
     with kept_for_good():
-        _tasks()
         declared_routes(_first_routes())
         for part in LATE:
             part.make()

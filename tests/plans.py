@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Engine, event, make_url
 
-from service.background import pruning_tasks
 from service.db.context import Context
 from service.db.session import Database
+from service.upkeep import pruning_tasks
 from tests.conftest import MovingClocks, settings_of
 
 SMALL = {
@@ -32,7 +32,7 @@ def scans(url: str) -> Iterator[dict[str, str]]:
     a start, so a test's speed would decide whether it is seen.
     """
     context = Context(settings_of(url), MovingClocks(), Database(url))
-    later = {task.name for task in pruning_tasks(context) if task.begins_after}
+    later = {task.name for task in pruning_tasks(context)}
     asked: dict[str, Any] = {}
     found: dict[str, str] = {}
 

@@ -1,6 +1,6 @@
 """What is changed by one process is in force in another after one round of its background tasks, a second apart."""
 
-from service.background import background_tasks
+from service.background import steady_tasks
 from service.db.session import Database
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -13,7 +13,7 @@ MOST_SECONDS = 1.0
 
 async def a_round(paywall: Paywall) -> None:
     """Of each task that has no pause of its own."""
-    for task in background_tasks(paywall.app.running):
+    for task in steady_tasks(paywall.app.running):
         if task.pause is None:
             assert not task.begins_after, task.name
             await task.run()

@@ -33,8 +33,8 @@ from service.identity.readers import find_reader, forget_typed_address, take_tur
 from service.identity.sessions import end_sessions_of
 from service.jobs.runner import Wakes
 from service.outbox.domain_events import emit
-from service.outbox.mails import MAIL_TASK, put_mail
-from service.outbox.queue import FAREWELL_KEEPS
+from service.outbox.mails import put_mail
+from service.outbox.queue import FAREWELL_KEEPS, MAIL_TASK
 from service.payments.asking import asking_stripe
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
 from service.payments.reach import Payments

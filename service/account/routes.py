@@ -49,7 +49,7 @@ from service.identity.sessions import (
 )
 from service.jobs.runner import AppWakes
 from service.limits.addresses import client_network
-from service.outbox.mails import MAIL_TASK
+from service.outbox.queue import MAIL_TASK
 from service.payments.reach import AppPayments
 from service.problems import Problem
 from service.texts import storable

@@ -17,7 +17,7 @@ from service.grants.store import find_grant
 from service.html.list_query import AnyPage
 from service.identity.callers import ConfirmedReader, RecentReader, SignedInReader
 from service.jobs.runner import AppWakes
-from service.outbox.mails import MAIL_TASK
+from service.outbox.queue import MAIL_TASK
 
 router = APIRouter(prefix="/v1", tags=["seats"])
 SeatId = Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9_]+$")]

@@ -17,6 +17,7 @@ from service.billing.seats import has_seat
 from service.billing.subscriptions import has_subscribed, holding_subscriptions
 from service.checkout.addresses import return_address
 from service.checkout.portal import portal_of_customer
+from service.checkout.touches import copy_touches
 from service.content.cache import article_not_found
 from service.content.store import get_article
 from service.content.visibility import is_visible
@@ -30,7 +31,7 @@ from service.identity.devices import pseudonym
 from service.identity.readers import find_reader, settled_reader
 from service.identity.return_to import absolute, checked_return_to
 from service.identity.secrets import hash_secret, new_secret
-from service.identity.touches import Touch, copy_touches
+from service.identity.touches import Touch
 from service.metering.store import holder_of
 from service.offers.mirror import Mirrored, mirror_offer
 from service.offers.pricing import PAID_ONCE, Price, price_for

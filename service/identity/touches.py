@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.bodies import Body
 from service.db.bulk import insert_rows
-from service.db.tables import CheckoutTouches, Touches
+from service.db.tables import Touches
 from service.db.upsert import insert_for
 from service.settings import Settings
 from service.texts import plain_name
@@ -121,7 +121,7 @@ def touch_columns(touch: str) -> list[str]:
     return [f"{touch}_at", *(f"{touch}_{part}" for part in PARTS)]
 
 
-_COLUMNS = (*touch_columns("first"), *touch_columns("last"))
+TOUCH_COLUMNS = (*touch_columns("first"), *touch_columns("last"))
 _FIRST_STAYS = "ON CONFLICT (holder) DO NOTHING"
 _LAST_IS_REPLACED = (
     "ON CONFLICT (holder) DO UPDATE SET "
@@ -130,7 +130,7 @@ _LAST_IS_REPLACED = (
 )
 
 
-def _parts(touch: Touch, at: datetime) -> tuple[Any, ...]:
+def touch_values(touch: Touch, at: datetime) -> tuple[Any, ...]:
     """The values of the columns of one touch."""
     return at, *touch.parts
 
@@ -144,7 +144,7 @@ def record_touches(connection: Connection, touches: Iterable[tuple[str, Touch, d
     direct: list[tuple[Any, ...]] = []
     named: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {}
     for holder, touch, at in sorted(touches, key=lambda row: (row[0], row[2])):
-        parts = _parts(touch, at)
+        parts = touch_values(touch, at)
         if touch.names_a_source:
             # One row a holder: PostgreSQL changes none twice in one statement.
             first, _ = named.get(holder, (parts, parts))
@@ -153,7 +153,7 @@ def record_touches(connection: Connection, touches: Iterable[tuple[str, Touch, d
             direct.append((holder, *parts, *parts))
     both = [(holder, *first, *last) for holder, (first, last) in named.items()]
     for rows, ending in ((direct, _FIRST_STAYS), (both, _LAST_IS_REPLACED)):
-        insert_rows(connection, Touches, ("holder", *_COLUMNS), rows, ending)
+        insert_rows(connection, Touches, ("holder", *TOUCH_COLUMNS), rows, ending)
 
 
 async def carry_touches(session: AsyncSession, *, from_holder: str, to_holder: str) -> None:
@@ -161,10 +161,10 @@ async def carry_touches(session: AsyncSession, *, from_holder: str, to_holder: s
 
     The earlier first touch is both's first. The other holder keeps its own.
     """
-    source = select(literal(to_holder), *(getattr(Touches, name) for name in _COLUMNS)).where(
+    source = select(literal(to_holder), *(getattr(Touches, name) for name in TOUCH_COLUMNS)).where(
         Touches.holder == from_holder
     )
-    new = insert_for(session, Touches).from_select(["holder", *_COLUMNS], source)
+    new = insert_for(session, Touches).from_select(["holder", *TOUCH_COLUMNS], source)
     old = Touches.__table__.c
     is_first = new.excluded.first_at < old.first_at
     is_later = new.excluded.last_at > old.last_at
@@ -176,39 +176,6 @@ async def carry_touches(session: AsyncSession, *, from_holder: str, to_holder: s
         for name in touch_columns(touch)
     }
     await session.execute(new.on_conflict_do_update(index_elements=[Touches.holder], set_=carried))
-
-
-def record_checkout_touches(
-    connection: Connection, touches: Iterable[tuple[str, Touch, datetime, Touch, datetime]]
-) -> None:
-    """Keep with checkouts, named by their ids, the first and the last touch of their buyers."""
-    rows = [
-        (checkout_id, *_parts(first, first_at), *_parts(last, last_at))
-        for checkout_id, first, first_at, last, last_at in touches
-    ]
-    insert_rows(connection, CheckoutTouches, ("checkout_id", *_COLUMNS), rows)
-
-
-async def copy_touches(
-    session: AsyncSession, checkout_id: str, holder: str | None, touch: Touch, now: datetime
-) -> None:
-    """Keep with a checkout what led its buyer here, `touch` included; the last click counts."""
-    if holder is not None:
-        here = [(holder, touch, now)]
-        await (await session.connection()).run_sync(record_touches, here)
-        known = select(literal(checkout_id), *(getattr(Touches, name) for name in _COLUMNS)).where(
-            Touches.holder == holder
-        )
-        new = insert_for(session, CheckoutTouches).from_select(["checkout_id", *_COLUMNS], known)
-    else:
-        new = insert_for(session, CheckoutTouches).values(
-            checkout_id=checkout_id,
-            **dict(zip(_COLUMNS, 2 * _parts(touch, now), strict=True)),
-        )
-    replaced = {name: new.excluded[name] for name in _COLUMNS}
-    await session.execute(
-        new.on_conflict_do_update(index_elements=[CheckoutTouches.checkout_id], set_=replaced)
-    )
 
 
 def _names_a_source(row: Any) -> ColumnElement[bool]:

@@ -114,32 +114,40 @@ class Background:
     def __init__(self) -> None:
         self.has_failed = False
         """It couldn't begin: a process without it loses what it notes, and is to end."""
-        self._runner: Runner | None = None
-        self._beginning: asyncio.Task[None] | None = None
+        self._runners: list[Runner] = []
+        self._beginnings: list[asyncio.Task[None]] = []
         self._ending = asyncio.Event()
 
     def begin(self, runner: Runner) -> None:
-        self._runner = runner
+        self._runners.append(runner)
         runner.start()
 
-    def begin_late(self, make: Callable[[], Awaitable[Runner]], seconds: float) -> None:
-        """Make it after `seconds`, or once the end has come, for its last rounds."""
-        self._beginning = asyncio.create_task(self._begin(make, seconds))
+    def begin_late(
+        self, make: Callable[[], Awaitable[Runner]], seconds: float, *, runs_last: bool
+    ) -> None:
+        """Make it after `seconds`; where it `runs_last` and the end comes before, it is made then, for its last rounds."""
+        beginning = self._begin(make, seconds, runs_last=runs_last)
+        self._beginnings.append(asyncio.create_task(beginning))
 
     async def stop(self, patience: float) -> None:
-        """Stop the runner, in `patience` seconds together with what is still being made. It never raises."""
+        """Stop the runners, in `patience` seconds together with what is still being made. It never raises."""
         self._ending.set()
         until = asyncio.get_running_loop().time() + patience
-        if self._beginning is not None:
-            await asyncio.wait([self._beginning], timeout=patience)
-            self._beginning.cancel()
-        if self._runner is not None:
-            await self._runner.stop(max(until - asyncio.get_running_loop().time(), 0))
+        if self._beginnings:
+            await asyncio.wait(self._beginnings, timeout=patience)
+        for beginning in self._beginnings:
+            beginning.cancel()
+        left = max(until - asyncio.get_running_loop().time(), 0)
+        await asyncio.gather(*(runner.stop(left) for runner in self._runners))
 
-    async def _begin(self, make: Callable[[], Awaitable[Runner]], seconds: float) -> None:
+    async def _begin(
+        self, make: Callable[[], Awaitable[Runner]], seconds: float, *, runs_last: bool
+    ) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._ending.wait()
+        if self._ending.is_set() and not runs_last:
+            return
         try:
             self.begin(await make())
         except Exception:

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.base import new_id
 from service.db.tables import Mail
 from service.jobs.queue import enqueue
-from service.jobs.runner import TaskName
 from service.outbox.queue import JOB
 from service.outbox.translations import render_in
 from service.settings import Settings
@@ -50,8 +49,6 @@ operators/week.py says; billing/notices.py says what
 the others take.
 """
 
-MAIL_TASK = TaskName("mails")
-"""Sends what is stored here."""
 LONGEST_WAIT = timedelta(days=2)
 """A mail that says nothing of its own end isn't sent after this."""
 

@@ -11,7 +11,10 @@ from sqlalchemy import delete, update
 from service.db.in_parts import in_parts
 from service.db.session import Database
 from service.db.tables import Mail
+from service.jobs.runner import TaskName
 
+MAIL_TASK = TaskName("mails")
+"""Sends what is stored here."""
 JOB = "mail"
 LONGEST_RESULT = 500
 MAILBOX_KEEPS = timedelta(hours=24)

@@ -13,7 +13,7 @@ from service.db.context import AppContext
 from service.identity.callers import RecentReader
 from service.identity.declarations import PUBLIC
 from service.jobs.runner import AppWakes
-from service.outbox.mails import MAIL_TASK
+from service.outbox.queue import MAIL_TASK
 from service.problems import Problem
 from service.texts import storable
 from service.web.pages import GET, PageRoute, page

@@ -22,7 +22,7 @@ from service.jobs.runner import AppWakes
 from service.offers.portal import listed_prices
 from service.offers.pricing import MOST_SEATS
 from service.offers.store import offers_for_everybody
-from service.outbox.mails import MAIL_TASK
+from service.outbox.queue import MAIL_TASK
 from service.web.pages import GET, PageRoute, page
 from service.web.sign_in import visitor_of
 

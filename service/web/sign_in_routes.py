@@ -27,7 +27,7 @@ from service.identity.handover import remember_device
 from service.identity.sessions import set_session_cookie
 from service.jobs.runner import AppWakes
 from service.limits.addresses import client_network
-from service.outbox.mails import MAIL_TASK
+from service.outbox.queue import MAIL_TASK
 from service.problems import Problem
 from service.settings import AppSettings, Settings
 from service.texts import storable

@@ -12,7 +12,6 @@ from sqlalchemy import func, select, update
 
 from service.access import cookieless, gifts
 from service.access.reasons import REASONS
-from service.background import pruning_tasks
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import GiftLink, RateLimit
@@ -20,6 +19,7 @@ from service.grants.gift_terms import NETWORK_CLOSED
 from service.identity.devices import HEADER
 from service.limits.rate import Limit, take, used
 from service.settings import Settings
+from service.upkeep import pruning_tasks
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall, inside

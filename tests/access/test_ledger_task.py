@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import Connection
 
-from service.background import background_tasks
+from service.background import steady_tasks
 from service.db.session import Database
 from service.jobs.runner import Wakes
 from service.metering import ledger as module
@@ -51,7 +51,7 @@ async def test_a_batch_that_came_while_others_were_written_waits_for_no_pause(
     busy = Busy(paywall.database.url, paywall)
     parts = (each for each in paywall.app.running.parts if not isinstance(each, Database))
     running = Running(*parts, busy)
-    (task,) = (each for each in background_tasks(running) if each.name == LEDGER_TASK)
+    (task,) = (each for each in steady_tasks(running) if each.name == LEDGER_TASK)
     woken = running.get(Wakes).event(LEDGER_TASK)
     busy.meet()
     busy.met = 3

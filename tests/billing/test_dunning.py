@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from service.background import background_tasks
 from service.billing.dunning import remind_of_open_payments
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Mail
 from service.settings import Settings
+from service.upkeep import upkeep_tasks
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import inside
@@ -70,7 +70,7 @@ async def test_the_service_looks_by_itself(
     await owe(database, clocks.business() - HOUR, status="unpaid")
     mailing = settings.model_copy(update={"mail_from": MAIL_FROM})
     async with inside(database, mailing, clocks) as paywall:
-        tasks = {each.name: each for each in background_tasks(paywall.app.running)}
+        tasks = {each.name: each for each in upkeep_tasks(paywall.app.running)}
         await tasks["open payments"].run()
     assert await mailed(database) == ["reading-ended"]
 

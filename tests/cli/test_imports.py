@@ -6,16 +6,19 @@ import sys
 import pytest
 
 LIST = "import sys; sys.argv = ['paywall', '--help']; from service.__main__ import main; main()"
-SERVE = "import service.logs; from service.cli.app import assembled; assembled(['serve'])"
+SERVE = "import service.logs; from service.cli.app import assembled; assembled(['serve']);"
+STEADY = f"{SERVE} import service.background"
 OF_THE_BACK_OFFICE = {
     "service.back_office", "service.operators.routes", "service.operators.api", "service.metrics",
     "service.reports.registry", "service.reports.report_schemas", "service.operators.week", "segno",
 }  # fmt: skip
 OF_READERS = {
-    "service.reader_routes", "service.account.sign_in", "service.checkout.start", "service.background",
+    "service.reader_routes", "service.account.sign_in", "service.checkout.start", "service.upkeep",
+    "service.stripe_tasks",
     "service.billing.sync", "service.outbox.smtp", "service.web.pages", "aiosmtplib", "jinja2", "babel",
     "service.db.tables.rollups", "service.db.tables.finance", "service.db.tables.staff",
     "service.db.tables.purchases", "service.db.tables.rights", "service.db.tables.inbox", "service.payments.gateway",
+    "service.db.tables.accounts", "service.db.tables.billing",
 }  # fmt: skip
 """Beside articles."""
 OF_PUBLISHERS = {"service.content.cut", "markdown_it", "lxml", "nh3"}
@@ -31,6 +34,7 @@ OF_PUBLISHERS = {"service.content.cut", "markdown_it", "lxml", "nh3"}
                 *OF_THE_BACK_OFFICE,
                 *OF_PUBLISHERS,
                 *OF_READERS,
+                "service.background",
                 "alembic",
                 "stripe",
                 "httpx",
@@ -40,8 +44,9 @@ OF_PUBLISHERS = {"service.content.cut", "markdown_it", "lxml", "nh3"}
                 "rich.console",
             },
         ),
+        (STEADY, {*OF_THE_BACK_OFFICE, *OF_PUBLISHERS, *OF_READERS}),
     ],
-    ids=["a list of the commands", "serving"],
+    ids=["a list of the commands", "serving", "what runs in the background from the start"],
 )
 def test_a_start_imports_no_more_than_it_needs(code: str, left_out: set[str]) -> None:
     at_the_end = "import atexit, sys; atexit.register(lambda: print('\\n', *sys.modules));"

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from pydantic import ValidationError
 
+from service.checkout.touches import copy_touches
 from service.db.base import Base
 from service.db.session import Database
 from service.db.tables import CheckoutTouches, Touches
@@ -14,7 +15,6 @@ from service.identity.touches import (
     Campaign,
     Touch,
     carry_touches,
-    copy_touches,
     record_touches,
     touch_of,
 )

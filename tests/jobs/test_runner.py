@@ -116,9 +116,21 @@ async def test_what_begins_at_the_end_alone_has_its_last_round() -> None:
     async def make() -> Runner:
         return Runner((Task("last", last, runs_last=True),), interval=3600, wakes=Wakes())
 
-    background.begin_late(make, seconds=3600)
+    background.begin_late(make, seconds=3600, runs_last=True)
     await background.stop(PATIENCE)
     assert (last.count >= 1, background.has_failed) == (True, False)
+
+
+async def test_what_has_no_last_round_is_not_made_at_the_end() -> None:
+    background, made = Background(), asyncio.Event()
+
+    async def make() -> Runner:
+        made.set()
+        return Runner((), interval=3600, wakes=Wakes())
+
+    background.begin_late(make, seconds=3600, runs_last=False)
+    await background.stop(PATIENCE)
+    assert not made.is_set()
 
 
 async def test_what_is_being_made_holds_up_the_end_no_longer_than_it_may() -> None:
@@ -129,7 +141,7 @@ async def test_what_is_being_made_holds_up_the_end_no_longer_than_it_may() -> No
         await asyncio.Event().wait()
         raise AssertionError
 
-    background.begin_late(make, seconds=0)
+    background.begin_late(make, seconds=0, runs_last=True)
     await begun.wait()
     async with asyncio.timeout(PATIENCE):
         await background.stop(0.01)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import background
+from service import upkeep
 from service.clock import Clocks
 from service.db.base import Base
 from service.db.context import Context
@@ -331,10 +331,8 @@ async def test_no_step_of_a_day_waits_for_another_to_succeed(
         "count_past_habits", "count_older_days",
     ]  # fmt: skip
     for name in steps:
-        monkeypatch.setattr(background, name, step(name))
-    (tend,) = (
-        each.run for each in background.pruning_tasks(context) if each.name == "ledger's days"
-    )
+        monkeypatch.setattr(upkeep, name, step(name))
+    (tend,) = (each.run for each in upkeep.pruning_tasks(context) if each.name == "ledger's days")
     await tend()
     assert done == steps
 

@@ -13,6 +13,7 @@ from service.db.base import Base as Base
 from service.db.base import with_conditions
 
 if TYPE_CHECKING:
+    from service.db.tables.accounts import *  # noqa: F403
     from service.db.tables.billing import *  # noqa: F403
     from service.db.tables.content import *  # noqa: F403
     from service.db.tables.finance import *  # noqa: F403
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
     from service.db.tables.rules import *  # noqa: F403
     from service.db.tables.sources import *  # noqa: F403
     from service.db.tables.staff import *  # noqa: F403
+    from service.db.tables.subscriptions import *  # noqa: F403
     from service.db.tables.tokens import *  # noqa: F403
 
 _TABLES = {
-    "billing": ("Checkout", "Customer", "MovementRow", "PromotionUse", "Subscription"),
+    "accounts": ("AddressChange", "Consent", "SignInAsk", "SignInRequest"),
+    "billing": ("Checkout", "CheckoutTouches", "Customer", "MovementRow", "PromotionUse"),
     "content": ("Article", "ArticleRevision", "ArticleTerm", "ContentState"),
     "finance": (
         "BalanceRow",
@@ -56,7 +59,6 @@ _TABLES = {
         "InstitutionReadDay",
     ),
     "identity": (
-        "AddressChange",
         "ApiKey",
         "AuditEntry",
         "Operator",
@@ -67,8 +69,6 @@ _TABLES = {
         "ReaderDevice",
         "ReaderSession",
         "ReaderUse",
-        "SignInAsk",
-        "SignInRequest",
     ),
     "inbox": ("InboxEvent", "Reconciliation"),
     "jobs": ("Job",),
@@ -104,8 +104,9 @@ _TABLES = {
         "StepDepth",
     ),
     "rules": ("ExperimentRow", "RulesVersion", "StoredCrawler"),
-    "sources": ("CheckoutTouches", "Consent", "Touches"),
+    "sources": ("Touches",),
     "staff": ("ExchangeRate", "ReaderNote", "SavedView", "StripeFigure"),
+    "subscriptions": ("Subscription",),
     "tokens": ("RevokedClaim", "SigningKey"),
 }
 _MODULES = {table: module for module, tables in _TABLES.items() for table in tables}

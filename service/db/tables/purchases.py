@@ -6,9 +6,10 @@ from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Amount, Base, UtcDateTime, partial_index
-from service.db.tables.billing import Checkout, Subscription
+from service.db.tables.billing import Checkout
 from service.db.tables.identity import Reader
 from service.db.tables.offers import Offer
+from service.db.tables.subscriptions import Subscription
 
 
 class UnboundSubscription(Base):

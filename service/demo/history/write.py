@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.scheduled_ends import forget_all_scheduled_ends
 from service.billing.sync import terms_of
+from service.checkout.touches import record_checkout_touches
 from service.content.store import list_articles
 from service.db.base import Base
 from service.db.bulk import insert_objects, insert_rows
@@ -50,7 +51,7 @@ from service.finance.promotions import forget_uses
 from service.finance.store import TABLES, values_of
 from service.grants.comps import give_comp
 from service.identity.audit import record
-from service.identity.touches import record_checkout_touches, record_touches
+from service.identity.touches import record_touches
 from service.metering.ledger import write_all
 from service.offers.on_sale import OnSale
 from service.outbox.domain_events import event_values

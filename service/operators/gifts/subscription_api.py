@@ -19,7 +19,7 @@ from service.operators.gifts.subscription_lists import (
     SendIn,
     list_gift_subscriptions,
 )
-from service.outbox.mails import MAIL_TASK
+from service.outbox.queue import MAIL_TASK
 
 router = APIRouter(prefix="/gift-subscriptions", tags=["operators"])
 

@@ -21,7 +21,7 @@ from service.operators.gifts.subscription_lists import (
     GiftSubscriptionItem,
     list_gift_subscriptions,
 )
-from service.outbox.mails import MAIL_TASK
+from service.outbox.queue import MAIL_TASK
 
 router = APIRouter(prefix="/gift-subscriptions", route_class=PageRoute, include_in_schema=False)
 

@@ -12,7 +12,7 @@ from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
 from service.jobs.runner import AppWakes
 from service.operators.seats.lists import AnySeats, SeatItems, list_seats
-from service.outbox.mails import MAIL_TASK
+from service.outbox.queue import MAIL_TASK
 
 router = APIRouter(prefix="/seats", tags=["operators"])
 

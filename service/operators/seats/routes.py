@@ -16,7 +16,7 @@ from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.seats.lists import AnySeats, list_seats
-from service.outbox.mails import MAIL_TASK
+from service.outbox.queue import MAIL_TASK
 
 router = APIRouter(prefix="/seats", route_class=PageRoute, include_in_schema=False)
 

@@ -14,7 +14,7 @@ from service.db.context import AppContext
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
 from service.jobs.runner import AppWakes
-from service.outbox.mails import MAIL_TASK
+from service.outbox.queue import MAIL_TASK
 from service.payments.asking import AppGateway
 from service.payments.gateway import StripeRefund
 

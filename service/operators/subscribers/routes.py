@@ -19,7 +19,7 @@ from service.offers.pricing import minor_units
 from service.operators.frame.pages import PageRoute
 from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.operators.subscribers.shown import reader_page
-from service.outbox.mails import MAIL_TASK
+from service.outbox.queue import MAIL_TASK
 from service.payments.asking import AppGateway
 from service.problems import Problem
 from service.reports.schemas import Storable
