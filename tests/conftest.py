@@ -24,7 +24,7 @@ from service.db import migrate
 from service.db.session import Database
 from service.metering.partitions import make_partitions
 from service.settings import Settings
-from tests.databases import EmptiedDatabases, folder_in_memory
+from tests.databases import EmptiedDatabases, Once, folder_in_memory, made_once
 from tests.postgres import PostgresServer
 
 pytest_plugins = ["tests.postgres", "tests.statements"]
@@ -100,27 +100,33 @@ def clocks() -> MovingClocks:
 
 
 @pytest.fixture
-def sqlite_folder(tmp_path: Path) -> Iterator[Path]:
+def sqlite_folder(request: pytest.FixtureRequest) -> Iterator[Path]:
     """Where the test's SQLite files are."""
-    with folder_in_memory(tmp_path) as folder:
+    with folder_in_memory(lambda: request.getfixturevalue("tmp_path")) as folder:
         yield folder
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty_database_url(request: pytest.FixtureRequest, sqlite_folder: Path) -> str:
+def empty_database_url(request: pytest.FixtureRequest) -> str:
     """The URL of a new, empty database."""
     if request.param == "sqlite":
-        return f"sqlite:///{sqlite_folder / 'empty.db'}"
+        return f"sqlite:///{request.getfixturevalue('sqlite_folder') / 'empty.db'}"
     server: PostgresServer = request.getfixturevalue("postgres_server")
     return server.create_database(f"test_{secrets.token_hex(6)}")
 
 
 @pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """The file of a name that `make` writes: of all workers, the first that needs it makes it."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if hasattr(request.config, "workerinput") else own
+    return lambda name, make: made_once(shared / name, make)
+
+
+@pytest.fixture(scope="session")
+def migrated_file(once: Once) -> Path:
     """A migrated SQLite database, to be copied."""
-    path = tmp_path_factory.mktemp("template") / "paywall.db"
-    asyncio.run(migrate.migrate(f"sqlite:///{path}"))
-    return path
+    return once("paywall.db", lambda path: asyncio.run(migrate.migrate(f"sqlite:///{path}")))
 
 
 @pytest.fixture(scope="session")
@@ -130,11 +136,15 @@ def template_file(migrated_file: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def migrated_name(postgres_server: PostgresServer) -> str:
+def migrated_name(postgres_server: PostgresServer, once: Once) -> str:
     """The name of a migrated PostgreSQL database, to be copied."""
-    name = f"template_{secrets.token_hex(6)}"
-    asyncio.run(_migrate_with_months(postgres_server.create_database(name)))
-    return name
+
+    def make(path: Path) -> None:
+        name = f"template_{secrets.token_hex(6)}"
+        asyncio.run(_migrate_with_months(postgres_server.create_database(name)))
+        path.write_text(name)
+
+    return once("migrated-name", make).read_text()
 
 
 async def _migrate_with_months(url: str) -> None:
@@ -157,10 +167,10 @@ def emptied_databases(
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, sqlite_folder: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a database, migrated and without rows, that is nobody else's."""
     if request.param == "sqlite":
-        path = sqlite_folder / "paywall.db"
+        path = request.getfixturevalue("sqlite_folder") / "paywall.db"
         shutil.copyfile(request.getfixturevalue("template_file"), path)
         yield f"sqlite:///{path}"
         return

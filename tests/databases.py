@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ ROOM = 1 << 30
 """Bytes that must be free where files are kept in memory."""
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 each run has a folder of its own in it
 T = TypeVar("T")
+Once = Callable[[str, Callable[[Path], object]], Path]
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For pages, refusals and words. Where SQL, locks or migrations matter, a test runs on both."""
@@ -38,15 +40,26 @@ WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 
 
+def made_once(path: Path, make: Callable[[Path], object]) -> Path:
+    """The file at `path`, which the first of several processes makes whole before any has it."""
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            half = path.with_name(f"{path.name}.half")
+            make(half)
+            half.rename(path)
+    return path
+
+
 @contextlib.contextmanager
-def folder_in_memory(otherwise: Path) -> Iterator[Path]:
+def folder_in_memory(otherwise: Callable[[], Path]) -> Iterator[Path]:
     """A folder for SQLite's files, gone afterwards: in memory where there is room, else `otherwise`.
 
     A disk's cache is no test's subject, as with PostgreSQL's `fsync = off`: a commit there takes
     longer than everything else of a request.
     """
     if not os.access(IN_MEMORY, os.W_OK) or shutil.disk_usage(IN_MEMORY).free < ROOM:
-        yield otherwise
+        yield otherwise()
         return
     with tempfile.TemporaryDirectory(prefix="paywall-tests-", dir=IN_MEMORY) as folder:
         yield Path(folder)
@@ -59,8 +72,8 @@ def database_of(request: pytest.FixtureRequest, kind: str) -> Iterator[str]:
         with request.getfixturevalue("emptied_databases").one() as url:
             yield url
         return
-    temporary: Path = request.getfixturevalue("tmp_path_factory").mktemp("database")
-    with folder_in_memory(temporary) as folder:
+    factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+    with folder_in_memory(lambda: factory.mktemp("database")) as folder:
         shutil.copyfile(request.getfixturevalue("migrated_file"), folder / "paywall.db")
         yield f"sqlite:///{folder / 'paywall.db'}"
 
