@@ -106,20 +106,23 @@ class Service(RunningApp):
 
     whole_below = PREFIX.encode()
 
+    _describing = Lock()
+    _described: tuple[list[BaseRoute], dict[str, Any]] = [], {}
+
     def __init__(self, running: Running, **options: Any) -> None:
-        self._describing = Lock()
-        self._description: dict[str, Any] | None = None
         super().__init__(running, **options)
         self.router.middleware_stack = ByPath(self.router)
         self._hot = HotRoutes(self)
         self._router = super().__call__
 
     def openapi(self) -> dict[str, Any]:
-        """Made once: FastAPI's own making fails where two threads are at it."""
+        """Made once for all applications with these routes: FastAPI's own making fails where two threads are at it."""
         with self._describing:
-            if self._description is None:
-                self._description = with_problems(super().openapi())
-            return self._description
+            routes, document = Service._described
+            if routes != self.routes:
+                document = with_problems(super().openapi())
+                Service._described = [*self.routes], document
+            return document
 
     async def whole(self, scope: Scope, body: bytes) -> Whole | None:
         """As `encoded.AnswersWhole` has it: the hot routes' answers."""

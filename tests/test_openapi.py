@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import APIRouter
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 
@@ -13,6 +14,7 @@ from service.app import create_app
 from tests.conftest import MovingClocks, settings_of
 from tests.databases import database_of
 from tests.patience import PATIENCE
+from tests.running import add_routes
 from tests.served import Installation, installation
 
 pytestmark = [pytest.mark.xdist_group("openapi")]
@@ -65,11 +67,19 @@ def test_the_document_describes_errors_as_they_are_answered(site: Installation) 
 def test_the_document_is_made_once_for_all_who_ask_at_the_same_time(tmp_path: Path) -> None:
     """FastAPI's own making raises KeyError where `/docs` and `/openapi.json` are first asked for together."""
     settings = settings_of(f"sqlite:///{tmp_path / 'none.db'}")
-    app = create_app(settings, gateway=None, clocks=MovingClocks(), whole=True)
+    app, other = (
+        create_app(settings, gateway=None, clocks=MovingClocks(), whole=True) for _ in range(2)
+    )
+    # Applications with the same routes share it: with one more it is made here.
+    router = APIRouter()
+    router.add_api_route("/only-here", lambda: None)
+    add_routes(app, router)
     with ThreadPoolExecutor(4) as threads:
         documents = [*threads.map(lambda _: app.openapi(), range(4))]
     assert all(each is documents[0] for each in documents)
     assert "Problem" in documents[0]["components"]["schemas"]
+    assert documents[0]["paths"].keys() - other.openapi()["paths"].keys() == {"/only-here"}
+    assert app.openapi()["paths"] == documents[0]["paths"]
 
 
 def test_whatever_the_document_allows_is_answered(site: Installation) -> None:
