@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from service.app import create_app
 from tests.conftest import MovingClocks, settings_of
@@ -60,7 +60,7 @@ def test_an_answer_is_shown_as_it_is_given(document: dict[str, Any], name: str, 
     }
     asked = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}
     wrong = [
-        f"{error.json_path}: {error.message}"
+        f"{error.instance_path}: {error.message}"
         for error in Draft202012Validator(asked).iter_errors(json.loads(text))
     ]
     assert not wrong

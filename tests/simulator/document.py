@@ -15,9 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT202012
+from jsonschema_rs import Draft202012, Draft202012Validator, Registry
 
 JSON = dict[str, Any]
 _METHODS = ("get", "post", "delete")
@@ -127,9 +125,12 @@ class StripeDocument:
             "x-expandableFields": ["balance_transaction", "failure_balance_transaction"],
         }  # fmt: skip
         self.event_objects |= {f"payout.{what}": "payout" for what in _PAYOUT_EVENTS}
-        self._registry: Registry[Any] = Registry().with_resources(
-            (f"urn:{flavour}", _resource(document, expanded=flavour == "expanded"))
-            for flavour in ("bare", "expanded")
+        self._registry = Registry(
+            [
+                (f"urn:{flavour}", _schemas(document, expanded=flavour == "expanded"))
+                for flavour in ("bare", "expanded")
+            ],
+            draft=Draft202012,
         )
         self._validators: dict[tuple[str, str], Draft202012Validator] = {}
         self.operations: dict[tuple[str, str], Described] = {}
@@ -200,7 +201,7 @@ class StripeDocument:
             converted = _rebased(_converted(schema, expanded=expanded), f"urn:{flavour}")
             self._validators[key] = Draft202012Validator(converted, registry=self._registry)
         found = self._validators[key].iter_errors(body)
-        return [f"at {error.json_path}: {error.message[:300]}" for error in found]
+        return [f"at {error.instance_path}: {error.message[:300]}" for error in found]
 
 
 @cache
@@ -252,12 +253,12 @@ def _listing(entry: JSON, kind: str) -> JSON:
     return {"properties": properties, "required": sorted(properties), "type": "object"}
 
 
-def _resource(document: JSON, *, expanded: bool) -> Resource[Any]:
+def _schemas(document: JSON, *, expanded: bool) -> JSON:
     schemas = {
         name: _converted(schema, expanded=expanded)
         for name, schema in document["components"]["schemas"].items()
     }
-    return DRAFT202012.create_resource({"components": {"schemas": schemas}})
+    return {"components": {"schemas": schemas}}
 
 
 def _rebased(schema: Any, base: str) -> Any:
