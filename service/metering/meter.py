@@ -6,11 +6,13 @@ times a batch instead of several times a reader.
 """
 
 import asyncio
-from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple, TypeVar
+
+import structlog
 
 from service.clock import Clocks
 from service.db.failures import database_unavailable, past_deadlocks
@@ -35,11 +37,14 @@ FRESH = timedelta(seconds=60)
 
 K = TypeVar("K")
 V = TypeVar("V")
+Told = Callable[[Recorded | Exception], None]
+"""Is told what came of an attempt: on the event loop, with all of its batch, and it never waits."""
+log = structlog.get_logger()
 
 
 class _Waiting(NamedTuple):
     attempt: Attempt
-    done: "asyncio.Future[Recorded]"
+    told: Told
 
 
 class Metering:
@@ -49,8 +54,12 @@ class Metering:
         self._database = database
         self._clocks = clocks
         self._ledger = ledger
-        self._waiting: list[_Waiting] = []
-        self._waiting_on: Counter[str] = Counter()
+        self._next: dict[str, _Waiting] = {}
+        """By meter, those who came first: the next batch."""
+        self._behind: dict[str, deque[_Waiting]] = {}
+        """By meter, those who came while another waits on it."""
+        self._number = 0
+        """Of both."""
         self._writing: asyncio.Task[None] | None = None
         self._windows: OrderedDict[tuple[str, datetime], tuple[datetime, MeterState]] = (
             OrderedDict()
@@ -98,19 +107,42 @@ class Metering:
         Nothing is recorded where it wasn't counted. Raises Problem `database-unavailable`, and
         `too-many-requests` where too many of this meter wait.
         """
-        if len(self._waiting) >= MOST_WAITING:
+        done: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
+
+        def told(recorded: Recorded | Exception) -> None:
+            if done.done():
+                return  # who waited for it has gone
+            if isinstance(recorded, Exception):
+                done.set_exception(recorded)
+            else:
+                done.set_result(recorded)
+
+        self.count_and_tell(meter, entry, touch, window, limit, network, prompts, told)
+        return await done
+
+    def count_and_tell(
+        self, meter: str, entry: Entry, touch: Touch, window: Window, limit: int,
+        network: tuple[Limit, str] | None, prompts: tuple[Said, ...], told: Told,
+    ) -> None:  # fmt: skip
+        """As `count`, for which nobody has to wait: `told` gets what came of it, or why it failed.
+
+        Raises at once where too many wait.
+        """
+        if self._number >= MOST_WAITING:
             raise database_unavailable()
-        if self._waiting_on[meter] >= MOST_OF_ONE:
-            raise Problem("too-many-requests", _TOLD, headers={"Retry-After": "1"})
         attempt = Attempt(
             meter, entry, self._new(entry.holder, touch), window, limit, network, prompts
         )
-        done: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(attempt, done))
-        self._waiting_on[meter] += 1
+        if meter not in self._next:
+            self._next[meter] = _Waiting(attempt, told)
+        else:
+            behind = self._behind.setdefault(meter, deque())
+            if len(behind) >= MOST_OF_ONE - 1:
+                raise Problem("too-many-requests", _TOLD, headers={"Retry-After": "1"})
+            behind.append(_Waiting(attempt, told))
+        self._number += 1
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_what_waits())
-        return await done
 
     def _new(self, holder: str, touch: Touch) -> Touch | None:
         """What isn't known of the touch; None: its first one is recorded, and this names no source."""
@@ -119,12 +151,12 @@ class Metering:
     async def _write_what_waits(self) -> None:
         clock, took, size = asyncio.get_running_loop().time, 0.0, 1
         try:
-            while self._waiting:
+            while self._next:
                 # Those who were answered last come again at once, or others in their place: a wait that
                 # is short beside the commit halves the number of commits.
                 until = clock() + min(took / 8, _LONGEST_GATHERING)
                 # A timer would be coarser than the time that is waited.
-                while len(self._waiting) < size and clock() < until:  # noqa: ASYNC110
+                while len(self._next) < size and clock() < until:  # noqa: ASYNC110
                     await asyncio.sleep(0)
                 batch = self._next_batch()
                 began, size = clock(), len(batch)
@@ -137,45 +169,48 @@ class Metering:
         """Those who came first, one a meter, in the order of meters: no two processes' batches can
         wait for each other's rows in a circle.
         """
-        batch: dict[str, _Waiting] = {}
-        later: list[_Waiting] = []
-        for each in self._waiting:
-            meter = each.attempt.meter
-            if len(batch) == MOST_AT_ONCE or meter in batch:
-                later.append(each)
-            else:
-                batch[meter] = each
-                self._waiting_on[meter] -= 1
-                if not self._waiting_on[meter]:
-                    del self._waiting_on[meter]
-        self._waiting = later
-        return [batch[meter] for meter in sorted(batch)]
+        meters = sorted(list(self._next)[:MOST_AT_ONCE])
+        batch = [self._next.pop(meter) for meter in meters]
+        self._number -= len(batch)
+        for meter in self._behind.keys() & meters:
+            behind = self._behind[meter]
+            self._next[meter] = behind.popleft()
+            if not behind:
+                del self._behind[meter]
+        return batch
 
     async def _answer(self, batch: Sequence[_Waiting]) -> None:
         work = partial(write, batch=[each.attempt for each in batch], now=self._clocks.wall())
+        recorded: Sequence[Recorded | Exception]
         try:
             recorded = await past_deadlocks(lambda: self._database.by_statement(work))
         except Exception as error:  # noqa: BLE001 each of those who wait is told
             # The next batch would wait as long for a database that is away, and the one after it longer.
-            told = list(batch)
             if isinstance(error, Problem):
-                told += self._waiting
-                self._waiting = []
-                self._waiting_on.clear()
-            for each in told:
-                if not each.done.done():
-                    each.done.set_exception(error)
-            return
+                batch = [*batch, *self._all_waiting()]
+            recorded = [error] * len(batch)
         seen = self._clocks.wall()
-        for (attempt, done), result in zip(batch, recorded, strict=True):
-            if result.counted:
-                # Nearly every holder has the meter of the same name: it is kept once.
-                meter, holder = attempt.meter, attempt.entry.holder
-                _put(self._touched, meter if meter == holder else holder, None)
-            state = result.state
-            _put(self._windows, (attempt.meter, state.window.key), (seen, state))
-            if not done.done():
-                done.set_result(result)
+        for (attempt, told), result in zip(batch, recorded, strict=True):
+            if isinstance(result, Recorded):
+                self._remember_counted(attempt, result, seen)
+            try:
+                told(result)
+            except Exception:
+                log.exception("meter.told")  # the others' reads are counted as well
+
+    def _all_waiting(self) -> list[_Waiting]:
+        """All of them, who wait no longer."""
+        found = [*self._next.values(), *(each for them in self._behind.values() for each in them)]
+        self._next, self._behind, self._number = {}, {}, 0
+        return found
+
+    def _remember_counted(self, attempt: Attempt, recorded: Recorded, seen: datetime) -> None:
+        if recorded.counted:
+            # Nearly every holder has the meter of the same name: it is kept once.
+            meter, holder = attempt.meter, attempt.entry.holder
+            _put(self._touched, meter if meter == holder else holder, None)
+        state = recorded.state
+        _put(self._windows, (attempt.meter, state.window.key), (seen, state))
 
 
 def _put(memory: OrderedDict[K, V], key: K, value: V) -> None:
