@@ -18,10 +18,10 @@ from service.access.answers import UnlockAnswers
 from service.access.gathering import Gathering
 from service.access.gifts import Gifts
 from service.access.hot import HotRoutes
-from service.access.hot_unlock import PREFIX
 from service.access.openings import Openings
 from service.access.reader_memory import ReaderMemory
 from service.access.revocations import Revocations
+from service.access.sent import PREFIX
 from service.access.unlock import Unlocking
 from service.access.unlock_tokens import UnlockTokens
 from service.billing.watch import WebhookWatch
@@ -37,7 +37,7 @@ from service.crawlers.verifiers import KnownCrawlers, Verifiers
 from service.db.business_clock import follow
 from service.db.context import Context, context_in
 from service.db.session import Database
-from service.encoded import Whole
+from service.encoded import Reply, Work
 from service.grants.institution_reads import InstitutionReads
 from service.grants.link_tokens import link_key
 from service.grants.places import InstitutionNetworks
@@ -124,9 +124,9 @@ class Service(RunningApp):
                 Service._described = [*self.routes], document
             return document
 
-    async def whole(self, scope: Scope, body: bytes) -> Whole | None:
+    def whole(self, scope: Scope, body: bytes, reply: Reply) -> Work | None:
         """As `encoded.AnswersWhole` has it: the hot routes' answers."""
-        return await self._hot.whole(scope, body)
+        return self._hot.whole(scope, body, reply)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._hot(self._router, scope, receive, send)

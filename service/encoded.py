@@ -5,8 +5,9 @@ which takes longer than finding the answer; ours (listening.py) takes them as th
 makes what an ASGI application needs. Any other server gets them as ASGI has it.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol, Self, runtime_checkable
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 from starlette.types import Scope, Send
 
@@ -36,16 +37,36 @@ class Whole(NamedTuple):
     body: bytes
 
 
+Reply = Callable[[Whole | None], None]
+"""Takes the answer to one request, once. None: ask as ASGI has it, nothing has been done."""
+Work = Coroutine[Any, Any, None]
+
+
 @runtime_checkable
 class AnswersWhole(Protocol):
     """An ASGI application that has whole answers to some requests below a path."""
 
     whole_below: bytes
 
-    async def whole(self, scope: Scope, body: bytes) -> Whole | None:
-        """The answer to the request of `scope`, which came with this body; None: ask as ASGI has it, nothing has
-        been done. It begins outside of a task (eager.py).
+    def whole(self, scope: Scope, body: bytes, reply: Reply) -> Work | None:
+        """Reply to the request of `scope`, which came with this body: at once, or later with others.
+
+        What is returned is still to be done, and replies; it begins outside of a task (eager.py).
         """
+
+
+async def replied(ask: Callable[[Reply], Work | None]) -> Whole | None:
+    """What is replied to who asks, for those who have to wait for it."""
+    answer: asyncio.Future[Whole | None] = asyncio.get_running_loop().create_future()
+
+    def reply(given: Whole | None) -> None:
+        if not answer.done():  # else the caller has gone
+            answer.set_result(given)
+
+    work = ask(reply)
+    if work is not None:
+        await work
+    return await answer
 
 
 async def send_whole(send: Send, answer: Whole) -> None:

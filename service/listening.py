@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from service.eager import begin
-from service.encoded import AnswersWhole
+from service.encoded import AnswersWhole, Whole, Work
 
 LARGEST_PORT = 65_535
 LARGEST_HEAD = 32 * 1024
@@ -56,13 +56,22 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class _Pending:
-    """What stands for a request whose whole answer is awaited, where uvicorn looks for its own."""
+    """A request whose whole answer is awaited, where uvicorn looks for its own, and the reply to it."""
 
     response_complete = disconnected = more_body = False
     keep_alive = True
+    message_event = asyncio.Event()
+    """Nobody waits for it."""
 
-    def __init__(self, told: asyncio.Event) -> None:
-        self.message_event = told
+    def __init__(self, protocol: "ImpatientProtocol", scope: Scope, body: bytes) -> None:
+        self._protocol, self.scope, self.body = protocol, scope, body
+
+    def reply(self, answer: Whole | None) -> None:
+        """As `encoded.Reply`."""
+        if answer is None:
+            self._protocol.ask_as_asgi(self)
+        else:
+            self._protocol.give(answer, self)
 
 
 class _OwnLines:
@@ -94,8 +103,6 @@ class ImpatientProtocol(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _head = 0
     _piece = 0
-    _told: ClassVar[asyncio.Event] = asyncio.Event()
-    """Nobody waits for it."""
     _answerer: AnswersWhole | None = None
     _held: bytes | None = None
     """The body as far as it has come, of a request that may have a whole answer."""
@@ -173,38 +180,47 @@ class ImpatientProtocol(HttpToolsProtocol):
         scope["method"] = self.parser.get_method().decode("ascii")
         scope["path"], scope["raw_path"] = self.url.decode("ascii"), self.url
         scope["query_string"] = b""
-        pending = _Pending(self._told)
+        pending = _Pending(self, scope, body)
         self.cycle = pending  # type: ignore[assignment]  # what is asked meanwhile waits, as behind one of its own
-        task = begin(self._answer(scope, body, pending), self.loop)
+        work = self._ask_for_whole(pending)
+        task = begin(self._finish(work, pending), self.loop) if work is not None else None
         if task is not None:
             task.add_done_callback(self.tasks.discard)
             self.tasks.add(task)
 
-    async def _answer(self, scope: Scope, body: bytes, pending: _Pending) -> None:
-        answer = None
-        if self._answerer is not None:
-            try:
-                answer = await self._answerer.whole(scope, body)
-            except Exception:
-                log.exception("request.failed", path=scope["path"])
-        if answer is None:
-            self._ask_as_asgi(scope, body, pending)
-        elif not self.transport.is_closing():
-            end = b"\r\n" if pending.keep_alive else b"connection: close\r\n\r\n"
-            lines = [head[1] for head in answer.heads]
-            own = _own_lines(self.server_state.default_headers)
-            self.transport.write(
-                b"".join((STATUS_LINE[answer.status], own, *lines, end, answer.body))
-            )
-            pending.response_complete = True
-            if not pending.keep_alive:
-                self.transport.close()
-            self.on_response_complete()
+    def _ask_for_whole(self, pending: _Pending) -> Work | None:
+        try:
+            if self._answerer is not None:
+                return self._answerer.whole(pending.scope, pending.body, pending.reply)
+        except Exception:
+            log.exception("request.failed", path=pending.scope["path"])
+        pending.reply(None)
+        return None
 
-    def _ask_as_asgi(self, scope: Scope, body: bytes, pending: _Pending) -> None:
+    async def _finish(self, work: Work, pending: _Pending) -> None:
+        try:
+            await work
+        except Exception:
+            log.exception("request.failed", path=pending.scope["path"])
+            pending.reply(None)
+
+    def give(self, answer: Whole, pending: _Pending) -> None:
+        """Answer a request whole."""
+        if self.transport.is_closing():
+            return
+        end = b"\r\n" if pending.keep_alive else b"connection: close\r\n\r\n"
+        lines = [head[1] for head in answer.heads]
+        own = _own_lines(self.server_state.default_headers)
+        self.transport.write(b"".join((STATUS_LINE[answer.status], own, *lines, end, answer.body)))
+        pending.response_complete = True
+        if not pending.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    def ask_as_asgi(self, pending: _Pending) -> None:
         """Start the application for a request that turned out to have no whole answer."""
         cycle = RequestResponseCycle(
-            scope=scope,  # type: ignore[arg-type]
+            scope=pending.scope,  # type: ignore[arg-type]
             transport=self.transport,
             flow=self.flow,
             logger=self.logger,
@@ -216,7 +232,7 @@ class ImpatientProtocol(HttpToolsProtocol):
             keep_alive=pending.keep_alive,
             on_response=self.on_response_complete,
         )
-        cycle.body, cycle.more_body = bytearray(body), False
+        cycle.body, cycle.more_body = bytearray(pending.body), False
         cycle.disconnected = pending.disconnected
         cycle.message_event.set()
         latest: object = self.cycle

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from service.eager import in_task
-from service.encoded import Head, Whole
+from service.encoded import Head, Reply, Whole, Work
 from service.listening import LARGEST_HEAD, ImpatientProtocol
 from tests.patience import PATIENCE
 
@@ -42,7 +42,8 @@ NAMED = [(b"content-type", b"text/plain"), (b"content-length", b"5"), (b"x-frame
 class Twofold:
     """Answers alike on all paths: below `/whole` whole, elsewhere and to `/whole/not` as ASGI has it.
 
-    At `/whole/later` what it waits for comes when `may_answer` is set, which is asked of a task.
+    At `/whole/later` what it waits for comes when `may_answer` is set, which is asked of a task. Two paths are broken, at
+    once and later.
     """
 
     whole_below = b"/whole"
@@ -52,18 +53,25 @@ class Twofold:
         self.asked: list[str] = []
         self.was_asked = asyncio.Event()
 
-    async def whole(self, scope: Scope, body: bytes) -> Whole | None:
-        self.asked.append(scope["path"])
+    def whole(self, scope: Scope, body: bytes, reply: Reply) -> Work | None:
+        path = scope["path"]
+        self.asked.append(path)
         self.was_asked.set()
-        if scope["path"] == "/whole/later":
-            await in_task()
-            async with asyncio.timeout(PATIENCE):
-                await self.may_answer.wait()
-        if scope["path"] == "/whole/broken":
+        answer = Whole(_status(scope), (Head.of(NAMED[:1]), Head.of(NAMED[1:])), _echoed(body))
+        if path == "/whole/broken":
             raise ArithmeticError("of the test")
-        if scope["path"] in {"/whole/not", "/whole/broken"}:
-            return None
-        return Whole(_status(scope), (Head.of(NAMED[:1]), Head.of(NAMED[1:])), _echoed(body))
+        if path in {"/whole/later", "/whole/broken/later"}:
+            return self._later(path, answer, reply)
+        reply(None if path == "/whole/not" else answer)
+        return None
+
+    async def _later(self, path: str, answer: Whole, reply: Reply) -> None:
+        if path == "/whole/broken/later":
+            raise ArithmeticError("of the test")
+        await in_task()
+        async with asyncio.timeout(PATIENCE):
+            await self.may_answer.wait()
+        reply(answer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, more = b"", True
@@ -216,7 +224,15 @@ POST = "POST {} HTTP/1.1\r\nContent-Length: 3\r\n"
 
 
 @pytest.mark.parametrize(
-    "path", ["/whole", "/whole/not", "/whole/broken", "/whole/a%20b", "/whole?b"]
+    "path",
+    [
+        "/whole",
+        "/whole/not",
+        "/whole/broken",
+        "/whole/broken/later",
+        "/whole/a%20b",
+        "/whole?b",
+    ],
 )
 @pytest.mark.parametrize(
     "requests",

@@ -11,15 +11,16 @@ from service.access.reasons import REASONS, Reason
 from service.access.schemas import AccessOut, MeterOut, UnlockIn
 from service.access.unlock import Unlocking
 from service.access.unlock_tokens import UnlockTokens
-from service.content.cache import ArticleCache
+from service.content.cache import ArticleCache, StoredArticle
 from service.content.teaser import instant_text
 from service.db.context import Context
 from service.html.public_answer import json_bytes
 from service.identity.devices import DeviceKey
-from service.identity.touches import touch_of
 from service.metering.ledger import Noted
 from service.metering.window import MeterState, Window
 from service.problems import MEDIA_TYPE
+
+JSON = "application/json"
 
 
 def access_answer(seen: Look) -> AccessOut:
@@ -80,50 +81,68 @@ class UnlockAnswers:
 
     async def answer(self, read: ReadRequest, wanted: UnlockIn, referrer: str | None) -> Answered:
         """Unlock the article. `referrer` is the request's header. Raises like `unlock`."""
-        named = referrer if wanted.referrer is None else wanted.referrer
-        touch = touch_of(named, wanted.campaign, self._context.settings)
+        touch = wanted.touch(referrer, self._context.settings)
         read = read._replace(gift=wanted.gift, seen=wanted.seen)
         outcome = await self._unlocking.unlock(read, touch)
         if isinstance(outcome, Walled):
             # Returned, not raised, so that its row in the ledger stays.
             status, media_type = 402, MEDIA_TYPE
-            parts = [outcome.wall.problem[:-1], b",", _meter(outcome.meter)]
+            parts: tuple[bytes, ...] = outcome.wall.problem[:-1], b",", _meter(outcome.meter)
             until = None
         else:
-            status, media_type = 200, "application/json"
+            status, media_type = 200, JSON
             parts, until = self._opened(read, outcome, wants_token=wanted.token)
             if outcome.until is not None:
                 ends_at = outcome.until - self._context.clocks.offset
                 until = min(until, ends_at) if until is not None else ends_at
-        if not read.caller.holds_cookie:
-            signed = self._devices.sign(outcome.device_id)
-            parts.append(f',"device_token":"{signed}"'.encode())
-        parts.append(b"}")
+        end = self.end(None if read.caller.holds_cookie else outcome.device_id)
         return Answered(
-            status, media_type, tuple(parts), outcome.device_id, outcome.noted, outcome.meter, until
+            status,
+            media_type,
+            (*parts, end),
+            outcome.device_id,
+            outcome.noted,
+            outcome.meter,
+            until,
         )
+
+    def text(self, article: StoredArticle, opened: Opened) -> tuple[bytes, ...]:
+        """The beginning of the answer to who may read, the same for all who have read as much."""
+        whole = self._articles.whole(article, self._context.clocks.business())
+        head, meter = _head(opened.reason, opened.consumed), _meter(opened.meter)
+        return head, b',"article":', whole, b",", meter, _notice(opened.notice)
+
+    def token(
+        self, article: StoredArticle, opened: Opened, session_id: str | None
+    ) -> tuple[bytes, datetime]:
+        """The members that tell the token and when it ends, and when half of its life is over."""
+        token, expires_at = self._tokens.token(
+            holder_id=opened.holder_id,
+            article=article.slug,
+            reason=opened.reason,
+            session_id=session_id,
+            now=self._context.clocks.wall(),
+        )
+        said = f',"token":"{token}","token_expires_at":"{instant_text(expires_at)}"'
+        return said.encode(), expires_at - self._tokens.life / 2
+
+    def end(self, device_id: str | None) -> bytes:
+        """The end of every answer: with the token of this device, unless the caller holds its cookie."""
+        if device_id is None:
+            return b"}"
+        return f',"device_token":"{self._devices.sign(device_id)}"}}'.encode()
 
     def _opened(
         self, read: ReadRequest, opened: Opened, *, wants_token: bool
-    ) -> tuple[list[bytes], datetime | None]:
-        clocks = self._context.clocks
-        whole = self._articles.whole(read.article, clocks.business())
-        head = _head(opened.reason, opened.consumed)
-        parts = [head, b',"article":', whole, b",", _meter(opened.meter), _notice(opened.notice)]
+    ) -> tuple[tuple[bytes, ...], datetime | None]:
+        parts = self.text(read.article, opened)
         if not wants_token or not REASONS[opened.reason].by_reader:
             return parts, None
-        token, expires_at = self._tokens.token(
-            holder_id=opened.holder_id,
-            article=read.article.slug,
-            reason=opened.reason,
-            # Of what is the device's no session speaks.
-            session_id=read.caller.session_id
-            if opened.holder_id == read.caller.reader_id
-            else None,
-            now=clocks.wall(),
-        )
-        said = f',"token":"{token}","token_expires_at":"{instant_text(expires_at)}"'
-        return [*parts, said.encode()], expires_at - self._tokens.life / 2
+        # Of what is the device's no session speaks.
+        is_readers = opened.holder_id == read.caller.reader_id
+        session_id = read.caller.session_id if is_readers else None
+        said, until = self.token(read.article, opened, session_id)
+        return (*parts, said), until
 
 
 @lru_cache(maxsize=64)

@@ -7,12 +7,13 @@ wall or a free article has read nothing yet and counts as none, else that would 
 """
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.clock import AppClocks
+from service.clock import AppClocks, Clocks
 from service.grants.gift_links import has_opened_one
 from service.identity.callers import Caller
 from service.identity.devices import pseudonym
@@ -28,8 +29,14 @@ from service.settings import Settings
 async def network_of_caller(
     request: Request, in_force: AppInForce, clocks: AppClocks
 ) -> str | None:
-    """Today's name of the caller's network; None where nothing is capped: listed frontends."""
-    settings = in_force.settings
+    """As `network_of`."""
+    return network_of(request, in_force.settings, clocks)
+
+
+def network_of(request: Request, settings: Settings, clocks: Clocks) -> str | None:
+    """Today's name of the caller's network; None where nothing is capped: listed frontends. `settings` are those in
+    force.
+    """
     if settings.cookieless_unlocks_per_day == 0 or is_listed_frontend(request, settings):
         return None
     return client_network(request, settings, clocks)
@@ -64,7 +71,7 @@ def admission(settings: Settings, caller: Caller, network: str | None) -> Admiss
     """
     if network is None or caller.reader_id is not None:
         return None
-    return _limit(settings), network
+    return _limit(settings.cookieless_unlocks_per_day), network
 
 
 async def refuses(
@@ -87,6 +94,6 @@ async def has_begun(session: AsyncSession, device: str | None) -> bool:
     )
 
 
-def _limit(settings: Settings) -> Limit:
-    most = settings.cookieless_unlocks_per_day
+@lru_cache(maxsize=8)
+def _limit(most: int) -> Limit:
     return Limit("cookieless", most, timedelta(days=1), "Too many readers without cookies.")

@@ -65,7 +65,7 @@ class Gathering:
         self._metering = metering
         self._networks, self._openings = networks, openings
         self._views = Views(context, rules)
-        self._of_nobody: dict[tuple[str, str | None, Entry], _OfNobody] = {}
+        self._of_nobody: dict[tuple[str, str | None, Entry], OfNobody] = {}
         rules.when_changed(self._of_nobody.clear)
 
     async def from_database(
@@ -141,7 +141,7 @@ class Gathering:
         """
         now, holder = self._context.clocks.business(), meter_of(read.caller) or device_holder
         if read.caller.reader_id is None and not read.here and not read.staff:
-            case = self._case_of_nobody(read.article, view, now, entry)
+            case = self.of_nobody(read.article, view, now, entry).at(now)
             asked = case.meter
             if not isinstance(asked, MeterState):
                 return case
@@ -179,14 +179,17 @@ class Gathering:
             case = case._replace(meter=known or await self._window(meter, asked))
         return case
 
-    def _case_of_nobody(
+    def of_nobody(
         self, article: StoredArticle, view: InForce, now: datetime, entry: Entry
-    ) -> Case:
-        """The case of a device that has read nothing: the same for all with this view, so it is made once."""
+    ) -> "OfNobody":
+        """The case of a device that has read nothing: the same for all with this view, so it is made once.
+
+        Raises `article-not-found`.
+        """
         key = article.slug, view.variant, entry
         kept = self._of_nobody.get(key)
         if kept is not None and kept.article is article and kept.case.now <= now < kept.until:
-            return kept.at(now)
+            return kept
         levels = view.rules.levels
         facts, read = article_facts(article, levels, now), ReadRequest(article, Caller(), None)
         seen = window_asked(article, facts.level, view, now, _reading(read, entry))
@@ -196,8 +199,8 @@ class Gathering:
             until = min(until, seen.window.end)
         if len(self._of_nobody) >= _MOST_CASES:
             self._of_nobody.clear()
-        self._of_nobody[key] = _OfNobody(article, case, until)
-        return case
+        found = self._of_nobody[key] = OfNobody(article, case, until)
+        return found
 
     async def _window(self, meter: str, asked: MeterState) -> MeterState:
         found = await self._context.database.at_once(partial(read_window, meter=meter, asked=asked))
@@ -205,7 +208,7 @@ class Gathering:
         return found
 
 
-class _OfNobody(NamedTuple):
+class OfNobody(NamedTuple):
     """A case that holds for this copy of the article, from the case's `now` up to, but not at, then."""
 
     article: StoredArticle

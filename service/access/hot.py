@@ -9,27 +9,22 @@ each route is described once, and there is one place that refuses.
 import time
 from collections.abc import Hashable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.full import read_by_token
-from service.access.hot_unlock import (
-    PREFIX,
-    REQUEST_ID,
-    Headers,
-    HotUnlock,
-    named_by,
-    whole_body,
-)
+from service.access.heads import named_by
+from service.access.hot_unlock import HotUnlock
 from service.access.reader_memory import ReaderMemory
 from service.access.revocations import Revocations
+from service.access.sent import PREFIX, REQUEST_ID, Headers, is_plain, whole_body
 from service.boundary import answering
 from service.content.cache import ArticleCache, CachedArticle, Kept
 from service.content.visibility import is_visible
 from service.db.context import context_in
-from service.encoded import Head, Whole, send_whole
+from service.encoded import Head, Reply, Whole, Work, replied, send_whole
 from service.html.public_answer import MAX_AGE, coding_for
 from service.identity.origins import SAFE_METHODS
 from service.logs import log_request, request_id_of
@@ -89,11 +84,11 @@ class HotRoutes:
             else:
                 await router(scope, receive, self._keeping(scope, headers, send))
             return
-        if headers is not None and self._unlock.is_asked(scope, headers):
+        if headers is not None and is_plain(scope, headers):
             body = await whole_body(receive)
             if body is None:
                 return  # the caller has gone
-            answer = await self._unlock.answer(scope, headers, body)
+            answer = await replied(partial(self._unlock.answer, scope, headers, body))
             if answer is not None:
                 await send_whole(send, answer)
             else:
@@ -113,16 +108,16 @@ class HotRoutes:
         finally:
             self._forget()
 
-    async def whole(self, scope: Scope, body: bytes) -> Whole | None:
+    def whole(self, scope: Scope, body: bytes, reply: Reply) -> Work | None:
         """As `encoded.AnswersWhole` has it."""
         headers = self._plain(scope)
-        if headers is None:
-            return None
-        if scope["method"] == "GET":
-            return self._read(scope, headers)
-        if self._unlock.is_asked(scope, headers):
+        if headers is not None and scope["method"] == "GET":
+            reply(self._read(scope, headers))
+        elif headers is not None and is_plain(scope, headers):
             scope["app"] = self._app
-            return await self._unlock.answer(scope, headers, body)
+            return self._unlock.answer(scope, headers, body, reply)
+        else:
+            reply(None)
         return None
 
     def _plain(self, scope: Scope) -> Headers | None:

@@ -87,6 +87,11 @@ class UnlockIn(Body):
     seen: Annotated[dict[Key, DaysAgo], Field(max_length=MOST_SEEN)] = {}  # noqa: RUF012 frozen
     """Notices that rest on this device: by their `key`, how many days ago each was shown."""
 
+    def touch(self, header: str | None, settings: Settings) -> Touch:
+        """What led the caller here; `header` is the request's referrer."""
+        named = header if self.referrer is None else self.referrer
+        return touch_of(named, self.campaign, settings)
+
 
 class FullArticle(Teaser):
     """The article with all of its text."""

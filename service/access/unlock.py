@@ -3,7 +3,7 @@
 `look` answers the same question without any effect.
 """
 
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Annotated, NamedTuple
 
@@ -23,8 +23,10 @@ from service.access.reasons import REASONS
 from service.access.shown import Hearer, Showing, arrival_of
 from service.access.views import is_beside, variant_met
 from service.access.wall import Met, WallShown
+from service.content.cache import StoredArticle
 from service.db.context import Context
 from service.grants.institution_reads import InstitutionReads
+from service.identity.callers import Caller
 from service.identity.devices import new_device_id, pseudonym
 from service.identity.entry import entry_of
 from service.identity.reader_uses import ReaderUses
@@ -41,7 +43,7 @@ from service.running import part
 UNLOCKS = Counter("paywall_unlocks_total", "Answers to unlock, by reason", ["reason"])
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """An unlock, or a look, with all that was gathered for it; `device_id` is the caller's device, perhaps a new one."""
 
     read: ReadRequest
@@ -120,10 +122,10 @@ class Unlocking:
         arrival = arrival_of(read.article, case.evidence, entry_of(touch), case.now)
         # Before the article is counted: its row, which says so, is committed with the count.
         hearer, beside = await self._beside(read, case, arrival, view)
-        asked = _Asked(read, touch, device_id, device, view, case, arrival, hearer, beside)
+        asked = Asked(read, touch, device_id, device, view, case, arrival, hearer, beside)
         window = case.window
         if window is not None and consumes(case.outcome):
-            row = self._row(asked)
+            row = self.row(asked)
             recorded = await self._count(asked, row, window)
             if recorded.counted:
                 self.note_use(read, device, row.day)
@@ -131,7 +133,20 @@ class Unlocking:
             asked = asked._replace(case=case.after(recorded))
         return await self._uncounted(asked)
 
-    async def _count(self, asked: _Asked, row: Entry, window: MeterState) -> Recorded:
+    def of_nobody(
+        self, article: StoredArticle, touch: Touch, view: InForce, now: datetime
+    ) -> tuple[Asked, datetime]:
+        """What is gathered for any device that has read nothing, without its name, and until when that holds.
+
+        It holds where nothing may be said beside the article. Raises `article-not-found`.
+        """
+        entry, read = entry_of(touch), ReadRequest(article, Caller(), None)
+        nobodys = self._gathering.of_nobody(article, view, now, entry)
+        arrival = arrival_of(article, nobodys.case.evidence, entry, now)
+        asked = Asked(read, touch, "", "", view, nobodys.at(now), arrival, None, None)
+        return asked, nobodys.until
+
+    async def _count(self, asked: Asked, row: Entry, window: MeterState) -> Recorded:
         read = asked.read
         holder = meter_of(read.caller) or known_device_holder(asked.device)
         meter = named_meter(holder, window.meter)
@@ -141,18 +156,18 @@ class Unlocking:
             asked.beside.said if asked.beside is not None else (),
         )  # fmt: skip
 
-    def _counted(self, asked: _Asked, state: MeterState) -> Opened:
+    def _counted(self, asked: Asked, state: MeterState) -> Opened:
         count_answer("meter")
         notice = _shown(asked.beside, asked.case, state)
         owner = asked.read.caller.reader_id or asked.device
         return Opened("meter", True, state, owner, asked.device_id, None, notice)
 
-    async def _uncounted(self, asked: _Asked) -> Opened | Walled:
+    async def _uncounted(self, asked: Asked) -> Opened | Walled:
         """What is opened without a count, or walled, and recorded in the background."""
         read, case, arrival = asked.read, asked.case, asked.arrival
         wall = await self._wall(read, case, arrival, asked.view, hearer=asked.hearer)
         notice = _shown(asked.beside, case, case.window) if wall is None else None
-        noted = Noted(self._row(asked, wall, notice), asked.touch)
+        noted = Noted(self.row(asked, wall, notice), asked.touch)
         self._metering.note(noted)
         count_answer(case.outcome.reason)
         if wall is not None:
@@ -166,8 +181,8 @@ class Unlocking:
         until = grant.ends_at if grant is not None and case.has_gift else None
         return Opened(reason, False, case.window, owner, asked.device_id, noted, notice, until)
 
-    def _row(
-        self, asked: _Asked, wall: WallShown | None = None, notice: NoticeShown | None = None
+    def row(
+        self, asked: Asked, wall: WallShown | None = None, notice: NoticeShown | None = None
     ) -> Entry:
         """What the ledger says of it; `wall` is what was shown instead of the article, `notice` beside it."""
         read, case, touch, window = asked.read, asked.case, asked.touch, asked.case.window

@@ -101,6 +101,18 @@ def _row_id() -> str:
     return f"{next(_rows):012x}{getrandbits(64):016x}"
 
 
+def row_of_device(row: Entry, at: datetime, zone: ZoneInfo, holder: str, device: str) -> Entry:
+    """The row of another device's read `at` this time, which differs in nothing else."""
+    day = at.astimezone(zone).date()
+    # `_replace` takes five times as long.
+    return tuple.__new__(
+        Entry, (day, holder, _row_id(), at, row.article_id, None, device, *row[_AFTER_DEVICE:])
+    )
+
+
+_AFTER_DEVICE = Entry._fields.index("device_id") + 1
+
+
 class Noted(NamedTuple):
     """A row that is written in the background, and what led the holder here (None: nothing new)."""
 
@@ -110,7 +122,6 @@ class Noted(NamedTuple):
     def again(self, at: datetime, zone: ZoneInfo) -> "Noted":
         """The same once more `at` this time."""
         day, holder = at.astimezone(zone).date(), self.entry.holder
-        # `_replace` takes five times as long.
         row = tuple.__new__(Entry, (day, holder, _row_id(), at, *self.entry[4:]))
         return Noted(row, self.touch)
 

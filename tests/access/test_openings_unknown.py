@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_address
 from typing import cast
 
@@ -25,6 +26,7 @@ from service.content.cache import ArticleCache
 from service.db.context import Context, context_in
 from service.db.failures import database_unavailable
 from service.db.session import Database
+from service.encoded import replied
 from service.grants.institution_reads import InstitutionReads
 from service.grants.institution_schemas import InstitutionIn
 from service.grants.institutions import put_institution
@@ -266,7 +268,7 @@ async def test_a_remembered_wall_waits_to_be_certain_and_is_not_decided_again(
             "type": "http", "method": "POST", "path": "/v1/articles/paid/unlock", "app": paywall.app,
             "headers": [*headers.items()], "client": (str(INSIDE), 1),
         }  # fmt: skip
-        answer = await hot.answer(scope, headers, b"{}")
+        answer = await replied(partial(hot.answer, scope, headers, b"{}"))
         assert answer is not None
         return json.loads(answer.body)["reason"]
 
