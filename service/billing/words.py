@@ -109,15 +109,15 @@ def words_of(told: Told) -> Words:
             return _without_card(told) if lacks_card(state, told.until) else _paused(told)
         case "incomplete" | "incomplete_expired":
             return Words(
-                say("Never paid"), "quiet",
-                say("The first payment was never completed. Nothing was charged."),
-                say("Choose an offer to begin again."),
+                say("Payment not completed"), "quiet",
+                say("The first payment wasn’t completed. You weren’t charged."),
+                say("Choose an offer to start again."),
             )  # fmt: skip
         case "canceled":
             return Words(say("Ended"), "quiet", _ended(told), _again(told))
         case _:
-            known = say("We don’t know this state yet.")
-            return Words(say("Being checked"), "warn", known, _write(told))
+            known = say("We don’t recognise the status of this subscription yet.")
+            return Words(say("Under review"), "warn", known, _write(told))
 
 
 def owing_line(state: WholeState, language: Language) -> str:
@@ -125,14 +125,14 @@ def owing_line(state: WholeState, language: Language) -> str:
     if state.payment_problem in {"", "bank"} or state.access_stop:
         return ""
     if state.payment_problem == "authentication":
-        return language.say("We couldn’t collect your payment: your bank wants you to confirm it.")
-    return language.say("We couldn’t collect your payment.")
+        return language.say("Your bank asks you to confirm your payment.")
+    return language.say("Your payment failed.")
 
 
 def on_its_way(name: str, language: Language) -> str:
     """What was bought by a payment method that takes days; `name` is the offer's."""
     return language.say(
-        "Your payment for %(name)s is on its way. It may take some days; as soon as it has arrived, everything opens by itself.",
+        "Your payment for %(name)s is being processed. This can take several days. You can read as soon as it arrives.",
         name=name,
     )  # fmt: skip
 
@@ -143,9 +143,9 @@ def _running(told: Told) -> Words:
     if state.cancel_at is not None:
         return Words(say("Cancelled"), "warn", _running_out(told, state.cancel_at), _resume(told))
     if state.pauses_collection:
-        open_ = say("Nothing is charged for now, and everything stays open.")
-        then = say("Once it goes on you pay %(price)s again.", price=_price(told))
-        return Words(say("Payment paused"), "good", open_, then)
+        open_ = say("You won’t be charged for now, and you keep your access.")
+        then = say("When payments resume, you pay %(price)s.", price=_price(told))
+        return Words(say("Payments paused"), "good", open_, then)
     return Words(say("Active"), "good", _renews(told))
 
 
@@ -154,7 +154,7 @@ def _running_out(told: Told, end: datetime) -> str:
     if outlook_of(told.state).charges_at is not None:
         return _row(_renews(told), say("Ends on %(day)s.", day=day))
     return say(
-        "Ends on %(day)s. Until then everything is open, and nothing more is charged.", day=day
+        "Ends on %(day)s. You keep your access until then and won’t be charged again.", day=day
     )
 
 
@@ -165,7 +165,7 @@ def _renews(told: Told) -> str:
     if outlook.amount is None:
         return say("Renews on %(day)s.", day=day)
     if outlook.is_free:
-        return say("Renews on %(day)s without a charge.", day=day)
+        return say("Renews on %(day)s free of charge.", day=day)
     return say(
         "Renews on %(day)s for %(amount)s.", day=day, amount=_money(told, outlook.amount)
     )  # fmt: skip
@@ -176,12 +176,13 @@ def _trial(told: Told) -> Words:
     outlook = outlook_of(state)
     if state.cancel_at is not None and outlook.charges_at is None:
         day = told.language.day(state.cancel_at)
-        text = say("You can read until %(day)s. Nothing is charged.", day=day)
-        return Words(say("Trial, cancelled"), "warn", text, _resume(told))
+        text = say("You can read until %(day)s. You won’t be charged.", day=day)
+        return Words(say("Trial cancelled"), "warn", text, _resume(told))
     day = told.language.day(state.trial_end or state.current_period_end)
     if state.pauses_collection:
         text = say(
-            "Free until %(day)s. Payment is paused: nothing is charged then either.", day=day
+            "Free until %(day)s. Payments are paused: you won’t be charged after that either.",
+            day=day,
         )
         return Words(say("Free trial"), "good", text)
     text = _after_trial(told, day)
@@ -189,7 +190,7 @@ def _trial(told: Told) -> Words:
         end = told.language.day(state.cancel_at)
         text = _row(text, say("Ends on %(day)s.", day=end))
     return Words(
-        say("Free trial"), "good", text, say("Cancel before that day and nothing is charged.")
+        say("Free trial"), "good", text, say("Cancel before then and you won’t be charged.")
     )
 
 
@@ -198,36 +199,40 @@ def _after_trial(told: Told, day: str) -> str:
     if first is None or first == told.state.amount:
         return say("Free until %(day)s, then %(price)s.", day=day, price=_price(told))
     if first == 0:
-        return say("Free until %(day)s, then still without a charge.", day=day)
-    return say("Free until %(day)s, then %(amount)s at first.", day=day, amount=_money(told, first))
+        return say("Free until %(day)s, then one more period free of charge.", day=day)
+    return say(
+        "Free until %(day)s, then %(amount)s for the first period.",
+        day=day,
+        amount=_money(told, first),
+    )
 
 
 def _without_card(told: Told) -> Words:
     """The trial is over, and Stripe has nothing to charge."""
     state, say = told.state, told.language.say
-    text = say("The trial is over and there is no way of paying yet.")
+    text = say("Your trial has ended, and we have no payment method for you.")
     if state.cancel_at is not None:
         end = told.language.day(state.cancel_at)
         text = _row(text, say("Ends on %(day)s.", day=end))
-    return Words(say("Paused"), "bad", text, say("Add a card to read on."))
+    return Words(say("Paused"), "bad", text, say("Add a payment method to keep reading."))
 
 
 def _paused(told: Told) -> Words:
     """The newsroom, or the reader at Stripe, has paused it."""
     state, say = told.state, told.language.say
-    text = say("The subscription is paused. Nothing is charged, and reading is closed until it goes on.")  # fmt: skip
+    text = say("Your subscription is paused. You won’t be charged and have no access until it resumes.")  # fmt: skip
     if state.cancel_at is not None:
         text = _row(text, say("Ends on %(day)s.", day=told.language.day(state.cancel_at)))
-    return Words(say("Paused"), "warn", text, say("Write to us if you want to read on."))
+    return Words(say("Paused"), "warn", text, say("Contact us to resume it."))
 
 
 def _on_its_way(told: Told) -> Words:
     """A bank debit waits for the bank's answer, which takes days."""
     say = told.language.say
     if told.state.status == "incomplete":
-        return Words(say("Payment on its way"), "warn", on_its_way(told.name, told.language))
-    text = _row(say("Your bank is transferring your payment."), _reading(told))
-    return Words(say("Payment on its way"), "warn", text, say("You need to do nothing."))
+        return Words(say("Payment processing"), "warn", on_its_way(told.name, told.language))
+    text = _row(say("Your bank is processing your payment."), _reading(told))
+    return Words(say("Payment processing"), "warn", text, say("You don’t need to do anything."))
 
 
 def _owing(told: Told) -> Words:
@@ -237,17 +242,17 @@ def _owing(told: Told) -> Words:
     amount = _money(told, state.amount if owed is None else owed)
     if state.payment_problem == "authentication":
         return Words(
-            say("Waits for your confirmation"), "bad",
-            _row(say("Your bank wants you to confirm the payment of %(amount)s.", amount=amount), reading),
-            say("Open the invoice and confirm the payment there, or pay it with another card.")
+            say("Confirmation needed"), "bad",
+            _row(say("Your bank asks you to confirm the payment of %(amount)s.", amount=amount), reading),
+            say("Open the invoice to confirm the payment, or pay with another card.")
             if state.payment_url
-            else say("Look for the open invoice under your payments and confirm it there."),
-            say("Confirm the payment"),
+            else say("Find the open invoice in your payments and confirm it there."),
+            say("Confirm payment"),
         )  # fmt: skip
     status = say("Unpaid") if state.status == "unpaid" else say("Payment overdue")
-    text = _row(say("We couldn’t collect %(amount)s.", amount=amount), reading)
-    advice = say("Update your card, or pay the open invoice.")
-    return Words(status, "bad", text, advice, say("Pay the invoice"))
+    text = _row(say("Your payment of %(amount)s failed.", amount=amount), reading)
+    advice = say("Update your payment details, or pay the open invoice.")
+    return Words(status, "bad", text, advice, say("Pay invoice"))
 
 
 def _reading(told: Told) -> str:
@@ -255,24 +260,24 @@ def _reading(told: Told) -> str:
     state, say, day = told.state, told.language.say, told.language.day
     if told.until <= told.now:
         reading = say(
-            "Reading has been closed since %(day)s; it opens as soon as the open invoice is paid.",
+            "Your access ended on %(day)s. It resumes as soon as you pay the open invoice.",
             day=day(told.until),
         )
     elif state.status == "unpaid":
-        reading = say("Reading is closed until the open invoice is paid.")
+        reading = say("You have no access until you pay the open invoice.")
     else:
-        reading = say("You can read on until %(day)s.", day=day(told.until))
+        reading = say("You can keep reading until %(day)s.", day=day(told.until))
     outlook = outlook_of(state)
     if outlook.ends_at is None:
         return reading
-    end = say("The subscription is cancelled and ends on %(day)s.", day=day(outlook.ends_at))
+    end = say("Your subscription is cancelled and ends on %(day)s.", day=day(outlook.ends_at))
     paid = day(outlook.paid_until)
     if state.status == "unpaid":
         # Stripe has given up trying by itself.
-        rest = say("Once the open payment is made, you can read until %(day)s.", day=paid)
+        rest = say("If you pay the open invoice, you can read until %(day)s.", day=paid)
     else:
         rest = say(
-            "We are still trying to collect the open payment; once it is paid, you can read until %(day)s.",
+            "We will try the payment again. If it succeeds, you can read until %(day)s.",
             day=paid,
         )
     return _row(reading, end, rest)
@@ -283,22 +288,22 @@ def _ended(told: Told) -> str:
     say, day = told.language.say, told.language.day(told.state.ended_at or told.until)
     match told.state.cancel_reason:
         case "cancellation_requested":
-            return say("Ended on %(day)s, as you had asked.", day=day)
+            return say("Ended on %(day)s at your request.", day=day)
         case "payment_failed":
-            return say("Ended on %(day)s, because we couldn’t collect the payment.", day=day)
+            return say("Ended on %(day)s because a payment failed.", day=day)
         case "payment_disputed":
-            return say("Ended on %(day)s, because a payment was disputed.", day=day)
+            return say("Ended on %(day)s because a payment was disputed.", day=day)
         case _:
             return say("Ended on %(day)s.", day=day)
 
 
 def _not_sold(told: Told) -> str:
     outlook, say = outlook_of(told.state), told.language.say
-    text = say("Your subscription was changed to something that opens nothing here.")
+    text = say("Your subscription was changed to a product that doesn’t include access here.")
     if outlook.charges_at is None or not outlook.amount:
         return text
     again = say(
-        "It is charged again on %(day)s: %(amount)s.",
+        "You will be charged %(amount)s on %(day)s.",
         day=told.language.day(outlook.charges_at), amount=_money(told, outlook.amount),
     )  # fmt: skip
     return _row(text, again)
@@ -313,20 +318,20 @@ def _stopped(told: Told) -> Words:
         case "dispute":
             return Words(
                 say("On hold"), "bad",
-                say("You or your bank disputed a payment. Reading has been on hold since %(day)s, until the bank has decided.", day=ended),
-                say("If that is a mistake, ask your bank to withdraw the dispute. Reading then opens again by itself."),
+                say("You or your bank disputed a payment. Your access has been on hold since %(day)s, until the bank decides.", day=ended),
+                say("If this is a mistake, ask your bank to withdraw the dispute. Your access then resumes automatically."),
             )  # fmt: skip
         case "dispute_lost":
-            text = say("Your bank took a disputed payment back, so reading ended on %(day)s.", day=ended)  # fmt: skip
+            text = say("Your bank reversed a disputed payment, so your access ended on %(day)s.", day=ended)  # fmt: skip
             return Words(say("Ended"), "quiet", text, anew)
         case "trial_used":
             return _used_up(told)
         case "duplicate":
-            text = say("You had subscribed twice. We cancelled this one, and what you paid for it goes back to you.")  # fmt: skip
+            text = say("You subscribed twice. We cancelled this subscription and will refund what you paid for it.")  # fmt: skip
             anew = _again(told) if state.status in _OVER else ""
-            return Words(say("Cancelled, was double"), "quiet", text, anew)
+            return Words(say("Duplicate, cancelled"), "quiet", text, anew)
         case _:
-            text = say("Your money went back to you, and reading ended on %(day)s.", day=ended)
+            text = say("Your payment was refunded, and your access ended on %(day)s.", day=ended)
             return Words(say("Refunded"), "quiet", text, _after_refund(told))
 
 
@@ -336,12 +341,12 @@ def _used_up(told: Told) -> Words:
     anew = _soon(told)
     if state.trial_end is not None:
         if state.status in _OVER:
-            anew = say("Subscribe without a trial, with the same card if you like.")
-        text = say("This card has had a free trial before, so this one was stopped. Nothing was charged.")  # fmt: skip
+            anew = say("You can still subscribe without a trial, also with this card.")
+        text = say("This card has already been used for a free trial, so we cancelled this one. You weren’t charged.")  # fmt: skip
         return Words(say("Trial not available"), "warn", text, anew)
     if state.status in _OVER:
-        anew = say("Subscribe at the usual price, with the same card if you like.")
-    text = say("This card has had an introductory price before, so this one was stopped. What you paid for it goes back to you.")  # fmt: skip
+        anew = say("You can still subscribe at the regular price, also with this card.")
+    text = say("This card has already been used for an introductory price, so we cancelled this one. We will refund what you paid.")  # fmt: skip
     return Words(say("Introductory price not available"), "warn", text, anew)
 
 
@@ -351,23 +356,23 @@ def _after_refund(told: Told) -> str:
         return _again(told)
     if state.cancel_at is not None:
         return say(
-            "The subscription ends on %(day)s and isn’t charged again. Then you can subscribe anew.",
+            "Your subscription ends on %(day)s, and you won’t be charged again. After that you can start a new one.",
             day=day(state.cancel_at),
         )  # fmt: skip
     if state.status == "active" and not state.pauses_collection:
         return say(
-            "Reading opens again with your next payment on %(day)s. If you don’t want that, cancel before that day.",
+            "Your access resumes with your next payment on %(day)s. If you don’t want that, cancel before then.",
             day=day(state.current_period_end),
         )  # fmt: skip
-    return say("Reading opens again once the next invoice is paid.")
+    return say("Your access resumes when the next invoice is paid.")
 
 
 def _again(told: Told) -> str:
-    return told.language.say("Subscribe again whenever you like.")
+    return told.language.say("You can subscribe again at any time.")
 
 
 def _soon(told: Told) -> str:
-    return told.language.say("It is being cancelled. In a minute you can subscribe anew.")
+    return told.language.say("It is being cancelled. You can subscribe to a new offer in a minute.")
 
 
 def _resume(told: Told) -> str:
@@ -375,7 +380,7 @@ def _resume(told: Told) -> str:
 
 
 def _write(told: Told) -> str:
-    return told.language.say("Write to us and we put it right.")
+    return told.language.say("Contact us and we will fix it.")
 
 
 def _row(*sentences: str) -> str:

@@ -33,6 +33,8 @@ class Differences:
     ended: list[str] = field(default_factory=list)
     unchanged: int = 0
     warnings: list[str] = field(default_factory=list)
+    stamp: str = field(default="", compare=False)
+    """Another one where the list would change something else, or from something else; it says nothing of its own."""
 
 
 def lines_of(data: bytes, advice: str) -> tuple[list[str], list[tuple[int, list[str]]]]:

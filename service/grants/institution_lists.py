@@ -6,10 +6,12 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
+from sqlalchemy import and_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
 from service.db.failures import past_deadlocks
+from service.db.tables import AuditEntry
 from service.grants.csv_file import (
     Differences,
     DryRun,
@@ -28,6 +30,7 @@ from service.grants.institutions import (
     take_institutions,
     terms_of,
 )
+from service.grants.shown_lists import check_shown, stamp_of_list
 from service.grants.trust import until_known
 from service.rules.known import plan_warnings
 from service.texts import is_slug, storable
@@ -90,18 +93,24 @@ def _told(error: ValidationError) -> Iterable[str]:
 
 
 async def store_institutions(
-    context: Context, rows: Iterable[ListedInstitution], *, actor: str, dry_run: bool
+    context: Context,
+    rows: Iterable[ListedInstitution],
+    *,
+    actor: str,
+    dry_run: bool,
+    seen: str | None = None,
 ) -> Differences:
     """Add or replace the institutions of the list; others stay as they are.
 
-    `dry_run`: says what would happen, and changes nothing.
+    `dry_run`: says what would happen, and changes nothing. `seen`: the stamp of what a trial said; ListChanged where it
+    would be something else by now.
     """
 
     async def attempt() -> Differences:
         differences = Differences()
         with suppress(DryRun):
             async with context.database.transaction() as session:
-                await _store(session, context, listed, differences, actor)
+                await _store(session, context, listed, differences, actor=actor, seen=seen)
                 end_of_run(dry_run=dry_run)
         return differences
 
@@ -117,13 +126,21 @@ async def _store(
     context: Context,
     rows: list[ListedInstitution],
     differences: Differences,
+    *,
     actor: str,
+    seen: str | None,
 ) -> None:
     differences.warnings += await plan_warnings(session, {row.terms.plan for row in rows})
     there = await take_institutions(session, {row.slug: row.terms for row in rows})
+    before = {slug: terms_of(row) for slug, row in sorted(there.items())}
+    differences.stamp = stamp_of_list((before, rows), context.clocks.business())
+    entries = and_(
+        AuditEntry.action == "institution.put", AuditEntry.target.in_([row.slug for row in rows])
+    )
+    await check_shown(session, differences.stamp, seen, entries)
     for row in rows:
-        known = there.get(row.slug)
-        if known is not None and terms_of(known) == row.terms:
+        known = before.get(row.slug)
+        if known == row.terms:
             differences.unchanged += 1
             continue
         changes = differences.created if known is None else differences.changed

@@ -33,6 +33,7 @@ from service.grants.institutions import (
     put_institution,
     terms_of,
 )
+from service.grants.shown_lists import ListChanged
 from service.grants.trust import ANSWERED_WHEN_KNOWN
 from service.html.list_query import AnyPage
 from service.identity.callers import Actor, requires
@@ -58,18 +59,29 @@ async def read_all(_: ReadsSubscribers, asked: AnyPage, session: ReportSession) 
 
 @router.post("/v1/admin/institutions/import", summary="Import institutions")
 async def import_file(
-    body: InstitutionFile, actor: ChangesSubscribers, context: AppContext
+    body: InstitutionFile,
+    actor: ChangesSubscribers,
+    context: AppContext,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> InstitutionsImported:
     """Add or replace those of the CSV, all or none: 422 `invalid-request` names the bad lines.
 
-    Institutions that it lacks stay as they are. Needs the permission subscribers:write.
+    Institutions that it lacks stay as they are. A dry run's ETag goes into `If-Match`: 412 `changed-meanwhile` where the
+    list would do something else by now. Needs the permission subscribers:write.
     """
     try:
         rows = read_institutions(body.csv.encode(), context.settings.zone)
+        found = await store_institutions(
+            context, rows, actor=actor.label, dry_run=body.dry_run, seen=if_match
+        )
+    except ListChanged as changed:
+        raise changed.problem() from changed
     except ListRefused as refused:
         errors = [{"field": "body.csv", "message": each} for each in refused.problems]
         raise Problem("invalid-request", errors=errors[:_MOST_ERRORS]) from refused
-    found = await store_institutions(context, rows, actor=actor.label, dry_run=body.dry_run)
+    if body.dry_run:
+        response.headers["ETag"] = f'"{found.stamp}"'
     return InstitutionsImported(
         created=found.created, changed=found.changed, unchanged=found.unchanged,
         warnings=found.warnings, dry_run=body.dry_run,

@@ -38,8 +38,6 @@ class RightDifferences(Differences):
     """With the first MOST_DETAILED of each kind one by one."""
 
     details: list[RightChange] = field(default_factory=list)
-    stamp: str = field(default="", compare=False)
-    """Another one where the list would change something else, or from something else; it says nothing of its own."""
 
 
 def words_of(details: Iterable[RightChange], zone: ZoneInfo) -> Mapping[str, str]:

@@ -4,15 +4,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import check_span
 from service.db.context import Context
-from service.db.tables import Reader, Right
+from service.db.tables import AuditEntry, Reader, Right
 from service.grants.csv_file import (
     DryRun,
     ListRefused,
@@ -39,6 +38,7 @@ from service.grants.rights import (
     known_readers,
     match_key,
 )
+from service.grants.shown_lists import check_shown, stamp_of_list
 from service.identity.audit import record
 from service.identity.email import email_key
 from service.rules.known import plan_warnings
@@ -128,7 +128,7 @@ async def store_list(
     actor: str,
     dry_run: bool,
     most_ended_percent: int = MOST_ENDED_PERCENT,
-    seen: str = "",
+    seen: str | None = None,
     progress: Progress = lambda *_: None,
 ) -> RightDifferences:
     """Make the source's rights those of the list: what it no longer has ends now.
@@ -144,8 +144,8 @@ async def store_list(
     """
     async with context.database.alone(f"list-of-rights:{source}"):
         plan = await _planned(context, source, rows, most_ended_percent)
-        if seen not in {"", plan.differences.stamp}:
-            raise ListChanged([_CHANGED])
+        async with context.database.reading() as session:
+            await check_shown(session, plan.differences.stamp, seen, _entries_about(source))
         if dry_run:
             with suppress(DryRun):
                 await context.database.past_deadlocks(
@@ -179,13 +179,12 @@ async def store_list(
     return plan.differences
 
 
-class ListChanged(ListRefused):
-    """The list would do something else by now than was looked at."""
-
-
-_CHANGED = (
-    "Somebody has changed rights of this source meanwhile. Look at what the list would do now."
-)
+def _entries_about(source: str) -> ColumnElement[bool]:
+    one = and_(
+        AuditEntry.action.in_(("right.put", "right.end")),
+        AuditEntry.target.startswith(f"{source}/", autoescape=True),
+    )
+    return or_(one, and_(AuditEntry.action == "rights.import", AuditEntry.target == source))
 
 
 @dataclass(frozen=True)
@@ -226,14 +225,14 @@ async def _planned(
         plan.sent.append(row)
         changes = plan.differences.created if there is None else plan.differences.changed
         changes.append(row.reference)
-    plan.differences.stamp = _stamp(plan)
+    plan.differences.stamp = stamp_of_list(_does(plan), now)
     return plan
 
 
-def _stamp(plan: _Plan) -> str:
+def _does(plan: _Plan) -> object:
     found = plan.differences
     replaced = [(each, plan.before[each]) for each in (*found.changed, *found.ended)]
-    return sha256(repr((found.created, replaced, found.unchanged)).encode()).hexdigest()[:16]
+    return found.created, replaced, found.unchanged
 
 
 def _check_whole(ending: int, running: int, most_ended_percent: int) -> None:

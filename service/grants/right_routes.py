@@ -27,6 +27,7 @@ from service.grants.right_schemas import (
 )
 from service.grants.right_store import list_rights
 from service.grants.rights import end_right, facts_of, find_right, put_right
+from service.grants.shown_lists import ListChanged
 from service.identity.callers import Actor, requires
 from service.identity.meanwhile import IfMatch, etag_of
 from service.identity.permissions import Permission
@@ -101,21 +102,31 @@ async def delete(
 
 @router.post("/{source}/import", summary="Import a source's list of rights")
 async def import_list(
-    source: Source, body: RightFile, actor: ChangesSubscribers, context: AppContext
+    source: Source,
+    body: RightFile,
+    actor: ChangesSubscribers,
+    context: AppContext,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> RightsImported:
     """Make the source's rights those of the CSV: what it no longer has ends now. One bad line, and nothing is stored.
 
-    422 `invalid-request` names the bad lines. Needs the permission subscribers:write.
+    422 `invalid-request` names the bad lines. A dry run's ETag goes into `If-Match`: 412 `changed-meanwhile` where the
+    list would do something else by now. Needs the permission subscribers:write.
     """
     try:
         rows = await to_thread(read_list, body.csv.encode(), context.settings.zone)
         found = await store_list(
             context, source, rows, actor=actor.label, dry_run=body.dry_run,
-            most_ended_percent=body.most_ended_percent,
+            most_ended_percent=body.most_ended_percent, seen=if_match,
         )  # fmt: skip
+    except ListChanged as changed:
+        raise changed.problem() from changed
     except ListRefused as refused:
         errors = [{"field": "body.csv", "message": each} for each in refused.problems]
         raise Problem("invalid-request", errors=errors[:_MOST_ERRORS]) from refused
+    if body.dry_run:
+        response.headers["ETag"] = f'"{found.stamp}"'
     return RightsImported(**asdict(found), dry_run=body.dry_run)
 
 

@@ -7,12 +7,13 @@ field, with the time at which it was seen; the API as the ETag that goes into `I
 import json
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import Header
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import ApiKey, AuditEntry, Operator
@@ -39,7 +40,12 @@ def stamp_of(facts: Facts | None) -> str:
 
 def stamp_at(facts: Facts | None, now: datetime) -> str:
     """As `stamp_of`, with the business time at which it was seen."""
-    return f"{stamp_of(facts)}@{int(now.timestamp() * 1000)}"
+    return seen_at(stamp_of(facts), now)
+
+
+def seen_at(stamp: str, now: datetime) -> str:
+    """A stamp with the business time at which it was seen."""
+    return f"{stamp}@{int(now.timestamp() * 1000)}"
 
 
 def etag_of(facts: Facts) -> str:
@@ -64,13 +70,13 @@ async def check_unchanged(
     """
     if seen is None:
         return
-    seen, seen_at = _read(seen)
+    seen, at_sight = read_seen(seen)
     tags = [each.strip().removeprefix('"').removesuffix('"') for each in seen.split(",")]
     if any(_says(tag, facts) for tag in tags):
         return
     changed = _changed(tags[0], facts)
     is_new = tags[0] == NOTHING  # then it was stored by somebody, however long ago
-    starts = [each for each in (since, None if is_new else seen_at) if each is not None]
+    starts = [each for each in (since, None if is_new else at_sight) if each is not None]
     actor, at = await last_change(session, actions, target, since=max(starts, default=None))
     raise Problem(
         "changed-meanwhile",
@@ -83,7 +89,7 @@ async def check_unchanged(
     )
 
 
-def _read(seen: str) -> tuple[str, datetime | None]:
+def read_seen(seen: str) -> tuple[str, datetime | None]:
     """The stamp without its time, and the time."""
     found = _SEEN_AT.fullmatch(seen)
     if found is None:
@@ -128,7 +134,36 @@ async def last_change(
     latest = await session.scalar(entries.order_by(AuditEntry.id.desc()).limit(1))
     if latest is None:
         return None, None
-    id_ = latest.actor.partition(":")[2]
+    return await _called(session, latest.actor), latest.at.isoformat()
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Who changed some things last and when, by the audit log, and all that were changed; None: it doesn't say."""
+
+    by: str | None = None
+    at: datetime | None = None
+    targets: tuple[str, ...] = ()
+
+
+async def changed_since(
+    session: AsyncSession, entries: ColumnElement[bool], since: datetime | None
+) -> Changed:
+    """What these entries of the audit log say of the time from `since` on; None: nothing."""
+    if since is None:
+        return Changed()
+    found = await session.scalars(
+        select(AuditEntry).where(entries, AuditEntry.at >= since).order_by(AuditEntry.id)
+    )
+    rows = list(found)
+    if not rows:
+        return Changed()
+    targets = tuple(dict.fromkeys(row.target for row in rows if row.target))
+    return Changed(await _called(session, rows[-1].actor), rows[-1].at, targets)
+
+
+async def _called(session: AsyncSession, actor: str) -> str:
+    id_ = actor.partition(":")[2]
     name = await session.scalar(select(Operator.email).where(Operator.id == id_))
     name = name or await session.scalar(select(ApiKey.label).where(ApiKey.prefix == id_))
-    return name or latest.actor, latest.at.isoformat()
+    return name or actor

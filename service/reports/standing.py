@@ -30,7 +30,7 @@ WORDS: Mapping[Standing, str] = {
     "unpaid": "Unpaid",
     "paused": "Paused",
     "outside": "Outside the catalogue",
-    "incomplete": "Never paid",
+    "incomplete": "Payment not completed",
     "ended": "Ended",
 }
 
@@ -39,10 +39,10 @@ EXPLANATIONS: Mapping[Standing, str] = {
     "trial": "Free until the trial ends. Stripe then charges for the first time.",
     "ending": "The reader has cancelled. Access ends with the paid period.",
     "past_due": "A payment failed. Stripe will retry. Access continues during the grace period.",
-    "unpaid": "All payment attempts failed. Access is closed until an invoice is paid.",
-    "paused": "The trial ended without a payment method, or somebody paused it at Stripe. Access is closed.",
-    "outside": "Stripe bills something that isn’t in your catalogue. No figure counts it.",
-    "incomplete": "The first payment was never completed. There is no access.",
+    "unpaid": "All payment attempts failed. The reader has no access until an invoice is paid.",
+    "paused": "The trial ended without a payment method, or it was paused at Stripe. The reader has no access.",
+    "outside": "Stripe bills a price that isn’t in your catalogue. No figure includes it.",
+    "incomplete": "The first payment wasn’t completed. The reader has no access.",
     "ended": "The subscription has ended. The reader can subscribe again.",
 }
 
@@ -56,7 +56,7 @@ STOPS: Mapping[str, str] = {
 """What stopped access although Stripe's status would give it."""
 
 PAYMENT_PROBLEMS: Mapping[str, str] = {
-    "card": "Needs another card, or payment of the invoice",
+    "card": "The reader must update the card or pay the invoice",
     "authentication": "The reader must confirm the payment with their bank",
     "bank": "Bank debit pending",
 }

@@ -15,16 +15,16 @@ from typing import Literal
 from service.reports.cells import Cell, share, wilson
 
 Verdict = Literal["running", "stopped", "waiting", "uneven", "too_few", "decided"]
-Finding = Literal["higher", "lower", "no difference shown"]
+Finding = Literal["higher", "lower", "no significant difference"]
 VERDICT_WORDS: Mapping[Verdict, str] = MappingProxyType(
     {
-        "running": "There is no verdict before its planned end.",
-        "stopped": "It was stopped before its planned end, so there is no verdict.",
-        "waiting": "It is over. There is a verdict once the last who took part have had their days.",
-        "uneven": "The variants didn’t get the shares that were planned, so the figures can’t be trusted. Look for a "
-        "fault first, such as a page that loads in one variant alone.",
-        "too_few": "Fewer holders took part than were planned, so there is no verdict.",
-        "decided": "It is over, and as large as it was planned.",
+        "running": "Running. The verdict follows after the planned end.",
+        "stopped": "Stopped before the planned end, so there is no verdict.",
+        "waiting": "Completed. The verdict follows when the conversion window of the last participants closes.",
+        "uneven": "The split between the variants differs from the plan, so the results aren’t reliable. Look for the "
+        "cause first, such as a page that loads in one variant only.",
+        "too_few": "The sample is smaller than planned, so there is no verdict.",
+        "decided": "Completed with the planned sample size.",
     }
 )
 _ERROR = 0.05
@@ -117,13 +117,13 @@ def _compared(tally: Tally, control: Tally, z: float, *, decided: bool) -> Compa
     low, high = bounds or (None, None)
     return Compared(
         tally=tally,
-        rate=share(tally.reached, tally.holders, of="holders"),
+        rate=share(tally.reached, tally.holders, of="devices and readers"),
         low=low,
         high=high,
         finding=finding_of(low, high) if decided else "",
-        refunds=share(tally.refunded, tally.payers, of="readers who began to pay"),
-        churn_30=share(tally.left_30, tally.due_30, of="subscribers who began 30 days ago"),
-        churn_90=share(tally.left_90, tally.due_90, of="subscribers who began 90 days ago"),
+        refunds=share(tally.refunded, tally.payers, of="readers who started paying"),
+        churn_30=share(tally.left_30, tally.due_30, of="subscribers who started 30 days ago"),
+        churn_90=share(tally.left_90, tally.due_90, of="subscribers who started 90 days ago"),
     )
 
 
@@ -132,7 +132,7 @@ def finding_of(low: float | None, high: float | None) -> Finding | Literal[""]:
         return ""
     if low > 0:
         return "higher"
-    return "lower" if high < 0 else "no difference shown"
+    return "lower" if high < 0 else "no significant difference"
 
 
 def newcombe(

@@ -45,7 +45,7 @@ async def check_offers(session: AsyncSession, named: Sequence[tuple[str, Iterabl
 
 
 async def warnings_of(session: AsyncSession, rules: RulesIn) -> list[str]:
-    """Sentences about plans that no offer has, and sections that no article is in."""
+    """Sentences about plans that no offer sells, and sections that no article is in."""
     levels = rules.levels
     plans = {
         plan for each in (levels.default, *levels.sections, *levels.tags) for plan in each.plans
@@ -58,7 +58,7 @@ async def warnings_of(session: AsyncSession, rules: RulesIn) -> list[str]:
     return [
         *await plan_warnings(session, plans),
         *(
-            f"No article is in the section {each} yet."
+            f"The section {each} has no articles yet."
             for each in await empty_sections(session, sections)
         ),
     ]
@@ -66,7 +66,7 @@ async def warnings_of(session: AsyncSession, rules: RulesIn) -> list[str]:
 
 async def plan_warnings(session: AsyncSession, plans: Iterable[str]) -> list[str]:
     """A sentence about each of the plans that no offer has."""
-    return [f"No offer has the plan {each} yet." for each in await unsold_plans(session, plans)]
+    return [f"No offer sells the plan {each} yet." for each in await unsold_plans(session, plans)]
 
 
 async def unsold_plans(session: AsyncSession, plans: Iterable[str]) -> list[str]:

@@ -44,7 +44,7 @@ def test_an_accounts_reader_is_mailed_once_a_purchase(site: Installation) -> Non
         site.clocks.travel(timedelta(minutes=2))
         wait_until(lambda: told(site) == [(ANA, account, False)], "the mail leaves")
         (mail,) = [each for each in rows(site, Mail) if each.kind == "purchase-waiting"]
-        assert mail.subject == "A purchase with your address"
+        assert mail.subject == "Did you make this purchase?"
         # However often it is heard of.
         site.travel(timedelta(days=1))
         assert len(told(site)) == 1

@@ -50,21 +50,26 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
         ),
         [
             "Free until 20 March 2026, then ¥500 every 3 months.",
-            "nothing is charged",
-            "write to you",
+            "you won’t be charged",
+            "remind you",
         ],
         ["Bis zum 20. März 2026", "alle 3 Monate", "schreiben wir Ihnen"],
     ),
     (
         "receipt",
         notices.receipt("in_1", about(), EURO, paid_until=DAY, address=PAGE),
-        ["received €1,234.50", "paid until 10 April 2026", "Renews on 20 March 2026", PAGE],
+        [
+            "received your payment of €1,234.50",
+            "paid until 10 April 2026",
+            "Renews on 20 March 2026",
+            PAGE,
+        ],
         ["1.234,50\N{NO-BREAK SPACE}€", PAGE],
     ),
     (
         "failed",
         notices.payment_failed("in_1", about(OWING), EURO),
-        ["declined the payment of €1,234.50", "You can read on until 10 April 2026."],
+        ["declined the payment of €1,234.50", "You can keep reading until 10 April 2026."],
         ["Sie können bis zum 10. April 2026 weiterlesen"],
     ),
     (
@@ -72,28 +77,28 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
         notices.card_needed(
             "in_1", about(replace(OWING, payment_problem="authentication")), invoice=PAGE
         ),
-        ["Your bank wants you to confirm", "read on until 10 April 2026", PAGE],
-        ["Ihre Bank möchte", PAGE],
+        ["Your bank asks you to confirm", "keep reading until 10 April 2026", PAGE],
+        ["Ihre Bank bittet Sie", PAGE],
     ),
     (
         "ends soon",
         notices.reading_ends(about(OWING)),
-        ["You can read on until 10 April 2026", "pay the open invoice"],
+        ["You can keep reading until 10 April 2026", "pay the open invoice"],
         ["Sie können bis zum 10. April 2026 weiterlesen"],
     ),
     (
         "closed",
         notices.reading_ended(about(OWING, NOW - WEEK)),
-        ["closed since 3 March 2026", "cancel on your account page"],
-        ["Seit dem 3. März 2026"],
+        ["access ended on 3 March 2026", "cancel on your account page"],
+        ["Ihr Zugang endete am 3. März 2026"],
     ),
     (
         "no card",
         notices.card_needed(
             "sub_1", about(State("paused", next_amount=None), NOW - WEEK), invoice=None
         ),
-        ["“Monthly”, €9.00 a month:", "Add a card"],
-        ["Geben Sie eine Karte an"],
+        ["“Monthly”, €9.00 a month:", "Add a payment method"],
+        ["Geben Sie eine Zahlungsart an"],
     ),
     (
         "trial ends",
@@ -101,21 +106,21 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
         [
             "ends on 10 April 2026",
             "¥500 every 3 months",
-            "then ¥250 at first",
-            "Cancel before that day",
+            "then ¥250 for the first period",
+            "Cancel before then",
         ],
-        ["endet am 10. April 2026", "danach zuerst 250"],
+        ["endet am 10. April 2026", "danach 250"],
     ),
     (
         "used",
         notices.trial_used(about(State("canceled", access_stop="trial_used", next_amount=None))),
-        ["Nothing was charged"],
+        ["You weren’t charged"],
         ["abgebucht"],
     ),
     (
         "cancelled",
         notices.cancelled(about(State(cancel_at=DAY - 4 * WEEK)), ends_on=DAY),
-        ["Ends on 12 March 2026", "Until then everything is open", "Resume it"],
+        ["Ends on 12 March 2026", "You keep your access until then", "Resume it"],
         ["Endet am 12. März 2026"],
     ),
     (
@@ -123,9 +128,9 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
         notices.cancelled(about(replace(OWING, cancel_at=DAY + 9 * WEEK)), ends_on=DAY),
         [
             "ends on 12 June 2026",
-            "collect €8.70",
-            "read on until 10 April 2026",
-            "once it is paid, you can read until 20 March 2026",
+            "payment of €8.70 failed",
+            "keep reading until 10 April 2026",
+            "If it succeeds, you can read until 20 March 2026",
         ],
         ["am 12. Juni 2026", "bis zum 10. April 2026"],
     ),
@@ -140,14 +145,14 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
         notices.cancelled(
             about(State("canceled", cancel_reason="cancellation_requested")), ends_on=DAY
         ),
-        ["Ended on 9 March 2026, as you had asked"],
+        ["Ended on 9 March 2026 at your request"],
         ["wie von Ihnen gewünscht"],
     ),
     (
         "ended",
         notices.ended(about(State("canceled", cancel_reason="payment_failed"))),
-        ["couldn’t collect", "Subscribe again"],
-        ["nicht einziehen"],
+        ["because a payment failed", "You can subscribe again"],
+        ["weil eine Zahlung fehlgeschlagen ist"],
     ),
     (
         "refund",
@@ -170,7 +175,7 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
     (
         "pass",
         notices.bought_pass("pi_1", "A week", EURO, until=DAY, address=None),
-        ["“A week” is paid (€1,234.50)", "until 10 April 2026"],
+        ["You paid €1,234.50 for “A week”", "until 10 April 2026"],
         ["bis zum 10. April 2026"],
     ),
 ]

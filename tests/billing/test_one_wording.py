@@ -75,7 +75,7 @@ async def test_page_wall_api_and_mail_say_the_same(desk: Desk) -> None:
         assert (await agree("welcome", "subscription", is_walled=False))["status"] == "trialing"
         desk.travel(days=7, hours=2)
         failed = await agree("payment-failed", "subscription", is_walled=False)
-        assert "We couldn’t collect €9.00." in failed["words"]["next"]
+        assert "Your payment of €9.00 failed." in failed["words"]["next"]
         desk.stripe.subscriptions.update(owing, {"cancel_at_period_end": True})
         cancelled = await agree("cancelled", "subscription", is_walled=False)
         assert "is cancelled and ends on" in cancelled["words"]["next"]
@@ -83,7 +83,7 @@ async def test_page_wall_api_and_mail_say_the_same(desk: Desk) -> None:
         desk.travel(days=20)
         over = await agree("ended", "ended_subscription", is_walled=True)
         assert over["reason"] == "payment_failed"
-        assert "because we couldn’t collect the payment. Subscribe" in " ".join(
+        assert "because a payment failed. You can subscribe" in " ".join(
             (over["words"]["next"], over["words"]["advice"])
         )
         assert (await client.get("/v1/me")).json()["subscription"] is None

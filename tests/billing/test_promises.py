@@ -165,13 +165,13 @@ def check_words(life: Life, outlook: Outlook, text: str) -> None:
         if outlook.amount:
             assert amount_text(outlook.amount, "EUR") in text, text
         elif charged:
-            assert "without a charge" in text, text
+            assert "free of charge" in text, text
     if outlook.owed and status == "past_due":
         assert amount_text(outlook.owed, "EUR") in text, text
     if status == "incomplete":
-        assert "on its way" in text
-        assert "Never paid" not in text
-        assert "Subscribe again" not in text
+        assert "is being processed" in text
+        assert "Payment not completed" not in text
+        assert "ubscribe again" not in text
 
 
 async def check_future(life: Life, outlook: Outlook) -> None:

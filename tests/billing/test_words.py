@@ -142,7 +142,7 @@ def check(state: State, words: Words, marks: Marks, *, until: datetime) -> None:
     goes_on = state.status in {"trialing", "active"}
     is_ours = not state.access_stop and state.outside != "price"
     # Charges: their day and amount where there are any, and none promised where there are none.
-    promises = "Renews on" in text or ", then " in text or "charged again on" in text
+    promises = "Renews on" in text or ", then " in text or "will be charged <" in text
     assert promises is (
         outlook.charges_at is not None
         and not state.access_stop
@@ -153,8 +153,8 @@ def check(state: State, words: Words, marks: Marks, *, until: datetime) -> None:
         if outlook.amount:
             assert f"<{outlook.amount} EUR" in text, (state, text)
         if outlook.amount == 0:
-            assert "without a charge" in text, (state, text)
-    denies = "nothing more is charged" in text or "Nothing is charged" in text
+            assert "free of charge" in text, (state, text)
+    denies = "won’t be charged" in text and "Cancel before then" not in text
     assert not (denies and promises), (state, text)
     assert not (denies and outlook.owed and is_ours), (state, text)
     # The end, where one is known.
@@ -164,9 +164,9 @@ def check(state: State, words: Words, marks: Marks, *, until: datetime) -> None:
     if is_ours and state.status in {"past_due", "unpaid"}:
         waits = state.payment_problem != "bank"
         assert (f"<{OPEN} EUR>" in text) is waits, (state, text)
-        assert ("You need to do nothing." in text) is not waits, (state, text)
+        assert ("You don’t need to do anything." in text) is not waits, (state, text)
         is_closed = until <= NOW or state.status == "unpaid"
-        assert ("You can read on until" in text) is not is_closed, (state, text)
+        assert ("You can keep reading until" in text) is not is_closed, (state, text)
         assert bool(words.pay_text) is waits
     else:
         assert not words.pay_text, state
@@ -186,42 +186,43 @@ def check(state: State, words: Words, marks: Marks, *, until: datetime) -> None:
         ),
         (
             State("past_due", LATER, payment_problem="card"), PERIOD_END,
-            ("Payment overdue: We couldn’t collect €8.70. You can read on until 20 March 2026. The"
-            " subscription is cancelled and ends on 19 April 2026. We are still trying to collect the"
-            " open payment; once it is paid, you can read until 20 March 2026. Update your card, or pay"
-            " the open invoice."),
-            ("Zahlung überfällig: Wir konnten 8,70\N{NO-BREAK SPACE}€ nicht einziehen. Sie können bis zum"
-            " 20. März 2026 weiterlesen. Das Abonnement ist gekündigt und endet am 19. April 2026. Wir"
-            " versuchen weiter, die offene Zahlung einzuziehen; sobald sie bezahlt ist, können Sie bis"
-            " zum 20. März 2026 lesen. Ändern Sie Ihre Karte oder bezahlen Sie die offene Rechnung."),
+            ("Payment overdue: Your payment of €8.70 failed. You can keep reading until 20 "
+            "March 2026. Your subscription is cancelled and ends on 19 April 2026. We will "
+            "try the payment again. If it succeeds, you can read until 20 March 2026. Update "
+            "your payment details, or pay the open invoice."),
+            ("Zahlung überfällig: Ihre Zahlung von 8,70\N{NO-BREAK SPACE}€ ist fehlgeschlagen."
+            " Sie können bis zum"
+            " 20. März 2026 weiterlesen. Ihr Abonnement ist gekündigt und endet am 19. April 2026. Wir"
+            " versuchen die Zahlung erneut. Wenn sie gelingt, können Sie bis zum 20. März 2026 lesen."
+            " Aktualisieren Sie Ihre Zahlungsdaten, oder bezahlen Sie die offene Rechnung."),
         ),
         (
             # Stripe tries an unpaid invoice no more.
             State("unpaid", PERIOD_END, payment_problem="card"), STOPPED,
-            ("Unpaid: We couldn’t collect €8.70. Reading has been closed since 8 March 2026; it opens as"
-            " soon as the open invoice is paid. The subscription is cancelled and ends on 20 March 2026."
-            " Once the open payment is made, you can read until 20 March 2026. Update your card, or pay"
-            " the open invoice."),
+            ("Unpaid: Your payment of €8.70 failed. Your access ended on 8 March 2026. It "
+            "resumes as soon as you pay the open invoice. Your subscription is cancelled and "
+            "ends on 20 March 2026."
+            " If you pay the open invoice, you can read until 20 March 2026. Update your "
+            "payment details, or pay the open invoice."),
             None,
         ),
         (
             State("canceled", cancel_reason="payment_failed"), STOPPED,
-            ("Ended: Ended on 9 March 2026, because we couldn’t collect the payment. Subscribe again"
-            " whenever you like."),
-            ("Beendet: Am 9. März 2026 beendet, weil wir die Zahlung nicht einziehen konnten. Sie können"
+            ("Ended: Ended on 9 March 2026 because a payment failed. You can subscribe again at any time."),
+            ("Beendet: Am 9. März 2026 beendet, weil eine Zahlung fehlgeschlagen ist. Sie können"
             " jederzeit neu abonnieren."),
         ),
         (
             State("paused"), STOPPED,
-            ("Paused: The subscription is paused. Nothing is charged, and reading is closed until it goes"
-            " on. Write to us if you want to read on."),
-            ("Angehalten: Das Abonnement ruht. Es wird nichts abgebucht, und das Lesen ist gesperrt, bis es"
-            " weitergeht. Schreiben Sie uns, wenn Sie weiterlesen möchten."),
+            ("Paused: Your subscription is paused. You won’t be charged and have no access "
+            "until it resumes. Contact us to resume it."),
+            ("Pausiert: Ihr Abonnement ist pausiert. Bis es weitergeht, wird nichts abgebucht, und Sie haben"
+            " keinen Zugang. Schreiben Sie uns, wenn es weitergehen soll."),
         ),
         (
             State("paused", PERIOD_END, next_amount=None), STOPPED,
-            ("Paused: The trial is over and there is no way of paying yet. Ends on 20 March 2026. Add a"
-            " card to read on."),
+            ("Paused: Your trial has ended, and we have no payment method for you. Ends on 20 "
+            "March 2026. Add a payment method to keep reading."),
             None,
         ),
     ],

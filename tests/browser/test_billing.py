@@ -48,7 +48,7 @@ def test_cancelled_and_resumed_in_the_portal(visit: Page, size: str) -> None:
     back_to_account(page)
     expect(page.locator(".plan-status")).to_have_text("Cancelled")
     expect(page.locator(".plan")).to_contain_text(
-        "Until then everything is open, and nothing more is charged."
+        "You keep your access until then and won’t be charged again."
     )
     look_at(page, size, "billing-cancelled")
     open_article(page, next(articles(page, "subscribers")))
@@ -72,7 +72,7 @@ def test_a_renewal_fails_and_another_card_pays_it(visit: Page, size: str) -> Non
             page.get_by_role("button", name=jump).click()
     page.goto("/account")
     expect(page.locator(".plan-status")).to_have_text("Payment overdue")
-    expect(page.locator(".plan")).to_contain_text("You can read on until")
+    expect(page.locator(".plan")).to_contain_text("You can keep reading until")
     look_at(page, size, "billing-overdue")
     open_article(page, next(articles(page, "subscribers")))
     expect(page.locator(".notice.owing")).to_contain_text("Update your payment details")

@@ -70,7 +70,7 @@ def test_a_subscription_is_given_and_redeemed(chromium: Browser, demo: Demo, siz
         mail = newest_mail(friend)
         mail.locator(".mail-text a").click()
         mail.get_by_role("button", name="Sign in").click()
-        mail.get_by_role("button", name="Redeem the gift").click()
+        mail.get_by_role("button", name="Redeem gift").click()
         expect(mail.get_by_role("main")).to_contain_text("You have access to the plan")
         look_at(mail, size, "gift-redeemed")
         mail.goto(f"/articles/{SLUG}")

@@ -78,7 +78,7 @@ def share(owner: Page, guest: Page, size: str) -> None:
     guest.wait_for_url("**/account")
     guest.goto(link)
     look_at(guest, size, "seat-invitation")
-    guest.get_by_role("button", name="Accept the seat").click()
+    guest.get_by_role("button", name="Accept invitation").click()
     expect(guest.get_by_role("main")).to_contain_text("You have access to")
     open_article(guest, next(articles(guest, "subscribers")))
 

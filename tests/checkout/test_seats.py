@@ -187,7 +187,7 @@ def test_pages_invite_take_and_remove_without_a_script(site: Installation) -> No
     (seat,) = seats(site)["items"]
     path = seat["url"].removeprefix(site.url)
     bea = friend(site)
-    assert "Accept the seat" in bea.get(path).text
+    assert "Accept invitation" in bea.get(path).text
     assert "Sign in first" in site.new_browser().get(path).text
     assert bea.post(path).status_code == 303
     assert "You have access to" in bea.get(path).text

@@ -54,7 +54,7 @@ def test_a_pass_waits_for_the_money(site: Installation) -> None:
     # The buyer is signed in already; a click again is told the same, and nothing is paid twice.
     (told,) = site.browser.get("/v1/me").json()["processing"]
     assert (told["offer"], told["name"]) == (site.offers["day"], "Day")
-    assert "Your payment for Day is on its way" in site.browser.get("/account").text
+    assert "Your payment for Day is being processed" in site.browser.get("/account").text
     again = site.start_checkout("day").json()
     assert again["url"] == f"{site.url}/v1/checkout/return?session_id={started['session_id']}"
     assert "being processed" in come_back(site, started["session_id"]).text

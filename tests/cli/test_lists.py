@@ -29,7 +29,7 @@ def test_institutions_are_imported(paywall: Paywall, tmp_path: Path) -> None:
     file.write_text("slug,name,plan,networks\ncity-library,City Library,digital,192.0.2.0/24\n")
     tried = paywall("import", "institutions", str(file), "--dry-run")
     assert "+ city-library" in tried.out
-    assert "No offer has the plan digital yet." in tried.out
+    assert "No offer sells the plan digital yet." in tried.out
     assert "Nothing was changed" in tried.out
     assert "1 new, 0 changed" in paywall("import", "institutions", str(file)).out
     assert "0 new, 0 changed, 1 stayed" in paywall("import", "institutions", str(file)).out

@@ -22,7 +22,7 @@ def test_rules_are_shown_changed_and_looked_up(paywall: Paywall, tmp_path: Path)
     shown["levels"]["sections"] = [{"name": "Café", "level": "free"}]
     file = tmp_path / "rules.json"
     file.write_text(json.dumps(shown, ensure_ascii=False))
-    said = "Version 1 is now current.\nNo article is in the section Café yet.\n"
+    said = "Version 1 is now current.\nThe section Café has no articles yet.\n"
     assert paywall("rules", "apply", str(file)).out == said
     assert paywall("rules", "apply", str(file), "--after", "1").out == said
     assert '"Café"' in paywall("rules", "show").out

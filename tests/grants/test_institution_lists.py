@@ -74,7 +74,7 @@ async def test_a_list_is_tried_out_taken_and_repeated(paywall: Paywall) -> None:
 
     both = ["city-library", "university"]
     would = await send(GOOD, dry_run=True)
-    told = ["No offer has the plan digital yet."]
+    told = ["No offer sells the plan digital yet."]
     counts = {"created": both, "changed": [], "unchanged": 0}
     assert would == (200, {**counts, "warnings": told, "dry_run": True})
     assert await stored(paywall) == []

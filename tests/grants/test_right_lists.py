@@ -101,7 +101,7 @@ async def test_a_household_has_two_rights_by_one_account_number(context: Context
         "C,puzzles,,c@example.org,4711,",
     ]
     assert (await store(context, lines)).created == ["A", "B", "C"]
-    told = [f"No offer has the plan {each} yet." for each in ("puzzles", "weekend")]
+    told = [f"No offer sells the plan {each} yet." for each in ("puzzles", "weekend")]
     assert await store(context, lines) == RightDifferences(unchanged=3, warnings=told)
 
 

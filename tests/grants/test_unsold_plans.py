@@ -12,7 +12,7 @@ from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
 from tests.reports import rows
 
-WARNING = "No offer has the plan prnit yet."
+WARNING = "No offer sells the plan prnit yet."
 SENT = {
     "a right": ("PUT", "/entitlements/print/1", {"plan": "prnit", "email": "ana@example.org"}),
     "a list of rights": (

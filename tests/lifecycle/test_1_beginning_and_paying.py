@@ -21,7 +21,7 @@ def test_a_trial_becomes_a_subscription(paper: Paper) -> None:
     assert ana.reads() == "subscription"
     assert ana.paid == [0]
     assert "Free trial" in ana.account
-    assert "then $9.00 a month. Cancel before that day and nothing is charged." in ana.account
+    assert "then $9.00 a month. Cancel before then and you won’t be charged." in ana.account
 
     paper.passes(days=12)
     assert ana.happened == ["started", "trial_will_end"]
@@ -82,7 +82,7 @@ def test_a_renewal_fails_and_another_card_pays_it(paper: Paper) -> None:
     assert dora.subscription.status == "past_due"
     assert dora.reads() == "subscription"
     assert dora.is_told_to_pay()
-    assert "We couldn’t collect €9.00. You can read on until" in dora.account
+    assert "Your payment of €9.00 failed. You can read on until" in dora.account
     assert "Pay or update your card" in dora.account
     assert "payment-failed" in mails_about(dora)
 
@@ -177,9 +177,9 @@ def test_by_bank_debit_reading_waits_for_the_money(paper: Paper) -> None:
         assert reader.reads() is None
         assert [each["name"] for each in reader.profile["processing"]] == ["Monthly"]
         told = reader.account
-        assert told.count("Your payment for Monthly is on its way.") == 1
-        assert "Never paid" not in told
-        assert "Subscribe again" not in told
+        assert told.count("Your payment for Monthly is being processed.") == 1
+        assert "Payment not completed" not in told
+        assert "ubscribe again" not in told
 
     paper.passes(days=6)
     assert gus.reads() == "subscription"

@@ -31,7 +31,7 @@ def test_cancelled_in_the_portal_and_resumed(paper: Paper) -> None:
     assert ina.reads() == "subscription"
     assert "Cancelled" in ina.account
     assert (
-        "Until then everything is open, and nothing more is charged. Changed your mind? Resume it"
+        "You keep your access until then and won’t be charged again. Changed your mind? Resume it"
         in ina.account
     )
 

@@ -37,7 +37,7 @@ BUTTONS = re.compile(
 )
 """Forms with nothing to type, and those about the operator's own session."""
 CHOSEN = {
-    "/admin/readers/views": {"filters"}, "/admin/institutions/import": {"try_out"},
+    "/admin/readers/views": {"filters"}, "/admin/institutions/import": {"load", "shown"},
     "/admin/stripe-figures": {"figure", "currency", "discounts", "churn", "start"},
     "/admin/operators": {"role"},
     "/admin/operators/{operator_id}": {"role"}, "/admin/webhooks": {"types"},

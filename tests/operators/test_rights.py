@@ -197,8 +197,11 @@ async def test_a_list_is_shown_and_then_loaded(paywall: Paywall) -> None:
     assert await running(paywall) == {"KD-0", "KD-9"}
 
 
-async def test_who_loads_a_list_after_somebody_else_is_told(paywall: Paywall) -> None:
+async def test_who_loads_a_list_after_somebody_else_is_told(
+    paywall: Paywall, clocks: MovingClocks
+) -> None:
     """And shown what it would do now; what another list did meanwhile isn't undone unseen."""
+    clocks.travel(timedelta(seconds=1))
     csrf = csrf_in((await paywall.client.get(PAGE)).text)
     form = {"csrf": csrf, "source": "print", "most_ended": "100"}
 
@@ -206,7 +209,7 @@ async def test_who_loads_a_list_after_somebody_else_is_told(paywall: Paywall) ->
         return await paywall.client.post(f"{PAGE}/import", data={**form, **fields})
 
     def stamp(page: str) -> str:
-        found = re.search(r'name="shown" value="([0-9a-f]+)"', page)
+        found = re.search(r'name="shown" value="([0-9a-f]+@[0-9]+)"', page)
         assert found is not None
         return found[1]
 
@@ -214,8 +217,11 @@ async def test_who_loads_a_list_after_somebody_else_is_told(paywall: Paywall) ->
     other = f"{LIST}KD-8,digital,kim@example.org\n"
     assert (await send(csv=other, load="yes", shown=stamp((await send(csv=other)).text))).status_code == 303  # fmt: skip
     late = await send(csv=LIST, load="yes", shown=first)
-    assert late.status_code == 422
-    assert "Somebody has changed rights of this source meanwhile" in late.text
+    assert late.status_code == 412
+    assert (
+        "boss@example.org has changed print in the meantime, 2026-03-10 09:00. Check the changes"
+        in late.text
+    )
     assert "0 new, 0 changed, 1 ended, 2 " in late.text
     assert await running(paywall) == {"KD-0", "KD-8", "KD-9"}
     assert (await send(csv=LIST, load="yes", shown=stamp(late.text))).status_code == 303
@@ -251,7 +257,7 @@ async def test_a_list_is_tried_out_refused_and_loaded_over_the_api(paywall: Payw
         return answer.status_code, told
 
     would = {"created": ["KD-9"], "changed": [], "ended": ["KD-1", "KD-2"], "unchanged": 1}
-    would["warnings"] = ["No offer has the plan digital yet."]
+    would["warnings"] = ["No offer sells the plan digital yet."]
     status, answer = await send(LIST, dry_run=True)
     assert (status, {**answer, "ended": sorted(answer["ended"])}) == (  # type: ignore[call-overload]
         200, {**would, "dry_run": True},
@@ -270,7 +276,7 @@ async def unsold_said(paywall: Paywall, saved: httpx2.Response) -> bool:
     """Whether the page that follows a save says so, whatever it lists."""
     shown = await paywall.client.get(saved.headers["Location"])
     assert shown.status_code == 200, shown.text
-    return "No offer has the plan digital yet." in shown.text
+    return "No offer sells the plan digital yet." in shown.text
 
 
 async def test_one_right_is_entered(paywall: Paywall) -> None:

@@ -192,8 +192,8 @@ async def test_offers_must_be_there_and_plans_and_sections_may_come_later(
     assert f"{sold.id} (Spring)" in error["message"]
     body["prompts"] = [prompt]
     told = [
-        "No offer has the plan nosuch yet.", "No article is in the section Archiv yet.",
-        "No article is in the section Sprot yet.",
+        "No offer sells the plan nosuch yet.", "The section Archiv has no articles yet.",
+        "The section Sprot has no articles yet.",
     ]  # fmt: skip
     assert (await change(paywall, body)).json()["warnings"] == told
     assert (await paywall.client.get(RULES, headers=paywall.staff)).json()["warnings"] == told

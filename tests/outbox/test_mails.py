@@ -78,7 +78,7 @@ async def test_a_mail_waits_in_the_transaction_it_tells_of(
 @pytest.mark.parametrize(
     ("language", "subject", "lasts", "once"),
     [
-        ("en", "Your link and code for Gazette", "within 10 minutes", "within 1 minute."),
+        ("en", "Your link and code for Gazette", "expire in 10 minutes", "expire in 1 minute."),
         ("de", "Ihr Link und Ihr Code für Gazette", "10 Minuten lang", "1 Minute lang"),
     ],
 )

@@ -56,7 +56,7 @@ DECIDED: dict[str, Any] = {"size": 2000, "stopped": False, "over": True, "waited
     [
         ((1000, 1000), (20, 45), {}, "decided", "higher"),
         ((1000, 1000), (45, 20), {}, "decided", "lower"),
-        ((1000, 1000), (20, 25), {}, "decided", "no difference shown"),
+        ((1000, 1000), (20, 25), {}, "decided", "no significant difference"),
         ((1000, 1000), (20, 45), {"over": False, "waited": False}, "running", ""),
         ((1000, 1000), (20, 45), {"waited": False}, "waiting", ""),
         ((1000, 1000), (20, 45), {"stopped": True}, "stopped", ""),
@@ -82,7 +82,7 @@ def test_several_variants_need_more_to_differ() -> None:
     two = [Tally("a", 50, 1000, 20), Tally("b", 50, 1000, 35)]
     four = [*two, Tally("c", 50, 1000, 20), Tally("d", 50, 1000, 20)]
     assert result_of(two, **DECIDED).variants[1].finding == "higher"
-    assert result_of(four, **DECIDED).variants[1].finding == "no difference shown"
+    assert result_of(four, **DECIDED).variants[1].finding == "no significant difference"
 
 
 def test_guardrails_say_what_they_are_made_of() -> None:

@@ -43,23 +43,23 @@ async def test_a_stranger_learns_how_access_works(newspaper: Newspaper) -> None:
         ({"cancel_at": NOW + timedelta(days=10)}, "Ends on 20 March 2026."),
         (
             {"status": "trialing", "cancel_at": NOW + timedelta(days=3)},
-            "You can read until 13 March 2026. Nothing is charged.",
+            "You can read until 13 March 2026. You won’t be charged.",
         ),
         (
             {"status": "past_due", "past_due_since": NOW},
-            "We couldn’t collect €9.00. You can read on until 20 March 2026.",
+            "Your payment of €9.00 failed. You can keep reading until 20 March 2026.",
         ),
         ({"status": "past_due", "past_due_since": NOW}, "Pay or update your card"),
-        ({"status": "unpaid"}, "Reading is closed until the open invoice is paid."),
+        ({"status": "unpaid"}, "You have no access until you pay the open invoice."),
         (
             {"status": "paused", "trial_end": NOW + timedelta(days=10)},
-            "Add a card to read on.",
+            "Add a payment method to keep reading.",
         ),
-        ({"status": "paused"}, "reading is closed until it goes on."),
-        ({"status": "paused", "trial_end": NOW - timedelta(days=90)}, "Write to us if you want"),
+        ({"status": "paused"}, "have no access until it resumes."),
+        ({"status": "paused", "trial_end": NOW - timedelta(days=90)}, "Contact us to resume it."),
         ({"status": "canceled", "ended_at": NOW}, "Ended on 10 March 2026."),
-        ({"status": "canceled", "ended_at": NOW}, "Subscribe again"),
-        ({"status": "incomplete"}, "Choose an offer to begin again."),
+        ({"status": "canceled", "ended_at": NOW}, "You can subscribe again"),
+        ({"status": "incomplete"}, "Choose an offer to start again."),
     ],
 )
 async def test_a_subscription_in_words(
@@ -74,13 +74,13 @@ async def test_a_subscription_in_words(
     [
         (
             {"status": "canceled", "ended_at": NOW, "cancel_reason": "payment_failed"}, NOW,
-            "Ended on 10 March 2026, because we couldn’t collect the payment. Subscribe again", None,
+            "Ended on 10 March 2026 because a payment failed. You can subscribe again", None,
         ),
         (
             {"status": "canceled", "ended_at": NOW, "cancel_reason": "cancellation_requested"}, NOW,
-            "Ended on 10 March 2026, as you had asked. Subscribe again", None,
+            "Ended on 10 March 2026 at your request. You can subscribe again", None,
         ),
-        ({"status": "unpaid"}, NOW, "Reading has been closed since 10 March 2026; it opens as", None),
+        ({"status": "unpaid"}, NOW, "Your access ended on 10 March 2026. It resumes as", None),
         ({"started_at": NOW - timedelta(minutes=5)}, NOW + timedelta(days=10),
          None, "Thank you! Digital, monthly: Renews on 20 March 2026 for €9.00."),
         ({"started_at": NOW - timedelta(minutes=31)}, NOW + timedelta(days=10), None, None),

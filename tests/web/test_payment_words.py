@@ -62,19 +62,20 @@ async def account(newspaper: Newspaper) -> str:
     [
         (
             {"status": "past_due", "payment_problem": "authentication", **OWING},
-            "Confirm the payment",
+            "Confirm payment",
             (
-                "Waits for your confirmation Digital, monthly €9.00 a month Your bank wants you to confirm"
-                " the payment of €9.00. You can read on until 20 March 2026. Open the invoice and confirm"
-                " the payment there, or pay it with another card."
+                "Confirmation needed Digital, monthly €9.00 a month Your bank asks you to "
+                "confirm the payment of €9.00. You can keep reading until 20 March 2026. Open"
+                " the invoice to confirm the payment, or pay with another card."
             ),
         ),
         (
             {"status": "past_due", "payment_problem": "card", **OWING},
-            "Pay the invoice",
+            "Pay invoice",
             (
-                "Payment overdue Digital, monthly €9.00 a month We couldn’t collect €9.00. You can read on"
-                " until 20 March 2026. Update your card, or pay the open invoice."
+                "Payment overdue Digital, monthly €9.00 a month Your payment of €9.00 failed."
+                " You can keep reading until 20 March 2026. Update your payment details, or "
+                "pay the open invoice."
             ),
         ),
         (
@@ -84,20 +85,21 @@ async def account(newspaper: Newspaper) -> str:
                 **OWING,
                 "until": NOW - DAY,
             },
-            "Pay the invoice",
-            "Reading has been closed since 9 March 2026; it opens as soon as the open invoice is paid.",
+            "Pay invoice",
+            "Your access ended on 9 March 2026. It resumes as soon as you pay the open invoice.",
         ),
         (
             {"status": "unpaid", "payment_problem": "authentication", **OWING},
-            "Confirm the payment",
-            "Reading is closed until the open invoice is paid. Open the invoice and confirm",
+            "Confirm payment",
+            "You have no access until you pay the open invoice. Open the invoice to confirm",
         ),
         (
             {"status": "unpaid", "payment_problem": "card", **OWING},
-            "Pay the invoice",
+            "Pay invoice",
             (
-                "Unpaid Digital, monthly €9.00 a month We couldn’t collect €9.00. Reading is closed until the"
-                " open invoice is paid. Update your card, or pay the open invoice."
+                "Unpaid Digital, monthly €9.00 a month Your payment of €9.00 failed. You have"
+                " no access until you pay the open invoice. Update your payment details, or "
+                "pay the open invoice."
             ),
         ),
     ],
@@ -113,11 +115,11 @@ def test_an_open_invoice(values: dict[str, Any], link: str, expected: str) -> No
     [
         ({}, "Active Renews on 20 March 2026 for €9.00."),
         ({"next_amount": 450}, "Active Renews on 20 March 2026 for €4.50."),
-        ({"next_amount": 0}, "Active Renews on 20 March 2026 without a charge."),
+        ({"next_amount": 0}, "Active Renews on 20 March 2026 free of charge."),
         ({"next_amount": None}, "Active Renews on 20 March 2026."),
         (
             {"status": "active", "cancel_at": NOW + 10 * DAY},
-            "Cancelled Ends on 20 March 2026. Until then everything is open, and nothing more is charged.",
+            "Cancelled Ends on 20 March 2026. You keep your access until then and won’t be charged again.",
         ),
         # The end that staff set is in a later period.
         (
@@ -126,11 +128,11 @@ def test_an_open_invoice(values: dict[str, Any], link: str, expected: str) -> No
         ),
         (
             {"status": "trialing", "trial_end": NOW + 10 * DAY, "next_amount": 450},
-            "Free trial Free until 20 March 2026, then €4.50 at first.",
+            "Free trial Free until 20 March 2026, then €4.50 for the first period.",
         ),
         (
             {"status": "trialing", "trial_end": NOW + 10 * DAY, "next_amount": 0},
-            "Free trial Free until 20 March 2026, then still without a charge.",
+            "Free trial Free until 20 March 2026, then one more period free of charge.",
         ),
         # Past due, and cancelled in the portal.
         (
@@ -139,20 +141,20 @@ def test_an_open_invoice(values: dict[str, Any], link: str, expected: str) -> No
                 "cancel_at": NOW + 20 * DAY, "open_amount": 450, "period_end": NOW + 20 * DAY,
                 **OWING,
             },
-            ("Payment overdue We couldn’t collect €4.50. You can read on until 20 March 2026. The"
-            " subscription is cancelled and ends on 30 March 2026. We are still trying to"
-            " collect the open payment; once it is paid, you can read until 30 March 2026."),
+            ("Payment overdue Your payment of €4.50 failed. You can keep reading until 20 "
+            "March 2026. Your subscription is cancelled and ends on 30 March 2026. We will "
+            "try the payment again. If it succeeds, you can read until 30 March 2026."),
         ),
         (
             {"status": "incomplete", "payment_problem": "bank"},
-            "Payment on its way",
+            "Payment processing",
         ),
         (
             {"outside": "price", "next_amount": 400},
-            "opens nothing here. It is charged again on 20 March 2026: €4.00.",
+            "doesn’t include access here. You will be charged €4.00 on 20 March 2026.",
         ),
         ({"outside": "discount", "next_amount": 400}, "for €4.00."),
-        ({"outside": "status", "status": "resting"}, "Being checked"),
+        ({"outside": "status", "status": "resting"}, "Under review"),
     ],
 )  # fmt: skip
 def test_what_comes_next(values: dict[str, Any], expected: str) -> None:
@@ -164,15 +166,17 @@ def test_what_comes_next(values: dict[str, Any], expected: str) -> None:
 async def test_the_account_leads_to_the_open_invoice(newspaper: Newspaper) -> None:
     await newspaper.subscriber(status="past_due", payment_problem="authentication", **OWING)
     page = await account(newspaper)
-    assert "Your bank wants you to confirm the payment of €9.00. You can read" in words_of(page)
-    assert f'<a class="button primary" href="{INVOICE}">Confirm the payment</a>' in page
+    assert "Your bank asks you to confirm the payment of €9.00. You can keep reading" in words_of(
+        page
+    )
+    assert f'<a class="button primary" href="{INVOICE}">Confirm payment</a>' in page
     assert "Pay or update your card" in page
     # Where the address isn't known, the payments lead there.
     async with newspaper.database.transaction() as session:
         await session.execute(update(Subscription).values(payment_url=None))
     page = await account(newspaper)
-    assert "Look for the open invoice under your payments and confirm it there." in words_of(page)
-    assert "Confirm the payment<" not in page
+    assert "Find the open invoice in your payments and confirm it there." in words_of(page)
+    assert "Confirm payment<" not in page
 
 
 STOPPED = {"access_stopped_at": NOW - DAY}
@@ -185,70 +189,77 @@ ENDED = {"status": "canceled", "ended_at": NOW - DAY, **STOPPED}
         (
             {"access_stop": "dispute", **STOPPED},
             (
-                "On hold Digital, monthly €9.00 a month You or your bank disputed a payment. Reading has"
-                " been on hold since 9 March 2026, until the bank has decided. If that is a mistake, ask your bank"
-                " to withdraw the dispute. Reading then opens again by itself."
+                "On hold Digital, monthly €9.00 a month You or your bank disputed a payment. "
+                "Your access has been on hold since 9 March 2026, until the bank decides. If "
+                "this is a mistake, ask your bank to withdraw the dispute. Your access then "
+                "resumes automatically."
             ),
         ),
         (
             {"access_stop": "dispute_lost", **ENDED},
-            "Your bank took a disputed payment back, so reading ended on 9 March 2026. Subscribe again",
+            (
+                "Your bank reversed a disputed payment, so your access ended on 9 March 2026. You"
+                " can subscribe again"
+            ),
         ),
         (
             {"access_stop": "dispute_lost", **STOPPED},
-            "It is being cancelled. In a minute you can subscribe anew.",
+            "It is being cancelled. You can subscribe to a new offer in a minute.",
         ),
         (
             {"access_stop": "refund", **STOPPED},
             (
-                "Your money went back to you, and reading ended on 9 March 2026. Reading opens again with"
-                " your next payment on 20 March 2026. If you don’t want that, cancel before that day."
+                "Your payment was refunded, and your access ended on 9 March 2026. Your "
+                "access resumes with your next payment on 20 March 2026. If you don’t want "
+                "that, cancel before then."
             ),
         ),
         (
             {"access_stop": "refund", "status": "active", "cancel_at": NOW + 10 * DAY, **STOPPED},
-            "The subscription ends on 20 March 2026 and isn’t charged again.",
+            "Your subscription ends on 20 March 2026, and you won’t be charged again.",
         ),
         (
             {"access_stop": "refund", "status": "past_due", **STOPPED},
-            "Reading opens again once the next invoice is paid.",
+            "Your access resumes when the next invoice is paid.",
         ),
         (
             {"access_stop": "refund", **ENDED},
             (
-                "Refunded Digital, monthly €9.00 a month Your money went back to you, and reading ended on"
-                " 9 March 2026. Subscribe again whenever you like."
+                "Refunded Digital, monthly €9.00 a month Your payment was refunded, and your "
+                "access ended on 9 March 2026. You can subscribe again at any time."
             ),
         ),
         (
             {"access_stop": "trial_used", "trial_end": NOW - DAY, **ENDED},
             (
-                "This card has had a free trial before, so this one was stopped. Nothing was charged."
-                " Subscribe without a trial, with the same card if you like."
+                "This card has already been used for a free trial, so we cancelled this one. "
+                "You weren’t charged."
+                " You can still subscribe without a trial, also with this card."
             ),
         ),
         (
             {"access_stop": "trial_used", **ENDED},
             (
-                "This card has had an introductory price before, so this one was stopped. What you paid for"
-                " it goes back to you. Subscribe at the usual price, with the same card if you like."
+                "This card has already been used for an introductory price, so we cancelled "
+                "this one. We will refund what you paid. You can still subscribe at the "
+                "regular price, also with this card."
             ),
         ),
         ({"access_stop": "trial_used", "status": "trialing", **STOPPED}, "It is being cancelled."),
         (
             {"access_stop": "duplicate", **ENDED},
-            "You had subscribed twice. We cancelled this one, and what you paid for it goes back to",
+            "You subscribed twice. We cancelled this subscription and will refund what you paid",
         ),
         (
             {"pauses_collection": True},
             (
-                "Payment paused Digital, monthly €9.00 a month Nothing is charged for now, and everything"
-                " stays open. Once it goes on you pay €9.00 a month again."
+                "Payments paused Digital, monthly €9.00 a month You won’t be charged for now,"
+                " and you keep your access. When payments resume, you pay €9.00 a month."
             ),
         ),
         (
             {"pauses_collection": True, "status": "trialing", "trial_end": NOW + DAY},
-            "Free until 11 March 2026. Payment is paused: nothing is charged then either.",
+            "Free until 11 March 2026. Payments are paused: you won’t be charged after that either.",
         ),
     ],
 )
@@ -267,7 +278,7 @@ async def test_one_bought_twice_is_told_beside_the_one_that_stays(newspaper: New
     )
     await newspaper.store(reader, offer, kept, double)
     await newspaper.sign_in(reader.id)
-    told = "Digital, monthly: You had subscribed twice. We cancelled this one"
+    told = "Digital, monthly: You subscribed twice. We cancelled this subscription"
     page = words_of(await account(newspaper))
     assert "Active Digital, monthly" in page
     assert told in page
@@ -278,7 +289,7 @@ async def test_one_bought_twice_is_told_beside_the_one_that_stays(newspaper: New
 @on_sqlite
 async def test_the_banner_shows_and_goes_with_a_new_card(newspaper: Newspaper) -> None:
     await newspaper.publish("a")
-    banner = '<p class="notice owing" role="status">We couldn’t collect your payment'
+    banner = '<p class="notice owing" role="status">Your payment failed'
 
     async def pages() -> list[str]:
         return [(await newspaper.browser.get(path)).text for path in ("/", "/articles/a")]
@@ -295,7 +306,7 @@ async def test_the_banner_shows_and_goes_with_a_new_card(newspaper: Newspaper) -
     assert banner in read.text
     await now_it_is(payment_problem="authentication")
     for page in await pages():
-        assert f"{banner}: your bank wants you to confirm it." in page
+        assert "Your bank asks you to confirm your payment." in page
     # A reader who disputes a payment isn't asked for it.
     await now_it_is(access_stop="dispute")
     assert [banner in page for page in await pages()] == [False, False]
@@ -363,7 +374,7 @@ async def test_passes_that_run_stand_in_the_account(newspaper: Newspaper) -> Non
     )  # fmt: skip
     await newspaper.sign_in(reader.id)
     page = words_of(await account(newspaper))
-    assert "Your payment for Week is on its way. It may take some days; as soon as" in page
+    assert "Your payment for Week is being processed. This can take several days." in page
     assert page.count("Your pass Week opens the plan digital until 16 March 2026, 09:00.") == 1
     assert page.count("Your pass One opens “The ferry” until 16 March 2026, 09:00.") == 1
     assert page.count("Your pass") == 2

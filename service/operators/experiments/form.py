@@ -116,9 +116,9 @@ class PlanTyped:
 
 
 _LABELS: Mapping[str, str] = {
-    "slug": "Name", "question": "Question", "subject": "Tried on", "goal": "Decided by",
-    "within_days": "Days", "size": "Holders", "ends_at": "End", "sections": "Sections",
-    "languages": "Languages", "place": "Where", "every_days": "Once in days",
+    "slug": "Name", "question": "Question", "subject": "Tests", "goal": "Goal",
+    "within_days": "Conversion window", "size": "Sample size", "ends_at": "End", "sections": "Sections",
+    "languages": "Article languages", "place": "Place", "every_days": "Show once every … days",
 }  # fmt: skip
 
 

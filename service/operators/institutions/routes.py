@@ -27,6 +27,7 @@ from service.grants.institutions import (
     put_institution,
     terms_of,
 )
+from service.grants.shown_lists import ListChanged
 from service.grants.trust import ANSWERED_WHEN_KNOWN
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
@@ -56,6 +57,8 @@ class Taken:
     csv: str
     refused: Sequence[str] = ()
     would: Sequence[str] = ()
+    stamp: str = ""
+    status: int = 200
 
 
 @router.get("")
@@ -121,22 +124,30 @@ async def send_file(
     session: ReportSession,
     context: AppContext,
     csv: Csv = "",
-    try_out: Text = "",
+    load: Text = "",
+    shown: Text = "",
 ) -> Response:
-    """Take a list of institutions, or show what it would change, or what is wrong with its lines."""
-    now, taken = context.clocks.business(), Taken(csv)
-    try:
-        rows = read_institutions(csv.encode(), context.settings.zone)
-    except ListRefused as refused:
-        taken.refused = refused.problems
-        return await _page(
-            request, session, now, _NOTHING_TYPED, refusal=None, taken=taken, status_code=422
-        )
+    """Show what a list would do, in a form that loads it; or what is wrong with its lines. What is loaded does what
+    was `shown`, or it is shown again.
+    """
+    now, zone, taken = context.clocks.business(), context.settings.zone, Taken(csv)
     actor = visit.operator.label
-    found = await store_institutions(context, rows, actor=actor, dry_run=bool(try_out))
-    if not try_out:
-        return see_other(HOME)
-    taken.would = [*told(found, most=_MOST_TOLD), f"{found.unchanged} unchanged."]
+    try:
+        rows = read_institutions(csv.encode(), zone)
+        if load:
+            try:
+                await store_institutions(context, rows, actor=actor, dry_run=False, seen=shown)
+            except ListChanged as changed:
+                taken.refused = [changed.sentence(zone)]
+                taken.status = changed.problem().type.status
+            else:
+                return see_other(HOME)
+        found = await store_institutions(context, rows, actor=actor, dry_run=True)
+    except ListRefused as refused:
+        taken.refused, taken.status = refused.problems, 422
+    else:
+        taken.would = [*told(found, most=_MOST_TOLD), f"{found.unchanged} unchanged."]
+        taken.stamp = found.stamp
     return await _page(request, session, now, _NOTHING_TYPED, refusal=None, taken=taken)
 
 
@@ -220,16 +231,17 @@ async def _page(
     read: Sequence[WayCount] = (),
     taken: Taken | None = None,
     plan: str = "",
-    status_code: int = 200,
 ) -> Response:
     """`named` is the one that the form is of."""
-    if refusal is not None:
-        status_code = refusal.type.status if isinstance(refusal, Problem) else 422
+    taken = taken or Taken("")
+    status_code = taken.status if refusal is None else 422
+    if isinstance(refusal, Problem):
+        status_code = refusal.type.status
     found = list(await session.scalars(select(Institution).order_by(Institution.slug)))
     over = {each.slug for each in found if each.ends_at is not None and each.ends_at <= now}
     unsold = await unsold_plans(session, {each.plan for each in found})
     return page(
         request, "institutions.html", found=found, unsold=unsold, warnings=await plan_warnings(session, [plan] if plan else []),
         over=over, typed=typed, refusal=refusal,
-        named=named, read=read, facts_of=lambda row: facts_of(terms_of(row)), taken=taken or Taken(""), advice=ADVICE, status_code=status_code,
+        named=named, read=read, facts_of=lambda row: facts_of(terms_of(row)), taken=taken, advice=ADVICE, status_code=status_code,
     )  # fmt: skip

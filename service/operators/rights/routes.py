@@ -21,13 +21,13 @@ from service.grants.right_differences import RightDifferences, words_of
 from service.grants.right_lists import (
     ADVICE,
     MOST_ENDED_PERCENT,
-    ListChanged,
     read_list,
     store_list,
 )
 from service.grants.right_schemas import LONGEST_REFERENCE, RightIn, RightQuery
 from service.grants.right_store import list_rights, sources
 from service.grants.rights import SentRight, end_right, facts_of, is_over, put_right
+from service.grants.shown_lists import ListChanged
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.operators.frame.field_words import refusal_of
@@ -62,6 +62,7 @@ class Taken:
     refused: Sequence[str] = ()
     would: Sequence[str] = ()
     stamp: str = ""
+    status: int = 200
 
 
 class RightsPage(RightQuery):
@@ -132,17 +133,18 @@ async def send_list(
     taken = Taken(source.strip(), data.decode(errors="replace"), most_ended)
     try:
         try:
-            found = await _store(context, visit, taken, data, dry_run=not load, seen=shown)
+            found = await _store(context, visit, taken, data, dry_run=not load, seen=shown or None)
         except ListChanged as changed:
-            load, taken.refused = "", changed.problems
+            load, taken.refused = "", [changed.sentence(context.settings.zone)]
+            taken.status = changed.problem().type.status
             found = await _store(context, visit, taken, data, dry_run=True)
     except ListRefused as refused:
-        taken.refused = refused.problems[:_MOST_TOLD]
+        taken.refused, taken.status = refused.problems[:_MOST_TOLD], 422
         return await _page(request, session, context, RightQuery(), taken=taken)
     if load:
         return see_other(f"{HOME}?source={taken.source}")
     if await to_thread(_length_of_form, taken) > context.settings.max_body_kilobytes * 1024:
-        taken.refused = [_TOO_LARGE]
+        taken.refused, taken.status = [_TOO_LARGE], 422
         return await _page(request, session, context, RightQuery(), taken=taken)
     taken.would, taken.stamp = _would(found, context.settings.zone), found.stamp
     return await _page(request, session, context, RightQuery(), taken=taken)
@@ -172,7 +174,13 @@ async def send_end(
 
 
 async def _store(
-    context: Context, visit: Visit, taken: Taken, data: bytes, *, dry_run: bool, seen: str = ""
+    context: Context,
+    visit: Visit,
+    taken: Taken,
+    data: bytes,
+    *,
+    dry_run: bool,
+    seen: str | None = None,
 ) -> RightDifferences:
     if not is_slug(taken.source):
         raise ListRefused([_NO_SOURCE])
@@ -236,11 +244,12 @@ async def _page(
     plan: str = "",
 ) -> Response:
     typed = typed or dict.fromkeys(_TYPED, "")
-    status = 422 if refusal or (taken is not None and taken.refused) else 200
+    taken = taken or Taken()
+    status = 422 if refusal else taken.status
     if isinstance(refusal, Problem):
         status = refusal.type.status
     named = await session.get(Right, (typed["source"], typed["reference"])) if refusal else None
-    now, taken = context.clocks.business(), taken or Taken()
+    now = context.clocks.business()
     found = await list_rights(session, asked, now)
     names = await names_of(session, [each.reader_id for each in found.items if each.reader_id])
     unsold = await unsold_plans(session, {each.plan for each in found.items})

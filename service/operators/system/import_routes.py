@@ -31,7 +31,7 @@ SeesSystem = Annotated[Visit, Depends(page_requires(Permission.SYSTEM_READ))]
 ChangesSystem = Annotated[Visit, Depends(form_requires(Permission.SYSTEM_WRITE))]
 _STATUSES = {
     "active": "Active", "trialing": "In trial", "past_due": "Payment overdue", "unpaid": "Unpaid",
-    "paused": "Paused", "incomplete": "Never paid", "incomplete_expired": "Never paid, and over",
+    "paused": "Paused", "incomplete": "Payment not completed", "incomplete_expired": "Payment not completed, expired",
     "canceled": "Ended",
 }  # fmt: skip
 """What the page calls Stripe's statuses."""

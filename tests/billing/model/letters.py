@@ -86,7 +86,7 @@ class Letters:
         yield rf"bought “[^”]+” on {DAY} with", lambda: self._days([oracle.bought_at(facts.id)])
         yield rf"Renews on {DAY} for {AMOUNT}\.", lambda: self._charge(facts)
         yield (
-            rf"Renews on {DAY} without a charge\.",
+            rf"Renews on {DAY} free of charge\.",
             lambda: {(day(charge[0]),)} if charge and charge[1] == 0 else set(),
         )
         yield (
@@ -94,36 +94,42 @@ class Letters:
             lambda: {(day(facts.trial_end), price)} if charge and charge[1] == facts.price[0] else set(),
         )  # fmt: skip
         yield (
-            rf"Free until {DAY}, then {AMOUNT} at first\.",
+            rf"Free until {DAY}, then {AMOUNT} for the first period\.",
             lambda: {(day(facts.trial_end), money(charge[1]))} if charge else set(),
         )
         yield (
-            rf"Free until {DAY}, then still without a charge\.",
+            rf"Free until {DAY}, then one more period free of charge\.",
             lambda: {(day(facts.trial_end),)} if charge and charge[1] == 0 else set(),
         )
-        yield rf"Free until {DAY}\. Payment is paused", lambda: self._days([facts.trial_end])
+        yield rf"Free until {DAY}\. Payments are paused", lambda: self._days([facts.trial_end])
         yield rf"[Ff]ree trial ends on {DAY}", lambda: self._days([facts.trial_end])
-        yield rf"ends on {DAY} and isn’t charged again", lambda: self._days([facts.ends_at])
-        yield rf"[Ee]nds on {DAY}\.", lambda: self._days([facts.ends_at])
-        yield rf"You can read until {DAY}\. Nothing", lambda: self._days([facts.ends_at])
-        yield rf"(?:is paid|payment is made), you can read until {DAY}\.", lambda: self._paid(facts)
-        yield rf"can read (?:on )?until {DAY}\.", lambda: self._days([facts.open_until])
-        yield rf"has been closed since {DAY};", lambda: self._closed(facts)
-        yield rf"Ended on {DAY}[,.]", lambda: self._days([facts.ended_at])
-        yield rf"(?:reading ended on|on hold since) {DAY}", lambda: self._days(facts.stops)
-        yield rf"next payment on {DAY}", lambda: self._days([facts.period_end])
-        yield rf"charged again on {DAY}: {AMOUNT}", lambda: self._charge(facts)
         yield (
-            rf"(?:couldn’t collect|confirm the payment of) {AMOUNT}\.",
+            rf"subscription ends on {DAY}, and you won’t be charged again",
+            lambda: self._days([facts.ends_at]),
+        )
+        yield rf"[Ee]nds on {DAY}\.", lambda: self._days([facts.ends_at])
+        yield rf"You can read until {DAY}\. You won’t", lambda: self._days([facts.ends_at])
+        yield (
+            rf"(?:If it succeeds|pay the open invoice), you can read until {DAY}\.",
+            lambda: self._paid(facts),
+        )
+        yield rf"can (?:keep reading|read) until {DAY}\.", lambda: self._days([facts.open_until])
+        yield rf"access ended on {DAY}\. It resumes as soon", lambda: self._closed(facts)
+        yield rf"Ended on {DAY}(?:\.| at| because)", lambda: self._days([facts.ended_at])
+        yield rf"(?:your access ended on|on hold since) {DAY}", lambda: self._days(facts.stops)
+        yield rf"next payment on {DAY}", lambda: self._days([facts.period_end])
+        yield rf"will be charged {AMOUNT} on {DAY}", lambda: self._charge(facts)
+        yield (
+            rf"(?:Your payment of|confirm the payment of) {AMOUNT}(?: failed)?\.",
             lambda: {(money(facts.owed),)} if facts.owed is not None else set(),
         )
         yield rf"\({AMOUNT} a(?: month| year)\)", lambda: {(price,)}
         yield rf"”, {AMOUNT} a(?: month| year):", lambda: {(price,)}
-        yield rf"you pay {AMOUNT} a(?: month| year) again", lambda: {(price,)}
+        yield rf"you pay {AMOUNT} a(?: month| year)\.", lambda: {(price,)}
         if kind == "receipt":
             invoice = oracle.document("invoice", identifier)
             yield (
-                rf"(?:Receipt from [^:]+:|received) {AMOUNT}",
+                rf"(?:Receipt from [^:]+:|received your payment of) {AMOUNT}",
                 lambda: {(money(invoice["amount_paid"]),)},
             )
             yield rf"is paid until {DAY}\.", lambda: self._days(oracle.paid_until(invoice))
