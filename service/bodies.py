@@ -1,11 +1,20 @@
 """What JSON bodies have in common."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, Generic, Protocol, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_core import PydanticKnownError
 
+from service.currencies import known_currency
 from service.texts import identifier, one_line, plain_name, storable, without_signs
 
 TYPED: Final = "typed"
@@ -48,6 +57,19 @@ OneLine = Annotated[str, AfterValidator(storable), _unless_stored(one_line)]
 PlainName = Annotated[str, AfterValidator(storable), _unless_stored(plain_name)]
 """A section, a tag or another name that readers see and that is compared."""
 Paragraphs = Annotated[str, AfterValidator(storable), _unless_stored(without_signs)]
+Currency = Annotated[
+    str, Field(pattern=r"^[A-Z]{3}$", examples=["CHF"]), _unless_stored(known_currency)
+]
+"""ISO 4217."""
+
+
+def is_read_whole(model: type[BaseModel], document: Mapping[str, Any]) -> bool:
+    """Whether this release knows everything of a document that a row has: what it doesn't, it would drop."""
+    try:
+        model.model_validate(document, extra="forbid", context=STORED)
+    except ValidationError:
+        return False
+    return True
 
 
 class PageOf(Protocol[Shown_co]):

@@ -5,7 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from service.offers.pricing import amount_text, decimals
+from service.currencies import decimals
+from service.offers.pricing import amount_text
 from service.outbox.translations import SOURCE_LANGUAGE, day_in, money_in, render_in, say_in
 
 

@@ -129,7 +129,7 @@ async def entitlements(
         typer.Option(
             min=0,
             max=100,
-            help="The share, in percent, of the rights that run that the list may end; it may always end 5.",
+            help="The share, in percent, of the rights that run that the list may end; it may always end 5, but all only with 100.",
         ),
     ] = MOST_ENDED_PERCENT,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from service.bodies import is_read_whole
 from service.cli.document import read_document
 from service.cli.running import (
     CommandFailed,
@@ -19,7 +20,7 @@ from service.identity.audit import BY_COMMAND
 from service.operators.rules.changes import rules_of_version
 from service.operators.rules.schemas import LATEST
 from service.problems import Problem
-from service.rules.document import RulesIn, cannot_read, is_read_whole
+from service.rules.document import RulesIn, cannot_read
 from service.rules.experiment_changes import changing_experiments
 from service.rules.known import warnings_of
 from service.rules.save import save_rules, written_rules
@@ -57,7 +58,7 @@ async def show(
         else:
             with failing_with():
                 stored = await rules_of_version(session, version)
-    if stored is not None and not is_read_whole(stored.document):
+    if stored is not None and not is_read_whole(RulesIn, stored.document):
         print(cannot_read(f"version {stored.version}, whole"), file=sys.stderr)
         document = stored.document
     else:

@@ -51,7 +51,11 @@ COLUMNS = (
 MUST_HAVE = ("reference", "plan")
 MOST_ENDED_PERCENT = 10
 MAY_ALWAYS_END = 5
-"""A list may end this number of rights whatever their share: people leave small sources too."""
+"""A list may end this number of rights whatever their share, but not all: people leave small sources too."""
+_WHOLE = 100
+_ENDS_ALL = (
+    "The list would end all {number} rights that run. Is it whole? If it is, allow it with 100 %."
+)
 PORTION = 100
 """Rights that are stored in one transaction: a reader to whom one of them belongs waits for it."""
 LONGEST = 200
@@ -134,7 +138,7 @@ async def store_list(
     """Make the source's rights those of the list: what it no longer has ends now.
 
     Raises ListRefused where more than `most_ended_percent` of the rights that run would end, and more than
-    MAY_ALWAYS_END of them: a list that was cut off looks like that. Rights whose end has passed don't run.
+    MAY_ALWAYS_END of them, or all: a list that was cut off looks like that. Rights whose end has passed don't run.
     `dry_run`: says what would happen, and changes nothing. `seen`: the stamp of what a trial said; ListChanged where it
     would be something else by now.
 
@@ -236,6 +240,8 @@ def _does(plan: _Plan) -> object:
 
 
 def _check_whole(ending: int, running: int, most_ended_percent: int) -> None:
+    if ending and ending == running and most_ended_percent < _WHOLE:
+        raise ListRefused([_ENDS_ALL.format(number=running)])
     if ending > max(MAY_ALWAYS_END, running * most_ended_percent // 100):
         told = (
             f"The list lacks {ending} of {running} rights that run, more than "

@@ -106,7 +106,7 @@ class RightFile(Body):
     dry_run: bool = False
     """Say what would happen, change nothing."""
     most_ended_percent: Annotated[WholeNumber, Field(ge=0, le=100)] = MOST_ENDED_PERCENT
-    """The share of the rights that run that the list may end; it may always end 5."""
+    """The share of the rights that run that the list may end; it may always end 5, but all only with 100."""
 
 
 class RightStateOut(BaseModel):

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeGuard, get_args
 
+from service.currencies import THREE_DECIMALS, decimals, known_currency
+
 Interval = Literal["day", "week", "month", "year"]
 Kind = Literal["subscription", "pass", "gift"]
 """A subscription is paid again each period; a pass is paid once and opens for one period; a gift is a period
@@ -23,134 +25,9 @@ Covers = Literal["plan", "article"]
 SoldTo = Literal["everybody", "former"]
 """former: readers who subscribed before."""
 
-_ZERO_DECIMALS = frozenset(
-    "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split()  # noqa: SIM905 readable
-)
-_THREE_DECIMALS = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
-_TWO_DECIMALS = frozenset(
-    [
-        "AED",
-        "AFN",
-        "ALL",
-        "AMD",
-        "ANG",
-        "AOA",
-        "ARS",
-        "AUD",
-        "AWG",
-        "AZN",
-        "BAM",
-        "BBD",
-        "BDT",
-        "BMD",
-        "BND",
-        "BOB",
-        "BRL",
-        "BSD",
-        "BWP",
-        "BYN",
-        "BZD",
-        "CAD",
-        "CDF",
-        "CHF",
-        "CNY",
-        "COP",
-        "CRC",
-        "CVE",
-        "CZK",
-        "DKK",
-        "DOP",
-        "DZD",
-        "EGP",
-        "ETB",
-        "EUR",
-        "FJD",
-        "FKP",
-        "GBP",
-        "GEL",
-        "GIP",
-        "GMD",
-        "GTQ",
-        "GYD",
-        "HKD",
-        "HNL",
-        "HTG",
-        "HUF",
-        "IDR",
-        "ILS",
-        "INR",
-        "ISK",
-        "JMD",
-        "KES",
-        "KGS",
-        "KHR",
-        "KYD",
-        "KZT",
-        "LAK",
-        "LBP",
-        "LKR",
-        "LRD",
-        "LSL",
-        "MAD",
-        "MDL",
-        "MKD",
-        "MMK",
-        "MNT",
-        "MOP",
-        "MUR",
-        "MVR",
-        "MWK",
-        "MXN",
-        "MYR",
-        "MZN",
-        "NAD",
-        "NGN",
-        "NIO",
-        "NOK",
-        "NPR",
-        "NZD",
-        "PAB",
-        "PEN",
-        "PGK",
-        "PHP",
-        "PKR",
-        "PLN",
-        "QAR",
-        "RON",
-        "RSD",
-        "SAR",
-        "SBD",
-        "SCR",
-        "SEK",
-        "SGD",
-        "SHP",
-        "SLE",
-        "SOS",
-        "SRD",
-        "STD",
-        "SZL",
-        "THB",
-        "TJS",
-        "TOP",
-        "TRY",
-        "TTD",
-        "TWD",
-        "TZS",
-        "UAH",
-        "UGX",
-        "USD",
-        "UYU",
-        "UZS",
-        "WST",
-        "XCD",
-        "YER",
-        "ZAR",
-        "ZMW",
-    ]
-)
 # Stripe refuses amounts that aren't a multiple of these (its pages on three-decimal currencies
 # and on ISK and UGX).
-_STEPS = {**dict.fromkeys(_THREE_DECIMALS, 10), "ISK": 100, "UGX": 100}
+_STEPS = {**dict.fromkeys(THREE_DECIMALS, 10), "ISK": 100, "UGX": 100}
 _TYPED = re.compile(r"([0-9]{1,10})(?:([.,])([0-9]{1,3}))?")
 _THOUSANDS = 3
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
@@ -313,20 +190,6 @@ def end_of_pass(price: Price, starts_at: datetime) -> datetime:
             year, month = starts_at.year + months // 12, months % 12 + 1
             day = min(starts_at.day, monthrange(year, month)[1])
             return starts_at.replace(year=year, month=month, day=day)
-
-
-def known_currency(code: str) -> str:
-    """The same code. ValueError, as a clause: no currency has it that Stripe charges in."""
-    if code not in _ZERO_DECIMALS | _TWO_DECIMALS | _THREE_DECIMALS:
-        raise ValueError(f"{code!r} is no ISO 4217 code that Stripe charges in")
-    return code
-
-
-def decimals(currency: str) -> int:
-    """How many digits of an amount follow the decimal point."""
-    if currency in _ZERO_DECIMALS:
-        return 0
-    return 3 if currency in _THREE_DECIMALS else 2
 
 
 def minor_units(typed: str, currency: str) -> int:

@@ -10,11 +10,11 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.currencies import decimals
 from service.db.context import Context
 from service.db.tables import Operator
 from service.html.list_query import address
 from service.identity.permissions import Permission, permissions_of_role
-from service.offers.pricing import decimals
 from service.operators.attention import Need, needs
 from service.outbox.mails import put_mail
 from service.outbox.translations import day_in, money_in, number_in, percent_in

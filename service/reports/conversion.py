@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
-from service.offers.pricing import decimals
+from service.currencies import decimals
 from service.reports.cells import NOT_YET, Cell, Line, none
 from service.reports.period import Period
 

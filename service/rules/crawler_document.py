@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from service.bodies import Body, Identifier, PlainName
+from service.bodies import Body, Currency, Identifier, PlainName
 from service.rules.crawlers import CrawlerRules, License, Payment, Usage
 from service.texts import plain_name
 
@@ -23,8 +23,7 @@ class LicenseIn(Body):
     """What is paid for."""
     amount: Annotated[str, StringConstraints(pattern=r"^([0-9]{1,9}(\.[0-9]{1,6})?)?$")] = ""
     """Decimal, since a crawl may cost less than the smallest coin; empty: no price is named."""
-    currency: Annotated[str, StringConstraints(pattern=r"^([A-Z]{3})?$")] = ""
-    """ISO 4217."""
+    currency: Currency | Literal[""] = ""
     custom: Address | Literal[""] = ""
     """Where a licence is asked for."""
     standard: Address | Literal[""] = ""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from service.bodies import STORED, Body, OneLine, Paragraphs, WholeNumber
 from service.identity.entry import ENTRY_WORDS, Entry
@@ -298,15 +298,6 @@ def read_stored(document: Mapping[str, Any]) -> RulesIn:
     Raises ValidationError for values that this release can't read.
     """
     return RulesIn.model_validate(document, extra="ignore", context=STORED)
-
-
-def is_read_whole(document: Mapping[str, Any]) -> bool:
-    """Whether this release knows everything that a row has."""
-    try:
-        RulesIn.model_validate(document, extra="forbid", context=STORED)
-    except ValidationError:
-        return False
-    return True
 
 
 def cannot_read(versions: str) -> str:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.bodies import is_read_whole
 from service.db.context import Context
 from service.db.tables import ExperimentRow
 from service.identity.audit import Change
@@ -32,8 +33,8 @@ async def changing_experiments(context: Context, actor: str) -> AsyncIterator[Ch
 
 
 async def plan_experiment(change: Change, plan: ExperimentIn, *, seen: str | None = None) -> None:
-    """Store a plan, new or in place of an earlier one. Raises the problems `experiment-begun`, `changed-meanwhile` and
-    `invalid-request`, for offers that don't exist.
+    """Store a plan, new or in place of an earlier one. Raises the problems `experiment-begun`, `changed-meanwhile`,
+    `rules-unreadable` for one of a later release, and `invalid-request` for offers that don't exist.
     """
     await check_offers(
         change.session,
@@ -46,6 +47,8 @@ async def plan_experiment(change: Change, plan: ExperimentIn, *, seen: str | Non
     before = await find_experiment(change.session, plan.slug)
     await _check_unchanged(change, before, seen, plan.slug)
     was = before.document if before is not None else None
+    if was is not None and not is_read_whole(ExperimentIn, was):
+        raise Problem("rules-unreadable", _later(plan.slug))
     now = change.clocks.business()
     if not await put_plan(change.session, plan, actor=change.actor, now=now):
         raise Problem("experiment-begun")
@@ -124,5 +127,8 @@ def plan_of(row: ExperimentRow) -> ExperimentIn:
     try:
         return read_plan(row.document)
     except ValidationError as error:
-        told = f"A later release planned the experiment {row.slug}. Update this one to see it."
-        raise Problem("not-found", told) from error
+        raise Problem("not-found", _later(row.slug)) from error
+
+
+def _later(slug: str) -> str:
+    return f"A later release planned the experiment {slug}. Update this one to see and change it whole."

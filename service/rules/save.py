@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from service.bodies import is_read_whole
 from service.db.tables import RulesVersion
 from service.identity.audit import Change
 from service.identity.meanwhile import last_change
@@ -30,13 +31,20 @@ def written_rules(stored: RulesVersion | None, settings: Settings) -> RulesIn:
         raise Problem("rules-unreadable", cannot_read(f"version {stored.version}")) from error
 
 
+def unread_of(stored: RulesVersion) -> str:
+    """That a version has parts of a later release, which replacing it would lose, in a sentence; empty: it has none."""
+    if is_read_whole(RulesIn, stored.document):
+        return ""
+    return cannot_read(f"version {stored.version}, whole")
+
+
 async def save_rules(
     change: Change, rules: RulesIn, settings: Settings, *, after: int | None
 ) -> RulesVersion | None:
     """Put the rules in force, if they differ from those that are; the version in force then.
 
     `after`: the version that the editor has seen, 0 for the settings'; None: whichever it is.
-    Raises Problem `rules-changed` where it is another one now, `rules-unreadable` where this release can't read it, `invalid-request` for offers that don't exist, and `experiment-relies-on-them` where they would
+    Raises Problem `rules-changed` where it is another one now, `rules-unreadable` where this release can't read it whole, `invalid-request` for offers that don't exist, and `experiment-relies-on-them` where they would
     change what the control of a running experiment counts by or shows. Call it while nobody else changes experiments
     (experiment_changes.py).
     """
@@ -47,6 +55,8 @@ async def save_rules(
     before = written_rules(former, settings)
     if before == rules:
         return former
+    if former is not None and (unread := unread_of(former)):
+        raise Problem("rules-unreadable", unread)
     await check_offers(
         change.session,
         [

@@ -67,10 +67,7 @@ def test_what_a_later_release_wrote_is_shown_as_it_is_stored(
     file = tmp_path / "rules.json"
     file.write_text('{"levels": {"default": {"level": "free"}}}')
     applied = paywall("rules", "apply", str(file))
-    assert applied.code == (level == "members")
-    assert (
-        "can't read the rules that editors have saved, version 1." in applied.err
-    ) == applied.code
+    assert (applied.code, "rules that editors have saved, version 1" in applied.err) == (1, True)
 
 
 PLAN = {

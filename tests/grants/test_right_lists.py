@@ -189,13 +189,24 @@ async def test_a_list_that_ends_too_many_is_refused(context: Context) -> None:
     with pytest.raises(ListRefused, match="lacks 6 of 40"):
         await store(context, many(34))
     assert len((await store(context, many(34), most=15)).ended) == 6
-    with pytest.raises(ListRefused, match="lacks 34 of 34"):
+    with pytest.raises(ListRefused, match="end all 34 rights"):
         await store(context, [])
 
 
 async def test_a_few_may_leave_a_small_source(context: Context) -> None:
     await store(context, many(9))
     assert len((await store(context, many(4))).ended) == 5
+
+
+@pytest.mark.parametrize("left", [[], many(8)[4:]], ids=["a-header-alone", "others"])
+async def test_a_list_that_ends_all_of_a_small_source_is_refused(
+    context: Context, left: list[str]
+) -> None:
+    await store(context, many(4))
+    for dry_run in (True, False):
+        with pytest.raises(ListRefused, match="end all 4 rights"):
+            await store(context, left, most=99, dry_run=dry_run)
+    assert len((await store(context, left, most=100)).ended) == 4
 
 
 async def test_rights_whose_end_has_passed_are_closed_and_emit_nothing(

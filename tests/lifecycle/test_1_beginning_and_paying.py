@@ -82,7 +82,7 @@ def test_a_renewal_fails_and_another_card_pays_it(paper: Paper) -> None:
     assert dora.subscription.status == "past_due"
     assert dora.reads() == "subscription"
     assert dora.is_told_to_pay()
-    assert "Your payment of €9.00 failed. You can read on until" in dora.account
+    assert "Your payment of €9.00 failed. You can keep reading until" in dora.account
     assert "Pay or update your card" in dora.account
     assert "payment-failed" in mails_about(dora)
 
@@ -139,7 +139,7 @@ def test_a_bank_wants_to_be_asked_each_time(paper: Paper) -> None:
     assert gwen.subscription.status == "past_due"
     assert gwen.reads() == "subscription"
     assert gwen.profile["subscription"]["payment_problem"]["needs"] == "authentication"
-    assert "Your bank wants you to confirm" in gwen.account
+    assert "Your bank asks you to confirm" in gwen.account
     assert "card-needed" in mails_about(gwen)
 
     paper.hook(f"invoice/{gwen.subscription.latest_invoice}/authenticate")

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from service.currencies import decimals
 from service.offers.pricing import (
     LARGEST_AMOUNT,
     InvalidPrice,
     Price,
     amount_text,
     checked_price,
-    decimals,
     end_of_pass,
     intro_months,
     minor_units,

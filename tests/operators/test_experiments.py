@@ -29,6 +29,22 @@ def plan(clocks: MovingClocks, slug: str = "spring", **fields: Any) -> dict[str,
     }  # fmt: skip
 
 
+async def test_what_a_later_release_has_planned_isnt_lost(paywall: Paywall) -> None:
+    now, wanted = paywall.clocks.business(), plan(paywall.clocks)
+    later = {**wanted, "later": 1}
+    async with paywall.database.transaction() as session:
+        session.add(
+            ExperimentRow(
+                slug="spring", document=later, created_at=now, created_by="command",
+                ends_at=now + timedelta(days=30),
+            )
+        )  # fmt: skip
+    refused = await paywall.client.put(f"{HOME}/spring", json=wanted, headers=paywall.staff)
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/rules-unreadable")
+    async with paywall.database.reading() as session:
+        assert (await session.get_one(ExperimentRow, "spring")).document == later
+
+
 async def test_a_plan_of_a_later_release_spoils_no_list(
     paywall: Paywall, signed_in: SignedIn
 ) -> None:

@@ -5,11 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import httpx2
+import pytest
 
 from service.db.tables import RulesVersion
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall
+from tests.operators.sent_form import fields
 from tests.reports import rows
 
 pytestmark = on_sqlite
@@ -163,6 +165,47 @@ async def test_rules_of_a_later_release_are_refused_in_words(
     for path in ("/admin/rules", "/admin/rules/versions/1", "/admin/crawlers"):
         shown = await browser.get(path)
         assert (shown.status_code, "version 1. A later release" in shown.text) == (409, True), path
+
+
+@pytest.mark.parametrize(
+    "unknown", [{"later": 1}, {"levels": {"default": {"level": "free", "later": 1}}}]
+)
+async def test_what_a_later_release_has_stored_isnt_lost(
+    signed_in: SignedIn, paywall: Paywall, unknown: dict[str, Any]
+) -> None:
+    """This one reads the rest of it, says so, and replaces it neither over the API nor on a page."""
+    later = {**document("free"), **unknown}
+    async with paywall.database.transaction() as session:
+        session.add(
+            RulesVersion(version=1, at=paywall.clocks.business(), actor="x", document=later)
+        )
+    read = await paywall.client.get(RULES, headers=paywall.staff)
+    assert read.status_code == 200
+    assert "version 1, whole. A later release" in read.json()["warnings"][-1]
+    refused = await change(paywall, document("registered"))
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/rules-unreadable")
+    browser = await signed_in("admin")
+    form = fields((await browser.get("/admin/rules")).text)
+    shown = await browser.post(
+        "/admin/rules", data={**form, "level": ["registered", *form["level"][1:]]}
+    )
+    assert (shown.status_code, "version 1, whole. A later release" in shown.text) == (409, True)
+    assert (await change(paywall, read.json()["rules"])).json()["version"] == 1
+    async with paywall.database.reading() as session:
+        assert (await session.get_one(RulesVersion, 1)).document == later
+        assert await session.get(RulesVersion, 2) is None
+
+
+@pytest.mark.parametrize(
+    ("currency", "status"), [("EUR", 200), ("XYZ", 422), ("eur", 422), ("", 422)]
+)
+async def test_a_licence_names_a_currency_that_there_is(
+    paywall: Paywall, currency: str, status: int
+) -> None:
+    license_ = {"payment": "crawl", "amount": "0.01", "currency": currency}
+    crawlers = {"training": "license", "license": license_}
+    answer = await change(paywall, {**document("free"), "crawlers": crawlers})
+    assert answer.status_code == status, answer.text
 
 
 async def test_what_is_refused_names_the_field(paywall: Paywall) -> None:

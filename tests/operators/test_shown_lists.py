@@ -34,8 +34,8 @@ LISTS = [
         "slug,name,plan\nlibrary,Theirs,digital\n", "library", "~ library",
     ),
     Listed(
-        "entitlements", "entitlements/print", "reference,plan,email\nA,digital,a@example.org\n",
-        "reference,plan,email\nB,digital,b@example.org\n", "print", "- B",
+        "entitlements", "entitlements/print", "reference,plan,email\nC,digital,c@example.org\nA,digital,a@example.org\n",
+        "reference,plan,email\nC,digital,c@example.org\nB,digital,b@example.org\n", "print", "- B",
     ),
 ]  # fmt: skip
 

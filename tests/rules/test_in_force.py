@@ -200,7 +200,8 @@ async def test_what_a_later_release_added_is_left_out(context: Context) -> None:
         session.add(RulesVersion(version=1, at=START, actor="x", document=document))
     found = await rules_in_force(context.settings, context.database)
     assert found.rules.levels.default.level == "subscribers"
-    assert await save(context, rules("free"), after=1) == 2
+    with pytest.raises(Problem, match="version 1, whole"):
+        await save(context, rules("free"), after=1)
 
 
 async def test_of_many_versions_reports_read_the_newest(context: Context) -> None:

@@ -7,9 +7,9 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
 
 from service.bodies import Body, ListOut
+from service.currencies import known_currency
 from service.db.tables import ExchangeRate
 from service.identity.meanwhile import stamp_of
-from service.offers.pricing import known_currency
 from service.operators.rates.changes import Pair, facts_of
 
 Currency = Annotated[

@@ -19,7 +19,7 @@ from service.rules.document import RulesIn
 from service.rules.experiment_changes import changing_experiments
 from service.rules.in_force import RuleBook
 from service.rules.known import warnings_of
-from service.rules.save import save_rules, written_rules
+from service.rules.save import save_rules, unread_of, written_rules
 from service.rules.store import latest
 from service.running import running_of
 from service.settings import Settings
@@ -58,6 +58,7 @@ async def shown(session: AsyncSession, stored: RulesVersion | None, settings: Se
     warnings = await warnings_of(session, rules)
     if stored is None:
         return RulesOut(version=0, at=None, by=None, rules=rules, warnings=warnings)
+    warnings += [each for each in [unread_of(stored)] if each]
     return RulesOut(
         version=stored.version, at=stored.at, by=stored.actor, rules=rules, warnings=warnings
     )

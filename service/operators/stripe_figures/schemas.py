@@ -6,7 +6,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_vali
 
 from service.bodies import Body, ListOut, WholeNumber
 from service.clock import Instant
-from service.offers.pricing import known_currency
+from service.currencies import known_currency
 from service.operators.stripe_figures.entries import Entered
 from service.reports.agreement import Churn, Counted, Discounts, Start
 
