@@ -1,4 +1,4 @@
-"""A list that is looked at before it is loaded: whoever changes its things in between is named to the one who loads it."""
+"""A list that is looked at before it is loaded: an operator who loads it is told who changed its things in between."""
 
 from datetime import datetime
 from hashlib import sha256
