@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import groupby, product
-from operator import attrgetter
+from itertools import product
 from typing import Literal, NamedTuple, get_args
 
 from service.access.decision import (
@@ -40,8 +39,6 @@ class Tried(NamedTuple):
     """A row of the ledger: somebody tried to read. `meter` is where it counts, `window` where it was decided by it."""
 
     meter: str
-    at: datetime
-    id: str
     step: int
     """Of the period; BEFORE: it only says what was counted already."""
     kind: HolderKind
@@ -72,62 +69,92 @@ class Replayed:
 
 
 def replay(rows: Iterable[Tried]) -> Replayed:
-    """Decide all rows again by each limit, those of one meter in their order."""
-    found = Replayed()
-    for _, of_meter in groupby(sorted(rows), key=attrgetter("meter")):
-        met: defaultdict[tuple[str, HolderKind, int | None], set[int]] = defaultdict(set)
+    """Decide all rows, which are in the order of time, again by each limit."""
+    met: Counter[tuple[HolderKind, int | None, int]] = Counter()
+    meters: defaultdict[str, list[Tried]] = defaultdict(list)
+    for row in rows:
+        meters[row.meter].append(row)
+    for of_meter in meters.values():
+        walls: defaultdict[tuple[str, HolderKind, int | None], int] = defaultdict(int)
         window = _Read(None)
         for row in of_meter:
             if row.window not in {None, window.start} and not row.is_own:
                 window = _Read(row.window)
-            walls = window.walls(row)
+            limits = window.walls(row)
             if row.step != BEFORE:
-                for step in (row.step, None):
-                    met[row.holder, row.kind, step].update(walls)
-        for (_, kind, step), limits in met.items():
-            found.holders[Place(kind, step, AS_IT_WAS)] += 1
-            found.stopped.update(Place(kind, step, limit) for limit in limits)
+                walls[row.holder, row.kind, row.step] |= limits
+                walls[row.holder, row.kind, None] |= limits
+        met.update((kind, step, limits) for (_, kind, step), limits in walls.items())
+    found = Replayed()
+    for (kind, step, limits), holders in met.items():
+        found.holders[Place(kind, step, AS_IT_WAS)] += holders
+        for limit in (AS_IT_WAS, *LIMITS):
+            if limits >> limit & 1:
+                found.stopped[Place(kind, step, limit)] += holders
     return found
 
 
 class _Read:
-    """What a meter had read in one window: as it was, and by each limit."""
+    """What a meter had read in one window: as it was, and by each limit.
+
+    Limits are sets of bits, AS_IT_WAS among them. A limit has counted the first of what the largest one counted.
+    """
 
     def __init__(self, start: datetime | None) -> None:
         self.start = start
         self._counted: set[str] = set()
         self._carried: set[str] = set()
-        self._by_limit: list[tuple[int, set[str]]] = [(limit, set()) for limit in LIMITS]
+        self._by_largest: dict[str, int] = {}
 
-    def walls(self, row: Tried) -> list[int]:
-        """The limits at which the row is a wall, AS_IT_WAS among them; counts what they let through."""
-        walls = [AS_IT_WAS] if row.is_walled else []
+    def walls(self, row: Tried) -> int:
+        """The limits at which the row is a wall; counts what they let through."""
+        as_it_was = _bit(AS_IT_WAS) if row.is_walled else 0
         if LEVELS.get(row.reason) != "metered":
-            return walls + _unmetered(row.reason, is_walled=row.is_walled)
+            return as_it_was | _unmetered(row.reason, is_walled=row.is_walled)
         if row.is_own:
-            return [*walls, *LIMITS] if row.is_walled else walls
+            return _bit(AS_IT_WAS) | _LIMITS if row.is_walled else 0
         if row.window is None:
             # By a token of some minutes: the unlock that it is from has been decided.
-            return walls
+            return as_it_was
         if row.consumed:
             self._counted.add(row.article)
         elif row.reason == "meter" and row.article not in self._counted:
             self._carried.add(row.article)
-        is_carried, outcomes = row.article in self._carried, _outcomes(row.reason)
-        for limit, counted in self._by_limit:
-            outcome = outcomes[is_carried or row.article in counted, len(counted) < limit]
-            if isinstance(outcome, Wall):
-                walls.append(limit)
-            elif isinstance(outcome, Meter) and outcome.consumes:
-                counted.add(row.article)
-        return walls
+        place = 0 if row.article in self._carried else self._by_largest.get(row.article, _NOWHERE)
+        walls, is_counted = _decided(row.reason, place, len(self._by_largest))
+        if is_counted:
+            self._by_largest[row.article] = len(self._by_largest) + 1
+        return as_it_was | walls
 
 
-def _unmetered(reason: str, *, is_walled: bool) -> list[int]:
+def _bit(limit: int) -> int:
+    return 1 << limit
+
+
+_LIMITS = sum(map(_bit, LIMITS))
+_NOWHERE = LIMITS[-1] + 1
+"""The place of an article that no limit has counted; 0: each has read it."""
+
+
+@lru_cache(maxsize=1024)
+def _decided(reason: str, place: int, counted: int) -> tuple[int, bool]:
+    """The limits at which it is a wall, and whether the largest one counts it.
+
+    It was the article in this place that the largest one counted, of as many.
+    """
+    by_limit = {
+        limit: _outcomes(reason)[place <= limit, counted < limit] for limit in LIMITS
+    }
+    walls = sum(_bit(limit) for limit, outcome in by_limit.items() if isinstance(outcome, Wall))
+    largest = by_limit[LIMITS[-1]]
+    return walls, isinstance(largest, Meter) and largest.consumes
+
+
+def _unmetered(reason: str, *, is_walled: bool) -> int:
     """The limits at which a row is a wall where no meter decided: all or none."""
     if reason in LEVELS or reason in _SOURCES:
         is_walled = isinstance(_outcomes(reason)[False, False], Wall)
-    return [*LIMITS] if is_walled else []
+    return _LIMITS if is_walled else 0
 
 
 @lru_cache(maxsize=64)

@@ -118,4 +118,5 @@ def _by_meter(asked: Asked, digits: int) -> Subquery:
     counted = union_all(*of_sample(rows, entry.holder.expression, digits)).subquery("counted")
     grouping = (counted.c.day, counted.c.holder, counted.c.split)
     days = select(*grouping, func.count().label("counted")).group_by(*grouping).subquery("days")
-    return with_split(with_whose(days, digits).subquery("whose_days"), asked).subquery("split_days")
+    whose = with_whose(days, digits).subquery("whose_days")
+    return with_split(whose, asked, digits).subquery("split_days")

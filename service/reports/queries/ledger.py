@@ -36,7 +36,8 @@ async def days_of_holders(session: AsyncSession, asked: Asked, digits: int = 0) 
 async def by_holder(session: AsyncSession, asked: Asked, digits: int = 0) -> Subquery:
     """The same with `whose`, and with `split` where a source is asked for."""
     days = await days_of_holders(session, asked, digits)
-    return with_split(with_whose(days, digits).subquery("whose_days"), asked).subquery("split_days")
+    whose = with_whose(days, digits).subquery("whose_days")
+    return with_split(whose, asked, digits).subquery("split_days")
 
 
 def with_whose(rows: Subquery, digits: int = 0) -> Select[Any]:

@@ -44,9 +44,8 @@ def met(asked: Asked, digits: int, *conditions: ColumnElement[bool]) -> Subquery
     )  # fmt: skip
     sample = kept_rows.of_sample(rows, entry.holder.expression, digits)
     rows_met = union_all(*sample).subquery("met")
-    return with_split(with_whose(rows_met, digits).subquery("whose_met"), asked).subquery(
-        "split_met"
-    )
+    whose = with_whose(rows_met, digits).subquery("whose_met")
+    return with_split(whose, asked, digits).subquery("split_met")
 
 
 def is_of_single_walls(asked: Asked) -> bool:

@@ -90,7 +90,7 @@ def _in_sections(asked: Asked, digits: int) -> Subquery:
     sample = kept_rows.of_sample(rows, entry.holder.expression, digits)
     sections = union_all(*sample).subquery("in_sections")
     whose = ledger.with_whose(sections, digits).subquery("whose_rows")
-    return with_split(whose, asked).subquery("split_rows")
+    return with_split(whose, asked, digits).subquery("split_rows")
 
 
 async def _met_in(session: AsyncSession, asked: Asked, days: Subquery) -> dict[str, Distinct]:

@@ -1,10 +1,11 @@
 """Where the meter should be: the stop rate by other limits, from the ledger's own rows."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
+from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import AccessEntry, Reader
@@ -32,12 +33,13 @@ async def what_if(session: AsyncSession, asked: Asked, most: int = MOST_REPLAYED
             line_of(lambda _: kept_rows.deleted(gone), asked.steps, kind, split=_words(AS_IT_WAS))
             for kind in KINDS
         ]
-    begins = await _begins(session, asked, first, last)
+    digits = await kept_rows.sample(session, first, last, most)
+    begins = await _begins(session, asked, first, last, digits)
     # With the days before the period: a rolling window may have begun long before it.
     digits = await kept_rows.sample(session, begins, last, most)
-    rows = await _tried(session, asked, begins, last, digits)
-    # In a thread: it takes a second, in which others are answered.
-    found = await asyncio.to_thread(replay, rows)
+    rows = await _rows(session, asked, begins, last, digits)
+    # In a thread: it takes half a second, in which others are answered.
+    found = await asyncio.to_thread(lambda: replay(_tried(asked, rows)))
 
     def rate(kind: HolderKind, limit: int) -> Callable[[int | None], Cell]:
         return lambda at: share(
@@ -54,10 +56,14 @@ async def what_if(session: AsyncSession, asked: Asked, most: int = MOST_REPLAYED
     return [*lines, *kept_rows.sample_line(asked, digits)]
 
 
-async def _begins(session: AsyncSession, asked: Asked, first: date, last: date) -> date:
-    """The day on which the first window began that the period's rows were decided in."""
+async def _begins(
+    session: AsyncSession, asked: Asked, first: date, last: date, digits: int
+) -> date:
+    """The day on which the first window began that the sample's rows of the period were decided in."""
     began = await session.scalar(
-        select(func.min(AccessEntry.window_start)).where(kept_rows.on_days(first, last))
+        select(func.min(AccessEntry.window_start)).where(
+            kept_rows.on_days(first, last), *kept_rows.sampled(digits)
+        )
     )
     return first if began is None else min(first, began.astimezone(asked.home).date())
 
@@ -66,35 +72,41 @@ def _words(limit: int) -> str:
     return "as it was" if limit == AS_IT_WAS else f"limit {limit}"
 
 
-async def _tried(
+async def _rows(
     session: AsyncSession, asked: Asked, first: date, last: date, digits: int
-) -> Sequence[Tried]:
+) -> Sequence[Any]:
+    """The ledger's rows of the sample, in the order of time."""
     entry = AccessEntry
-    of_reader = and_(
-        Reader.id == func.substr(entry.holder, len(READER) + 1), entry.holder.startswith(READER)
+    # Not joined: PostgreSQL would read all readers for those of the sample.
+    key = (
+        select(Reader.verified_key)
+        .where(Reader.id == func.substr(entry.holder, len(READER) + 1))
+        .scalar_subquery()
     )
     begins = asked.period.first
     found = await session.execute(
         select(
-            asked.step_on(entry.day.expression).label("step"), entry.holder, Reader.verified_key, entry.at, entry.id,
-            entry.article_id, entry.reason, entry.wall, entry.consumed, entry.window_start,
-            entry.meter_name,
+            entry.day, entry.holder, case((entry.holder.startswith(READER), key)), entry.article_id,
+            entry.reason, entry.wall.is_not(None), entry.consumed, entry.window_start,
+            entry.meter_name.is_not(None),
         )
-        .outerjoin(Reader, of_reader)
         .where(
             kept_rows.on_days(first, last), or_(entry.day >= begins, entry.window_start.is_not(None)),
             *kept_rows.sampled(digits),
         )
+        .order_by(entry.at, entry.id)
     )  # fmt: skip
-    return [
-        Tried(
-            meter=holder if is_device(holder) else _meter(holder, key), at=at, id=id_, step=step,
-            kind="anonymous" if is_device(holder) else "registered", holder=holder, article=article,
-            reason=reason, is_walled=wall is not None, consumed=consumed, window=window,
-            is_own=name is not None,
-        )
-        for step, holder, key, at, id_, article, reason, wall, consumed, window, name in found
-    ]  # fmt: skip
+    return found.all()
+
+
+def _tried(asked: Asked, rows: Iterable[Any]) -> Iterator[Tried]:
+    for day, holder, key, article, reason, is_walled, consumed, window, is_own in rows:
+        is_anonymous = is_device(holder)
+        yield Tried(
+            holder if is_anonymous else _meter(holder, key), asked.step_of(day),
+            "anonymous" if is_anonymous else "registered", holder, article, reason, is_walled,
+            consumed, window, is_own,
+        )  # fmt: skip
 
 
 def _meter(holder: str, key: str | None) -> str:
