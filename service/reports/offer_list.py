@@ -75,29 +75,21 @@ async def figures_of_offers(
     """The same of these offers."""
     ids = [offer.id for offer in offers]
     row = Subscription
-    # Of all offers in the order of an index: of some PostgreSQL takes the readers to be fewer than it can hash.
-    whose = row.offer_id == ids[0] if len(ids) == 1 else true()
-    pays = (
-        select(row.reader_id, row.pauses_collection, row.offer_id)
-        .where(COLLECTED, whose)
-        .distinct()
-        .subquery("pays")
-    )
-    paying = select(pays.c.offer_id, func.count()).group_by(pays.c.offer_id)
-    subscribers = Counter({row[0]: row[1] for row in await session.execute(paying)})
+    paid = await _paid(session, ids)
     in_trial = select(row.offer_id, func.count(row.reader_id.distinct())).where(IN_TRIAL)
     trials = await _counted(session, in_trial, row.offer_id, ids)
     bought = select(Checkout.offer_id, func.count()).where(
         is_purchase(), Checkout.completed_at >= asked.since, Checkout.completed_at < asked.until
     )
     sold = await _counted(session, bought, Checkout.offer_id, ids)
-    mrr = await _mrr(session, ids)
+    twice = await _paid_twice(session, ids)
     return [
         OfferFigures(
-            each, subscribers[each.id], trials[each.id], mrr.get(each.id, {}), sold[each.id]
+            each, sum(number for number, _ in paid[each.id]) - twice[each.id], trials[each.id],
+            rounded(monthly_sums(amount for _, amount in paid[each.id])), sold[each.id],
         )
         for each in offers
-    ]
+    ]  # fmt: skip
 
 
 async def _counted(
@@ -107,31 +99,52 @@ async def _counted(
     return Counter({row[0]: row[1] for row in found})
 
 
-async def _mrr(session: AsyncSession, ids: Collection[str]) -> dict[str, dict[str, int]]:
+async def _paid(
+    session: AsyncSession, ids: Collection[str]
+) -> defaultdict[str, list[tuple[int, Recurring]]]:
+    """By offer: the number of its paid subscriptions of each price, and what they bring."""
     row = Subscription
     grouping = (row.offer_id, row.currency, row.interval, row.interval_count)
     sums = await session.execute(
-        select(func.sum(row.recurring_amount), *grouping)
+        select(func.count(), func.sum(row.recurring_amount), *grouping)
         .where(COLLECTED, row.offer_id.in_(ids))
         .group_by(*grouping)
     )
-    by_offer: defaultdict[str, list[Recurring]] = defaultdict(list)
-    for total, offer_id, currency, interval, count in sums:
-        by_offer[offer_id].append(Recurring(int(total), currency, interval, count))
-    return {offer_id: rounded(monthly_sums(each)) for offer_id, each in by_offer.items()}
+    by_offer: defaultdict[str, list[tuple[int, Recurring]]] = defaultdict(list)
+    for number, total, offer_id, currency, interval, count in sums:
+        by_offer[offer_id].append((number, Recurring(int(total), currency, interval, count)))
+    return by_offer
+
+
+async def _paid_twice(session: AsyncSession, ids: Collection[str]) -> Counter[str]:
+    """By offer: how many paid subscriptions of it are a reader's second one, or third."""
+    row = Subscription
+    # Of all offers in the order of an index: of some PostgreSQL takes the readers to be fewer than it can hash.
+    whose = row.offer_id == next(iter(ids)) if len(ids) == 1 else true()
+    several = (
+        select(row.offer_id, (func.count() - 1).label("more"))
+        .where(COLLECTED, whose)
+        .group_by(row.reader_id, row.pauses_collection, row.offer_id)
+        .having(func.count() > 1)
+        .subquery("several")
+    )
+    more = select(several.c.offer_id, func.sum(several.c.more)).group_by(several.c.offer_id)
+    return Counter({offer_id: int(number) for offer_id, number in await session.execute(more)})
 
 
 async def list_coupons(session: AsyncSession, asked: Asked) -> list[CouponUse]:
     """The 50 coupons that most have or began with, those of intro prices left out."""
     row, moved = Subscription, MovementRow
     live = row.status.in_(sorted(LIVE_STATUSES))
-    # An index has those with any.
-    some = text("subscriptions.discounts <> '[]'")
-    held = await _by_coupon(session, row.discounts, row.id, live, some)
+    # Indexes have those with any.
+    of_some, with_some = (
+        text(f"{each}.discounts <> '[]'") for each in ("subscriptions", "movements")
+    )
+    held = await _by_coupon(session, row.discounts, row.id, live, of_some)
     began = moved.kind.in_(("new", "reactivation"))
     begun = await _by_coupon(
         session, moved.discounts, moved.subscription_id,
-        began, moved.at >= asked.since, moved.at < asked.until,
+        began, moved.at >= asked.since, moved.at < asked.until, with_some,
     )  # fmt: skip
     found = [
         CouponUse(*terms, now=held[terms], begun=begun[terms])

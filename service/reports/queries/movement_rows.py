@@ -3,7 +3,7 @@
 import asyncio
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -185,17 +185,21 @@ def sides_of(asked: Asked) -> CompoundSelect[Any]:
     )
 
 
+LED: Mapping[str, InstrumentedAttribute[str | None]] = {
+    "source": MovementRow.led_source, "last_source": MovementRow.led_last_source,
+    "campaign": MovementRow.led_campaign,
+}  # fmt: skip
+"""What led to the purchase as it was added up."""
+
+
 def led_by() -> Dimensions:
     """By the checkout; where an erasure deleted that, as the rollup has the subscription's latest that is in it."""
-    row = MovementRow
-    known = {
-        "source": (row.led_source, led.UNKNOWN),
-        "last_source": (row.led_last_source, led.UNKNOWN),
-        "campaign": (row.led_campaign, led.NO_CAMPAIGN),
-    }
+    nothing = dict.fromkeys(LED, led.UNKNOWN) | {"campaign": led.NO_CAMPAIGN}
     is_there = CheckoutTouches.checkout_id.is_not(None)
     return {
-        name: case((is_there, column), else_=func.coalesce(known[name][0], *_known(*known[name])))
+        name: case(
+            (is_there, column), else_=func.coalesce(LED[name], *_known(LED[name], nothing[name]))
+        )
         for name, column in led.dimensions(CheckoutTouches).items()
     }
 

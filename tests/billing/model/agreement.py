@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from service.db.tables import Customer, DomainEvent, Grant
 from service.identity.readers import settled_reader
+from service.reports.movement_rollup import MOVEMENTS
 from tests.billing.model.lives import Lives
 from tests.billing.model.money import check_money
 from tests.billing.model.oracle import Document, Oracle, live_by_holder
@@ -13,6 +14,7 @@ from tests.billing.model.oracle import Document, Oracle, live_by_holder
 
 async def check(lives: Lives) -> None:
     """Grants, holders, one live subscription a reader, ledger and MRR equal the oracle's."""
+    await MOVEMENTS.roll_up(lives.context)
     async with lives.database.reading() as session:
         oracle = await lives.oracle(session)
         holder = {

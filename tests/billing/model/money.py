@@ -7,20 +7,21 @@ from service.billing.ledger import state_of
 from service.billing.movement_rows import movements_of
 from service.billing.outlook import outlook_of
 from service.db.tables import MovementRow, Subscription
-from service.reports.figures import exact_mrr, mrr_movements
+from service.reports.figures import by_movements, by_subscriptions, exact_mrr, mrr_movements
 from service.reports.metrics import total
 from tests.billing.model.oracle import Oracle
 
 
 async def check_money(session: AsyncSession, oracle: Oracle) -> None:
     """MRR is what Stripe's documents say, and what all movements add up to, those of erased readers
-    included; the movements of each subscription are a chain to what it brings now. The next charge is
+    included, as is who pays; the movements of each subscription are a chain to what it brings now. The next charge is
     Stripe's too.
     """
     mrr = await exact_mrr(session)
     assert mrr == oracle.mrr(), (mrr, oracle.mrr())
     moved = total((await mrr_movements(session)).values())
     assert {currency: amount for currency, amount in moved.items() if amount} == mrr
+    assert await by_movements(session) == await by_subscriptions(session)
     for each in oracle.subscriptions():
         stored_one = await session.get(Subscription, each["id"])
         if stored_one is not None:
