@@ -142,9 +142,7 @@ def _decided(reason: str, place: int, counted: int) -> tuple[int, bool]:
 
     It was the article in this place that the largest one counted, of as many.
     """
-    by_limit = {
-        limit: _outcomes(reason)[place <= limit, counted < limit] for limit in LIMITS
-    }
+    by_limit = {limit: _outcomes(reason)[place <= limit, counted < limit] for limit in LIMITS}
     walls = sum(_bit(limit) for limit, outcome in by_limit.items() if isinstance(outcome, Wall))
     largest = by_limit[LIMITS[-1]]
     return walls, isinstance(largest, Meter) and largest.consumes

@@ -75,5 +75,7 @@ async def test_a_sample_is_all_that_is_read(database: Database) -> None:
         await multiply(connection, AccessEntry, f"id = '{other.id}'", ROWS, "id", "holder")
         await connection.exec_driver_sql("ANALYZE")
     async with database.reading() as session:
-        read = {(slug, split): await _read(session, slug, split) for slug, split in (*FIGURES, ("", ""))}
+        read = {
+            (slug, split): await _read(session, slug, split) for slug, split in (*FIGURES, ("", ""))
+        }
     assert not {of: number for of, number in read.items() if number >= ROWS}, read

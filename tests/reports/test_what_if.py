@@ -283,9 +283,7 @@ async def test_without_the_ledgers_rows_there_is_no_replay(database: Database, k
         )
 
 
-def tried(
-    article: str, *, window: datetime, walled: bool = False, own: bool = False
-) -> Tried:
+def tried(article: str, *, window: datetime, walled: bool = False, own: bool = False) -> Tried:
     return Tried(
         meter="device:d", step=0, kind="anonymous", holder="device:d", article=article, reason="meter_exhausted" if walled else "meter",
         is_walled=walled, consumed=not walled, window=window, is_own=own,

@@ -65,9 +65,13 @@ class HolderDay(Base):
     """When the first wall to subscribe was met."""
     register_wall_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    # An erasure looks a holder up, and so does the count of returns, with the days before.
+    # An erasure looks a holder up, and so does the count of returns, with the days before. Reports of a sample read
+    # nothing else of theirs, as each of its rows is on a page of its own.
     __table_args__ = (
-        Index("ix_holder_days_holder_day", "holder", "day"),
+        Index(
+            "ix_holder_days_of_holder", "holder", "day", "reads", "counted", "subscribe_wall_at",
+            "register_wall_at",
+        ),
         *(
             partial_index(
                 f"ix_holder_days_{wall}", "holder", "day",

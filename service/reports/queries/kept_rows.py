@@ -58,12 +58,12 @@ async def by_day(session: AsyncSession, first: date, last: date) -> Counter[date
     """The number of the ledger's rows in these days; those that are added up aren't counted again."""
     entry, row = AccessEntry, RolledDay
     rolled = select(row.day, row.rows).where(row.day.between(first, last))
-    found = Counter({day: rows for day, rows in await session.execute(rolled)})
+    found = Counter({day: int(rows) for day, rows in await session.execute(rolled)})
     # Named, since PostgreSQL would read a year of the ledger to find the few days that aren't among the others.
     rest = [day for day in _days(first, last) if day not in found]
     if rest:
         live = select(entry.day, func.count()).where(entry.day.in_(rest)).group_by(entry.day)
-        found.update({day: rows for day, rows in await session.execute(live)})
+        found.update({day: int(rows) for day, rows in await session.execute(live)})
     return found
 
 
@@ -120,14 +120,17 @@ def sampled_devices(digits: int) -> CompoundSelect[str]:
 def of_sample(rows: Rows, holder: ColumnElement[str], digits: int) -> list[Rows]:
     """The rows of the sample and of some devices more, of which `with_whose` knows that they aren't in it.
 
-    In two parts, so that the database finds each by an index; without digits all rows.
+    In parts, each of which the database finds by an index, and needs no row beside it; without digits all rows.
     """
     if not digits:
         return [rows]
-    by_name = is_sampled(holder, digits)
-    devices = sampled_devices(digits).subquery("devices")
-    by_device = holder.in_(select(literal(DEVICE) + devices.c.device_id))
-    return [rows.where(by_name), rows.where(by_device, ~by_name)]
+    link = ReaderDevice
+    linked = select(literal(DEVICE) + link.device_id).where(
+        is_sampled_reader(link.reader_id.expression, digits),
+        ~is_sampled_device(link.device_id.expression, digits),
+    )
+    by_name = (_begins(holder, f"{DEVICE}dev_", digits), is_sampled_reader(holder, digits, READER))
+    return [rows.where(each) for each in (*by_name, holder.in_(linked))]
 
 
 def sample_line(asked: Asked, digits: int) -> list[Line]:

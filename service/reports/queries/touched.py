@@ -21,7 +21,8 @@ def with_split(rows: Subquery, asked: Asked, digits: int = 0) -> Select[Any]:
     by_source = asked.among(SOURCES)
     if not by_source.split and not by_source.chosen:
         return select(*columns, split.label("split"))
-    own, device = _touches(digits), _touches(digits)
+    touches = _touches(digits)
+    own, device = touches.alias(), touches.alias()
     known: Dimensions = dimensions(own.c)
     if "holder" in rows.c:
         # What led a device here goes along to its reader at the sign-in; after a purchase alone it doesn't.
@@ -39,7 +40,8 @@ def with_split(rows: Subquery, asked: Asked, digits: int = 0) -> Select[Any]:
 
 
 def _touches(digits: int) -> FromClause:
-    touches = Touches.__table__.alias()
+    table = Touches.__table__
     if not digits:
-        return touches
-    return union_all(*kept_rows.of_sample(select(touches), touches.c.holder, digits)).subquery()
+        return table
+    sample = kept_rows.of_sample(select(table), table.c.holder, digits)
+    return union_all(*sample).cte("touches_of_sample")
