@@ -10,7 +10,6 @@ from service.db.base import Amount, Base, Json, UtcDateTime, partial_index
 from service.db.tables.identity import Reader
 from service.db.tables.offers import Offer
 
-
 _PAID = (
     "status IN ('active', 'past_due') AND recurring_amount > 0"
     " AND access_stop NOT IN ('duplicate', 'trial_used')"
