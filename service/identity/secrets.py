@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -26,5 +27,10 @@ def same_secret(secret: str, stored_hash: str) -> bool:
 
 def derived_key(settings: Settings, purpose: str) -> bytes:
     """32 bytes for one purpose, from PAYWALL_SECRET_KEY by HKDF-SHA256 (RFC 5869)."""
+    return _derived(settings.secret_key.get_secret_value(), purpose)
+
+
+@lru_cache(maxsize=64)  # more than there are purposes: each signed-in request needs one
+def _derived(master: str, purpose: str) -> bytes:
     kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"paywall/{purpose}".encode())
-    return kdf.derive(settings.secret_key.get_secret_value().encode())
+    return kdf.derive(master.encode())
