@@ -8,18 +8,21 @@ import pytest
 from service.db.session import Database
 from service.settings import Settings
 from tests.conftest import MovingClocks, settings_of
+from tests.databases import Once
 from tests.inside import Paywall, inside
 
 SLUGS = "abcde"
 
 
 @pytest.fixture(scope="session")
-def template_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template_file(migrated_file: Path, once: Once) -> Path:
     """With articles a to e: to publish them takes longer than most tests that read them."""
-    path = tmp_path_factory.mktemp("articles") / "paywall.db"
-    shutil.copyfile(migrated_file, path)
-    asyncio.run(_publish(f"sqlite:///{path}"))
-    return path
+
+    def make(path: Path) -> None:
+        shutil.copyfile(migrated_file, path)
+        asyncio.run(_publish(f"sqlite:///{path}"))
+
+    return once("articles.db", make)
 
 
 async def _publish(url: str) -> None:
