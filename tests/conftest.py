@@ -53,7 +53,7 @@ structlog.configure(
 
 # Other cases at each run, so some of them will do. How long one takes is the bench's subject: the
 # machine is shared.
-hypothesis.settings.register_profile("sampled", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("sampled", max_examples=25, deadline=None)
 hypothesis.settings.load_profile("sampled")
 
 
@@ -190,6 +190,12 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def settings(database_url: str) -> Settings:
     return settings_of(database_url)
+
+
+@pytest.fixture
+def plain_settings() -> Settings:
+    """For what asks no database."""
+    return settings_of("sqlite:///none.db")
 
 
 def settings_of(database_url: str) -> Settings:

@@ -18,6 +18,7 @@ from service.db.keyset import Keyset
 from service.db.session import Database
 from service.db.tables import AuditEntry, ExchangeRate, Job, Operator
 from service.problems import Problem
+from tests.databases import on_sqlite
 
 JOBS = Keyset(Job.created_at, Job.id)
 OPERATORS = Keyset(Operator.email, newest_first=False)
@@ -125,6 +126,7 @@ FOREIGN = {
 }  # fmt: skip
 
 
+@on_sqlite
 @pytest.mark.parametrize("name", FOREIGN)
 async def test_a_foreign_cursor_is_refused(database: Database, name: str) -> None:
     async with database.reading() as session:

@@ -23,11 +23,11 @@ LINE = "city-library,City Library,digital,,192.0.2.0/24,"
 HEAD = "slug,name,plan,domains,networks,ends_at"
 
 
-def test_a_list_is_read(settings: Settings) -> None:
-    library, university = read_institutions(GOOD.encode(), settings.zone)
+def test_a_list_is_read(plain_settings: Settings) -> None:
+    library, university = read_institutions(GOOD.encode(), plain_settings.zone)
     assert library.terms.networks == ("192.0.2.0/24", "2001:db8::/32")
     assert library.terms.ends_at is not None
-    last_day = library.terms.ends_at.astimezone(settings.zone)
+    last_day = library.terms.ends_at.astimezone(plain_settings.zone)
     assert (last_day.year, last_day.month, last_day.day) == (2027, 1, 1), "the last day is included"
     assert (university.terms.domains, university.terms.ends_at) == (("uni.example",), None)
 
@@ -47,9 +47,9 @@ def test_a_list_is_read(settings: Settings) -> None:
         ((LINE + ",more",), "Line 2: has 7 values instead of 6"),
     ],
 )  # fmt: skip
-def test_a_bad_line_is_named(settings: Settings, lines: tuple[str, ...], told: str) -> None:
+def test_a_bad_line_is_named(plain_settings: Settings, lines: tuple[str, ...], told: str) -> None:
     with pytest.raises(ListRefused) as refused:
-        read_institutions("\n".join((HEAD, *lines)).encode(), settings.zone)
+        read_institutions("\n".join((HEAD, *lines)).encode(), plain_settings.zone)
     assert refused.value.problems[0].startswith(told)
 
 

@@ -34,9 +34,9 @@ NAME = b"__Host-pw_session"
     ],
 )  # fmt: skip
 def test_a_cookie_is_ours_by_its_exact_name(
-    lines: list[bytes], value: str | None, settings: Settings
+    lines: list[bytes], value: str | None, plain_settings: Settings
 ) -> None:
-    secure = settings.model_copy(update={"insecure_cookies": False})
+    secure = plain_settings.model_copy(update={"insecure_cookies": False})
     headers = [(b"cookie", line) for line in lines]
     request = Request({"type": "http", "headers": headers})
     assert read_cookie(request, "session", secure) == value

@@ -180,9 +180,9 @@ async def _store(database: Database, *rows: Base) -> None:
     ],
 )
 def test_only_the_foreign_host_is_kept(
-    settings: Settings, referrer: str | None, host: str | None
+    plain_settings: Settings, referrer: str | None, host: str | None
 ) -> None:
-    assert touch_of(referrer, None, settings) == Touch(referrer_host=host)
+    assert touch_of(referrer, None, plain_settings) == Touch(referrer_host=host)
 
 
 @pytest.mark.parametrize("value", ["", "x" * (LONGEST_VALUE + 1), "a\0b", "a\nb"])

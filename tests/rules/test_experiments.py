@@ -172,12 +172,12 @@ RELIED_ON = [
 
 @pytest.mark.parametrize(("planned", "changed", "relies"), RELIED_ON)
 def test_what_a_control_relies_on(
-    planned: dict[str, Any], changed: dict[str, Any], relies: bool, settings: Settings
+    planned: dict[str, Any], changed: dict[str, Any], relies: bool, plain_settings: Settings
 ) -> None:
     ruled = ExperimentIn.model_validate(plan(**planned)).as_rule(NOW - DAY)
-    was = of_settings(settings)
+    was = of_settings(plain_settings)
     document = was.model_dump()
     walls = document["walls"] | changed.get("walls", {})
     becomes = RulesIn.model_validate(document | changed | {"walls": walls})
-    seen = [control_of(ruled, rules, settings, NOW) for rules in (was, becomes)]
+    seen = [control_of(ruled, rules, plain_settings, NOW) for rules in (was, becomes)]
     assert (seen[0] != seen[1]) is relies
