@@ -29,7 +29,7 @@ from tests.setups.frontends import MAIL_FROM
 from tests.setups.recipes import recipe
 from tests.setups.test_same_host import NGINX, running
 
-REQUESTS = 3_000
+REQUESTS = 1_500
 AT_ONCE = 12
 LEVELS = {"open": "free", "counted": "metered", "known": "registered", "paid": "subscribers"}
 CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"

@@ -50,8 +50,9 @@ async def test_every_figure_is_listed_with_its_meaning_behind_a_mark(signed_in: 
 async def test_every_figure_has_a_page(
     browser_with_sales: httpx2.AsyncClient, figure: object
 ) -> None:
+    """Each split answers: tests/reports/test_report_routes.py. Here is one, for how a split looks."""
     found = next(each for each in FIGURES if each is figure)
-    for split in ("", *found.splits):
+    for split in ("", *found.splits[:1]):
         answer = await browser_with_sales.get(
             f"/admin/reports/{found.slug}?split={split}&compare=year&interval=month"
         )

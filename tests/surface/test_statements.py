@@ -210,13 +210,15 @@ async def sign_in(paywall: Paywall, operator_email: str = "boss@example.org") ->
     return reader_id
 
 
-async def asked(paywall: Paywall, path: str) -> list[str]:
-    """What the database is asked for, once what is remembered is remembered."""
+async def asked(paywall: Paywall, path: str, most: int = 0) -> list[str]:
+    """What the database is asked for; where that is more than `most`, once what is remembered is remembered."""
     headers = paywall.staff if path.startswith("/v1/admin") else {}
-    await paywall.client.get(path, headers=headers)
-    with statements() as seen:
-        answer = await paywall.client.get(path, headers=headers)
-    assert answer.status_code in {200, 303}, (path, answer.status_code)
+    for _ in range(2):
+        with statements() as seen:
+            answer = await paywall.client.get(path, headers=headers)
+        assert answer.status_code in {200, 303}, (path, answer.status_code)
+        if seen and len(seen) <= most:
+            break
     return seen
 
 
@@ -251,8 +253,9 @@ async def test_no_route_asks_more_for_more_rows_nor_than_is_written_down(paywall
     await lay(paywall.database, made, MANY - 1)
     grown = {}
     for (_, address), before in few.items():
-        now = await asked(paywall, address)
-        if len(now) > len(before) + BY_DEVICE.get(address, 0):
+        may_ask = len(before) + BY_DEVICE.get(address, 0)
+        now = await asked(paywall, address, may_ask)
+        if len(now) > may_ask:
             grown[address] = len(before), len(now), Counter(map(_shape, now)).most_common(2)
     assert not grown, "these routes ask once a row"
     most: dict[str, int] = {}
