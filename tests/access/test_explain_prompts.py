@@ -18,6 +18,7 @@ from tests.access.explanations import explained, inside_with_few, instant
 from tests.access.test_one_reading import verified_reader
 from tests.access.test_prompts import put
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import Paywall
 from tests.reports import rows
 
@@ -123,6 +124,7 @@ async def arrive(paywall: Paywall, case: Case) -> tuple[str, dict[str, str]]:
     return who, headers
 
 
+@on_sqlite
 async def test_explain_names_the_words_that_unlock_answers(paywall: Paywall) -> None:
     for name, case in CASES.items():
         met = await words_met(paywall, name, case)

@@ -343,6 +343,7 @@ async def test_switching_off_ends_it_for_who_opened_it_and_for_their_tokens(
     assert other.status_code == 404
 
 
+@on_sqlite
 async def test_what_was_altered_or_is_for_another_article_meets_the_ordinary_wall(
     paywall: Paywall, giver: str
 ) -> None:
@@ -380,6 +381,7 @@ async def test_another_process_learns_what_was_opened(
         assert answer.json()["reason"] == "gift"
 
 
+@on_sqlite
 async def test_who_may_not_give_reads_why(paywall: Paywall) -> None:
     await paywall.publish("ferry", access={"level": "free"})
     assert (await paywall.client.post("/v1/articles/a/gift-links")).status_code == 401

@@ -8,6 +8,7 @@ from sqlalchemy import update
 from service.access.unlock_tokens import UnlockTokens
 from service.db.tables import Reader
 from service.grants.store import put_grant
+from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall
 
 
@@ -53,12 +54,14 @@ async def test_a_subscriber_reads_what_is_registered_by_the_subscription(paywall
     assert await reasons(paywall, "members") == ["subscription"] * 4
 
 
+@on_sqlite
 async def test_a_comp_for_everything_stands_back_behind_a_subscription(paywall: Paywall) -> None:
     reader_id = await verified_reader(paywall, "plan:digital")
     await give_comp(paywall, reader_id)
     assert await reasons(paywall, "a") == ["subscription"] * 4
 
 
+@on_sqlite
 async def test_an_article_that_is_all_preview_is_free_wherever_one_looks(paywall: Paywall) -> None:
     await paywall.publish("empty", body="<!--more-->", access={"level": "subscribers"})
     teaser = (await paywall.client.get("/v1/articles/empty")).json()
@@ -81,6 +84,7 @@ async def test_an_article_that_is_all_preview_is_free_wherever_one_looks(paywall
     assert await reasons(paywall, "empty") == ["free"] * 4
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("reason", "level", "status", "told"),
     [

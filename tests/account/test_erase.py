@@ -137,6 +137,7 @@ def test_a_subscription_is_given_up_knowingly(site: Site, known: Known) -> None:
     assert reader_row(site, known.reader_id).email == ADDRESS
 
 
+@on_sqlite
 def test_the_same_address_begins_anew(site: Site, known: Known) -> None:
     assert erase(site.at.browser, cancel_subscription=True).status_code == 204
     until_mailed(site, "erased")

@@ -108,6 +108,7 @@ def test_a_mistyped_address_is_corrected_by_confirming_another(site: Installatio
         assert reason(site, other) == "subscribers_only"
 
 
+@on_sqlite
 def test_a_strangers_purchase_touches_nothing_of_an_account_until_its_reader_takes_it_over(
     site: Installation,
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.served import Installation, installation
 
 
@@ -29,12 +30,14 @@ def test_a_session_that_is_used_goes_on(site: Installation) -> None:
     assert token_status(site) == 200
 
 
+@on_sqlite
 def test_an_idle_session_ends(site: Installation) -> None:
     site.clocks.travel(timedelta(days=30, seconds=1))
     assert token_status(site) == 401
     assert site.unlock("a").status_code == 402
 
 
+@on_sqlite
 def test_no_session_outlives_its_longest_life(site: Installation) -> None:
     for _ in range(13):
         site.clocks.travel(timedelta(days=29))
@@ -42,6 +45,7 @@ def test_no_session_outlives_its_longest_life(site: Installation) -> None:
     assert token_status(site) == 401
 
 
+@on_sqlite
 def test_signing_out_ends_it_for_a_kept_cookie_too(site: Installation) -> None:
     cookie = site.browser.cookies.get("pw_session")
     assert cookie

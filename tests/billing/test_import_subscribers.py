@@ -333,6 +333,7 @@ async def test_an_odd_customer_keeps_no_other_one_out(desk: Desk) -> None:
     assert (again.imported, again.known) == (1, 2)
 
 
+@on_sqlite
 async def test_a_price_that_was_mapped_opens_what_the_offer_opens(desk: Desk) -> None:
     world = World(desk)
     world.add_foreign("foreign")

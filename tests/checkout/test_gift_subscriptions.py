@@ -89,6 +89,7 @@ def reason(site: Installation, browser: httpx2.Client) -> Any:
     return site.unlock("a", browser).json()["reason"]
 
 
+@on_sqlite
 def test_a_gift_is_mailed_on_its_day_and_runs_from_its_redemption(site: Installation) -> None:
     day = site.clocks.business() + 5 * DAY
     gift = buy(site, email=FRIEND, send_at=day.isoformat())
@@ -183,6 +184,7 @@ def test_a_gift_waits_while_its_reader_subscribes_and_no_day_is_lost(site: Insta
     assert (row.starts_at, row.ends_at) == (now, now + 80 * DAY)
 
 
+@on_sqlite
 def test_a_refund_ends_it_redeemed_or_not(site: Installation) -> None:
     gift, bea = buy(site), friend(site)
     redeem(gift, bea)
@@ -368,6 +370,7 @@ def compared(site: Installation) -> list[str]:
     return site.in_database(ask)
 
 
+@on_sqlite
 def test_what_was_refunded_is_neither_mailed_nor_listed_nor_compared(site: Installation) -> None:
     staff = {"Authorization": f"Bearer {site.api_key}"}
     buy(site, email=FRIEND, send_at=(site.clocks.business() + DAY).isoformat())
@@ -389,6 +392,7 @@ def test_its_buyer_is_told_of_no_pass(site: Installation) -> None:
     assert "Quarter" not in site.browser.get("/account").text
 
 
+@on_sqlite
 def test_what_an_erased_reader_redeemed_opens_nothing_any_more(site: Installation) -> None:
     gift, bea = buy(site), friend(site)
     redeem(gift, bea)
@@ -401,6 +405,7 @@ def test_what_an_erased_reader_redeemed_opens_nothing_any_more(site: Installatio
     assert row.ends_at == grant.ends_at
 
 
+@on_sqlite
 def test_a_gift_of_another_plan_runs_beside_a_subscription(site: Installation) -> None:
     sell(site, "quarter", **QUARTER, plan="all")
     gift, bea = buy(site), friend(site)

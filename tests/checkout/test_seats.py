@@ -36,6 +36,7 @@ def confirm(site: Installation, reader_id: str) -> None:
     site.in_database(act)
 
 
+@on_sqlite
 def test_seats_are_given_taken_lowered_and_end_with_the_subscription(site: Installation) -> None:
     (subscription,) = rows(site, Subscription)
     assert (subscription.seats, subscription.amount) == (3, 1500)
@@ -228,6 +229,7 @@ def test_the_last_seat_is_taken_once_however_many_hold_a_link(site: Installation
     assert take(seat, late).json()["detail"] in page
 
 
+@on_sqlite
 def test_a_seat_of_an_erased_reader_is_free_again_and_opens_nothing(site: Installation) -> None:
     seat, bea = invite(site), friend(site)
     take(seat, bea)

@@ -9,6 +9,7 @@ from service.identity.sessions import open_session
 from service.settings import Settings
 from tests.cli.conftest import Paywall
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 
 
 async def signed_in(settings: Settings, clocks: MovingClocks) -> None:
@@ -20,6 +21,7 @@ async def signed_in(settings: Settings, clocks: MovingClocks) -> None:
     await database.dispose()
 
 
+@on_sqlite
 def test_notes_are_written_listed_and_deleted(
     paywall: Paywall, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -38,6 +40,7 @@ def test_notes_are_written_listed_and_deleted(
     assert again.code == 1
 
 
+@on_sqlite
 def test_a_device_is_listed_and_signed_out(
     paywall: Paywall, settings: Settings, clocks: MovingClocks
 ) -> None:

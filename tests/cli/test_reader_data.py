@@ -11,6 +11,7 @@ from service.identity.readers import create_reader
 from service.settings import Settings
 from tests.cli.conftest import Paywall, one_sentence
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.reports import rows
 
 
@@ -54,6 +55,7 @@ def test_export_and_erase_leave_their_rows(
     assert "ana@example.org" not in str([(each.before, each.after) for each in told])
 
 
+@on_sqlite
 def test_what_isnt_possible_is_said(
     paywall: Paywall, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -79,6 +81,7 @@ async def bind(settings: Settings, clocks: MovingClocks, reader_id: str) -> None
     await database.dispose()
 
 
+@on_sqlite
 def test_a_subscription_is_ended_by_an_option(
     paywall: Paywall, settings: Settings, clocks: MovingClocks
 ) -> None:

@@ -14,6 +14,7 @@ from service.payments.set_up import StripePrice, StripeWebhookEndpoint
 from service.simulator.app import WebhookTarget, create_simulator
 from tests.cli.conftest import Paywall
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.patience import PATIENCE
 from tests.ports import free_port
 from tests.served import serving
@@ -53,6 +54,7 @@ def _told(stripe: dict[str, str], path: str) -> list[dict[str, object]]:
     return found
 
 
+@on_sqlite
 def test_an_account_is_set_up_once(paywall: Paywall, stripe: dict[str, str]) -> None:
     for interval in ("month", "year"):
         assert paywall(*CREATE, interval).code == 0
@@ -87,6 +89,7 @@ def test_an_account_is_set_up_once(paywall: Paywall, stripe: dict[str, str]) -> 
     assert paywall("stripe", "setup", **stripe).code == 0
 
 
+@on_sqlite
 def test_without_a_key_or_a_stripe_it_says_what_to_do(paywall: Paywall) -> None:
     none = paywall("stripe", "setup")
     assert none.code == 1

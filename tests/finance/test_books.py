@@ -72,6 +72,7 @@ async def test_the_same_rows_in_any_order_and_from_lists_alone(desk: Desk) -> No
     assert await kept(desk.database) == first
 
 
+@on_sqlite
 async def test_rows_are_what_stripe_has(desk: Desk) -> None:
     """The oracle reads the local Stripe's own documents, and nothing of ours."""
     await live(desk)
@@ -107,6 +108,7 @@ async def test_rows_are_what_stripe_has(desk: Desk) -> None:
         assert {name: row[name] for name in same} == {name: invoices[id_][name] for name in same}
 
 
+@on_sqlite
 async def test_each_charge_says_what_it_is_for(desk: Desk) -> None:
     await live(desk)
     await desk.hear()

@@ -18,6 +18,7 @@ from service.settings import Settings
 from tests.content.importers.exports import NOW, OPTIONS, import_run
 from tests.content.importers.test_words import LIMITS
 from tests.content.importers.visible import visible_words
+from tests.databases import on_sqlite
 
 EXPORT = os.environ.get("WORDPRESS_EXPORT", "")
 pytestmark = pytest.mark.skipif(
@@ -72,6 +73,7 @@ def figures(summary: ImportSummary) -> tuple[int, ...]:
     return (counts["created"], counts["updated"], counts["unchanged"], counts["skipped"])
 
 
+@on_sqlite
 async def test_all_articles_are_stored_and_a_second_import_changes_nothing(
     database: Database, settings: Settings
 ) -> None:
