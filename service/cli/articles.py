@@ -83,7 +83,7 @@ async def list_articles(
         rules = (await rules_in_force(settings, context.database)).rules.levels
         now = context.clocks.business()
         async with context.database.reading() as session:
-            filters = await conditions(session, chosen, rules, now)
+            filters = conditions(session, chosen, rules, now)
         while True:
             async with context.database.reading() as session:
                 page = await list_for_staff(session, filters, cursor=cursor, limit=100)

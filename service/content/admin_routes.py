@@ -28,6 +28,7 @@ from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
 from service.problems import Problem
 from service.rules.in_force import AppInForce
+from service.rules.known import plan_warnings
 from service.texts import is_slug
 
 router = APIRouter(prefix="/v1/admin/articles", tags=["articles"])
@@ -50,7 +51,7 @@ async def list_all_articles(
     chosen = StaffFilter(
         query.query or "", query.status, query.section or "", query.level, query.author or ""
     )
-    filters = await conditions(session, chosen, rules, now)
+    filters = conditions(session, chosen, rules, now)
     page = await list_for_staff(session, filters, cursor=query.cursor, limit=query.limit)
     items = [admin_summary(article, rules, now) for article in page.items]
     return AdminArticles(items=items, next_cursor=page.next_cursor)
@@ -71,7 +72,8 @@ async def read_article(
     if article is None:
         raise Problem("article-not-found")
     response.headers["ETag"] = etag_of(article)
-    return await rendering(admin_article, article, in_force, clocks.business())
+    warnings = await plan_warnings(session, article.plans)
+    return await rendering(admin_article, article, in_force, clocks.business(), warnings)
 
 
 @router.put("/{slug}", responses={201: {"model": AdminArticle}})
@@ -94,10 +96,11 @@ async def publish_article(
         published = await store_prepared(
             session, prepared, if_match=if_match, actor=actor.label, now=now
         )
+        warnings = await plan_warnings(session, published.article.plans)
         articles.drop_on_commit(session, slug)
     response.status_code = 201 if published.created else 200
     response.headers["ETag"] = etag_of(published.article)
-    return await rendering(admin_article, published.article, in_force, now)
+    return await rendering(admin_article, published.article, in_force, now, warnings)
 
 
 @router.patch("/{slug}", summary="Change an article's level or status")
@@ -117,8 +120,11 @@ async def change(
     changed = await change_stored(
         context, articles, rendering, slug, wanted, if_match=if_match, actor=actor.label
     )
+    async with context.database.reading() as session:
+        warnings = await plan_warnings(session, changed.plans)
     response.headers["ETag"] = etag_of(changed)
-    return await rendering(admin_article, changed, in_force, context.clocks.business())
+    now = context.clocks.business()
+    return await rendering(admin_article, changed, in_force, now, warnings)
 
 
 @router.get("/{slug}/revisions", summary="List an article's revisions")

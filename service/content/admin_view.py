@@ -1,5 +1,6 @@
 """An article as its publisher sees it: what was sent, its status, and the cut made from it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,9 @@ def admin_summary(article: Article, rules: LevelRules, now: datetime) -> AdminSu
     return AdminSummary.model_validate(_summary(article, rules, now))
 
 
-def admin_article(article: Article, in_force: InForce, now: datetime) -> AdminArticle:
+def admin_article(
+    article: Article, in_force: InForce, now: datetime, warnings: Sequence[str]
+) -> AdminArticle:
     """With its texts, which take milliseconds to look through, a second for 2 MB: call it in a thread."""
     image = None
     if article.image_url is not None:
@@ -37,6 +40,7 @@ def admin_article(article: Article, in_force: InForce, now: datetime) -> AdminAr
             "source_ids": article.source_ids,
             "preview_html": article.preview_html,
             "preview": _preview(article, in_force, now),
+            "warnings": warnings,
         }
     )
 

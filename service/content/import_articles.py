@@ -39,6 +39,7 @@ from service.db.session import Database
 from service.db.tables import Article
 from service.problems import Problem
 from service.rules.in_force import InForce
+from service.rules.known import unsold_plans
 from service.texts import SLUG_LENGTH
 from service.wrong_values import said_of
 
@@ -154,6 +155,19 @@ def as_sent(item: ImportedArticle) -> ArticleIn:
     )
 
 
+async def _with_unsold(session: AsyncSession, ready: Sequence[Ready]) -> list[Ready]:
+    """The same, with a note on each plan that opens an article and that no offer sells."""
+    named = {plan for each in ready if isinstance(each, tuple) for plan in each[0].plans}
+    unsold = await unsold_plans(session, named)
+    return [_noted(each, unsold) if isinstance(each, tuple) else each for each in ready]
+
+
+def _noted(each: tuple[ImportedArticle, Prepared], unsold: Sequence[str]) -> Ready:
+    item, prepared = each
+    notes = tuple(Note("unsold-plan", plan) for plan in item.plans if plan in unsold)
+    return replace(item, notes=(*item.notes, *notes)), prepared
+
+
 class _Import:
     """The run's state: which articles the source still has, and the counts."""
 
@@ -177,7 +191,7 @@ class _Import:
         """
         known, changes = await self._known(session, ready)
         entries: list[Entry] = []
-        for each in ready:
+        for each in await _with_unsold(session, ready):
             found = _found(_source_ids(each), known)
             if isinstance(each, Entry):
                 entries.append(each)

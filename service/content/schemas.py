@@ -235,6 +235,8 @@ class AdminArticle(AdminSummary):
     source_ids: dict[str, str]
     preview_html: str
     preview: PreviewFacts
+    warnings: list[str]
+    """Plans that open it and that no offer sells, in sentences."""
 
 
 class ArticleChangeIn(_Strict):

@@ -11,7 +11,6 @@ from sqlalchemy.orm import defer
 
 from service.content.folding import folded
 from service.content.level_sql import level_in_sql
-from service.content.spellings import in_rules, odd_sections, odd_tags, of_section
 from service.content.store import term_of
 from service.content.visibility import Status
 from service.db.keyset import Keyset, Page
@@ -64,20 +63,17 @@ def without_texts() -> Select[Article]:
     return select(Article).options(*(defer(text, raiseload=True) for text in _TEXTS))
 
 
-async def conditions(
+def conditions(
     session: AsyncSession, chosen: StaffFilter, rules: LevelRules, now: datetime
 ) -> list[ColumnElement[bool]]:
     """What an article must fulfil to be chosen. `now` is business time. Of a list in pages they are asked for once."""
     found: list[ColumnElement[bool]] = []
     if chosen.status is not None:
         found.append(Article.status == chosen.status)
-    if chosen.section or chosen.level is not None:
-        sections = await odd_sections(session)
-        if chosen.section:
-            found.append(Article.section.in_(of_section(chosen.section, sections)))
-        if chosen.level is not None:
-            spelled = in_rules(rules, sections, await odd_tags(session))
-            found.append(level_in_sql(session, spelled, now) == chosen.level)
+    if section := plain_name(chosen.section):
+        found.append(Article.section == section)
+    if chosen.level is not None:
+        found.append(level_in_sql(session, rules, now) == chosen.level)
     if author := term_of(chosen.author.strip()):
         written = select(ArticleTerm.article_id).where(
             ArticleTerm.kind == "author", ArticleTerm.term.contains(author, autoescape=True)
@@ -98,7 +94,6 @@ async def list_revisions(
 
 
 async def sections_for_staff(session: AsyncSession) -> list[str]:
-    """Every section that an article has, by name; what is one to rules, once."""
+    """Every section that an article has, by name."""
     found = await session.scalars(select(Article.section).distinct())
-    names = {plain_name(each) for each in found if each is not None}
-    return sorted(names - {""})
+    return sorted(each for each in found if each)

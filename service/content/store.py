@@ -16,6 +16,7 @@ from service.content.visibility import RELEASED
 from service.db.keyset import Keyset
 from service.db.tables import Article, ArticleTerm, ContentState
 from service.rules.rules import UNSCHEDULED, Schedule
+from service.texts import plain_name
 
 STATE_ID = 1
 
@@ -150,8 +151,8 @@ def _filters(
 ) -> list[ColumnElement[bool]]:
     filters: list[ColumnElement[bool]] = []
     if section is not None:
-        filters.append(Article.section == section)
-    for kind, term in (("tag", tag), ("author", author)):
+        filters.append(Article.section == plain_name(section))
+    for kind, term in (("tag", plain_name(tag) if tag is not None else None), ("author", author)):
         if term is not None:
             having = select(ArticleTerm.article_id).where(
                 ArticleTerm.kind == kind, ArticleTerm.term == term_of(term)

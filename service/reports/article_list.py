@@ -67,7 +67,7 @@ async def list_article_figures(
     """
     figures = await _figures(session, asked)
     statement = _joined(figures, without_texts()).where(
-        *await conditions(session, chosen, rules, asked.now)
+        *conditions(session, chosen, rules, asked.now)
     )
     by: ColumnElement[Any]
     if order == "published":

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.content.store import list_articles, list_sections
 from service.html.list_query import LONGEST_CURSOR
 from service.rules.in_force import InForce
-from service.texts import storable
+from service.texts import plain_name, storable
 from service.web.cards import Teased
 
 PAGE = 25
@@ -22,7 +22,9 @@ MORE = 3
 class FrontQuery(BaseModel):
     """What of the paper is asked for: empty fields mean all of it, from the latest on."""
 
-    section: Annotated[str, Field(max_length=200), AfterValidator(storable)] = ""
+    section: Annotated[
+        str, Field(max_length=200), AfterValidator(storable), AfterValidator(plain_name)
+    ] = ""
     cursor: Annotated[str, Field(max_length=LONGEST_CURSOR)] = ""
 
 

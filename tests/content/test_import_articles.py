@@ -20,6 +20,7 @@ from tests.conftest import START
 from tests.content.importers.exports import import_run
 from tests.content.publishing import put_article
 from tests.databases import on_sqlite
+from tests.reports import rows
 
 
 def post(number: int, **fields: Any) -> ImportedArticle:
@@ -60,6 +61,17 @@ def figures(summary: ImportSummary) -> tuple[int, int, int, list[str]]:
 async def stored(database: Database) -> set[str]:
     async with database.reading() as session:
         return set(await session.scalars(select(Article.slug)))
+
+
+async def test_a_plan_that_nothing_sells_is_noted(database: Database, settings: Settings) -> None:
+    sold = rows.offer(plan="digital")
+    async with database.transaction() as session:
+        session.add(sold)
+    items = [post(1, level="subscribers", plans=("digital", "prnit")), post(2)]
+    for dry_run in (True, False):
+        told = await run(database, settings, *items, dry_run=dry_run)
+        (note,) = [each for each in told.notes.groups() if each[0] == "unsold-plan"]
+        assert [words for _, words in note[2]] == ["No offer sells its plan prnit yet."]
 
 
 async def test_an_import_can_be_repeated(database: Database, settings: Settings) -> None:

@@ -9,6 +9,7 @@ SENTENCES = {
     "html-wall": "Its HTML has a wall, or what looks like one. The text from there on stays behind the "
     "cut; its level: {detail}.",
     "plans": "It opens to these plans alone: {detail}. They must exist here under these names.",
+    "unsold-plan": "No offer sells its plan {detail} yet.",
     "several-plans": "Its walls named different plans; each of them opens it: {detail}.",
     "visitors-only": "A part shown only to readers without access was left out: {detail}",
     "hidden": "A block that the author hid from everybody was left out: {detail}",

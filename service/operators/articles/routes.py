@@ -37,6 +37,7 @@ from service.reports.article_list import figures_of, list_article_figures
 from service.reports.article_schemas import AnyArticles, ArticlesQuery
 from service.reports.schemas import Storable
 from service.rules.in_force import AppInForce, InForce
+from service.rules.known import plan_warnings
 from service.texts import is_slug
 
 router = APIRouter(prefix="/articles", route_class=PageRoute, include_in_schema=False)
@@ -201,7 +202,8 @@ async def _page(
         for each, document, before in zip_longest(revisions.items, documents, documents[1:])
         if each is not None
     ]
-    article = await rendering(admin_article, row, in_force, now)
+    warnings = await plan_warnings(session, row.plans)
+    article = await rendering(admin_article, row, in_force, now, warnings)
     return page(
         request, "article.html", status_code=status_of(refusal, wrong), days=days, wrong=wrong,
         found=found, seen=traced(row), asked=asked, typed=typed or _typed(article.access), was_typed=typed is not None,
