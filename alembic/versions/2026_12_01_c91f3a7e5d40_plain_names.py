@@ -14,7 +14,7 @@ from alembic import op
 from service.db.base import Json
 
 revision: str = "c91f3a7e5d40"
-down_revision: str | None = "d3e8f51b07a6"
+down_revision: str | None = "f6c2a817d4e3"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
