@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
-from functools import cache, lru_cache
+from functools import cache
 from itertools import chain
 from typing import Any, cast
 
@@ -120,18 +120,15 @@ def _into(table: type[Base], columns: tuple[str, ...], ending: str, length: int)
 
 
 def _as_stored(rows: Iterable[Sequence[Any]], times: Iterable[int]) -> list[Sequence[Any]]:
-    stored: list[Sequence[Any]] = []
-    for row in rows:
-        values = list(row)
+    columns: list[Iterable[Any]] = [*zip(*rows, strict=True)]
+    if columns:  # else there are no rows
         for place in times:
-            values[place] = stored_time(values[place])
-        stored.append(values)
-    return stored
+            columns[place] = map(stored_time, columns[place])
+    return [*zip(*columns, strict=True)]
 
 
-@lru_cache(maxsize=4_096)
 def stored_time(value: date | None) -> str | None:
     """A time as SQLite has it, which is as SQLAlchemy's types write it (base.py); a datetime is a date, too."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+        return value.astimezone(UTC).isoformat(" ", "microseconds")[: -len("+00:00")]
     return value.isoformat() if value is not None else None

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Annotated, Any
 from unicodedata import category
 from urllib.parse import urlsplit
@@ -73,7 +74,7 @@ class Touch:
 
     @property
     def names_a_source(self) -> bool:
-        return any(self.parts)
+        return bool(self.referrer_host or self.source or self.medium or self.campaign)
 
     @property
     def parts(self) -> tuple[str | None, str | None, str | None, str | None]:
@@ -143,17 +144,17 @@ def record_touches(connection: Connection, touches: Iterable[tuple[str, Touch, d
     """
     direct: list[tuple[Any, ...]] = []
     named: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {}
-    for holder, touch, at in sorted(touches, key=lambda row: (row[0], row[2])):
-        parts = touch_values(touch, at)
+    for holder, touch, at in sorted(touches, key=itemgetter(0, 2)):
         if touch.names_a_source:
+            parts = touch_values(touch, at)
             # One row a holder: PostgreSQL changes none twice in one statement.
             first, _ = named.get(holder, (parts, parts))
             named[holder] = first, parts
         else:
-            direct.append((holder, *parts, *parts))
+            direct.append((holder, at, at))
     both = [(holder, *first, *last) for holder, (first, last) in named.items()]
-    for rows, ending in ((direct, _FIRST_STAYS), (both, _LAST_IS_REPLACED)):
-        insert_rows(connection, Touches, ("holder", *TOUCH_COLUMNS), rows, ending)
+    insert_rows(connection, Touches, ("holder", "first_at", "last_at"), direct, _FIRST_STAYS)
+    insert_rows(connection, Touches, ("holder", *TOUCH_COLUMNS), both, _LAST_IS_REPLACED)
 
 
 async def carry_touches(session: AsyncSession, *, from_holder: str, to_holder: str) -> None:

@@ -9,7 +9,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -45,6 +45,7 @@ SET counted = excluded.counted, carried = excluded.carried, began_at = excluded.
   updated_at = excluded.updated_at
 """
 _Known = tuple[list[str], list[str], str | None]
+_Columns = tuple[str | None, str, str]
 _EMPTY: _Known = [], [], None
 
 
@@ -62,21 +63,16 @@ def write(connection: Connection, batch: Sequence[Attempt], now: datetime) -> di
         if meter in closed:
             found[meter] = Recorded(MeterState(window, limit), closed=True)
             continue
-        start, article = stored_time(window.key), entry.article_id
-        counted, carried, began = known.get((meter, start), _EMPTY)
-        if window.rolls:
-            counted, carried, window = _rolled(counted, carried, began, window)
-        if len(counted) >= limit or article in counted or article in carried:
-            state = MeterState.of(window, limit, counted, carried)
-            found[meter] = Recorded(state)
+        start = _stored_start(window.key)
+        held = known.get((meter, start))
+        decide = _in_new_window if held is None else partial(_in_window, held)
+        recorded, columns = decide(window, limit, entry.article_id)
+        found[meter] = recorded
+        if columns is None:
             continue
-        now_counted = (*counted, article)
-        state = MeterState.of(window, limit, now_counted, carried)
-        found[meter] = Recorded(state, counted=True)
         at = stored_time(entry.at)
-        held = _as_json(tuple(carried)) if carried else "[]"
-        windows.append((meter, start, stored_time(window.began), _as_json(now_counted), held, at))
-        entries.append(_stored(each.recorded(state), at))
+        windows.append((meter, start, *columns, at))
+        entries.append(_stored(each, recorded.state, at))
         if touch is not None:
             touches.append((entry.holder, touch, entry.at))
     insert_stored(driver.execute, MeterWindow, _WINDOW_COLUMNS, windows, _COUNTED_GROWS)
@@ -85,11 +81,31 @@ def write(connection: Connection, batch: Sequence[Attempt], now: datetime) -> di
     return found
 
 
+def _in_window(
+    held: _Known, window: Window, limit: int, article: str
+) -> tuple[Recorded, _Columns | None]:
+    """What comes of the article in this window, and the window's columns then; None: they stay."""
+    counted, carried, began = held
+    if window.rolls:
+        counted, carried, window = _rolled(counted, carried, began, window)
+    if len(counted) >= limit or article in counted or article in carried:
+        return Recorded(MeterState.of(window, limit, counted, carried)), None
+    now_counted = (*counted, article)
+    columns = stored_time(window.began), json.dumps(now_counted), json.dumps(carried)
+    return Recorded(MeterState.of(window, limit, now_counted, carried), counted=True), columns
+
+
+@lru_cache(maxsize=1_000)
+def _in_new_window(window: Window, limit: int, article: str) -> tuple[Recorded, _Columns | None]:
+    """The same for all whose first article it is."""
+    return _in_window(_EMPTY, window, limit, article)
+
+
 def _windows(
     execute: Callable[..., Any], batch: Sequence[Attempt]
 ) -> dict[tuple[str, str | None], _Known]:
     """What was counted and carried, and when a rolling window began, by meter and window."""
-    asked = [(each.meter, stored_time(each.window.key)) for each in batch]
+    asked = [(each.meter, _stored_start(each.window.key)) for each in batch]
     (rows,) = execute(_WINDOWS, (json.dumps(asked),)).fetchone()
     return {
         (holder, start): (counted, carried, began)
@@ -112,16 +128,20 @@ def _rolled(
     return counted, carried, window if counted else asked
 
 
-def _stored(entry: Entry, at: str | None) -> tuple[Any, ...]:
-    day, holder, row_id, _, *rest = entry
-    rest[_WINDOW_START] = stored_time(entry.window_start)
-    return (stored_time(day), holder, row_id, at, *rest)
+def _stored(each: Attempt, state: MeterState, at: str | None) -> tuple[Any, ...]:
+    entry = each.recorded(state) if each.prompts else each.entry
+    day, holder, row_id = entry[:3]
+    start = _stored_start(state.window.start)
+    return (
+        _stored_start(day), holder, row_id, at,
+        *entry[4:_WINDOW_START], start, *entry[_WINDOW_START + 1 :],
+    )  # fmt: skip
 
 
-_WINDOW_START = Entry._fields.index("window_start") - 4
+_WINDOW_START = Entry._fields.index("window_start")
 
-# New readers of one article have equal windows.
-_as_json = lru_cache(maxsize=1_000)(json.dumps)
+# Those who read at a time have the same day, and few windows.
+_stored_start = lru_cache(maxsize=1_000)(stored_time)
 
 
 def _closed(
