@@ -14,6 +14,7 @@ from service.identity.readers import create_reader
 from service.settings import Settings
 from tests.account.signing import ANA, ask, by_code, confirm, rows
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
 from tests.mailbox import newest_mail
 
@@ -42,6 +43,7 @@ async def test_it_is_recorded_when_the_mail_is_used(asking: Paywall) -> None:
     assert consent.at == asking.clocks.business()
 
 
+@on_sqlite
 async def test_who_wasnt_asked_agreed_to_nothing(asking: Paywall) -> None:
     await by_code(asking)
     assert await rows(asking, Consent) == []
@@ -74,6 +76,7 @@ async def test_what_a_stranger_ticked_at_checkout_is_nobodys_consent(
     assert [each.place for each in stored] == kept
 
 
+@on_sqlite
 async def test_a_publication_without_a_newsletter_asks_nobody(mailed: Paywall) -> None:
     refused = await ask(mailed, newsletter=True)
     assert refused.status_code == 422
@@ -81,6 +84,7 @@ async def test_a_publication_without_a_newsletter_asks_nobody(mailed: Paywall) -
     assert "checkbox" not in (await mailed.client.get("/account/sign-in")).text
 
 
+@on_sqlite
 async def test_the_page_has_a_box_that_isnt_ticked(asking: Paywall) -> None:
     page = (await asking.client.get("/account/sign-in")).text
     box = '<input type="checkbox" name="newsletter" value="true"> Send me the Gazette&#39;s letter'

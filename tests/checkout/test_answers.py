@@ -10,6 +10,7 @@ from service.reports.source_rollup import BY_SOURCE
 from service.settings import Settings
 from tests.checkout.rows import rows
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.served import Installation, installation
 
 WORDING = "Send me the Gazette's letter on Saturdays"
@@ -24,6 +25,7 @@ def asking(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
         yield made
 
 
+@on_sqlite
 def test_a_sale_keeps_its_source(asking: Installation) -> None:
     read = {"referrer": "https://search.example/find", "token": False}
     assert asking.browser.post("/v1/articles/b/unlock", json=read).status_code == 200
@@ -45,6 +47,7 @@ def test_a_sale_keeps_its_source(asking: Installation) -> None:
     assert (moved.source_due, moved.sourced_as) == (False, moved.customer)
 
 
+@on_sqlite
 def test_the_page_hands_on_where_its_reader_came_from(asking: Installation) -> None:
     """Without JavaScript: from the address of the article to the form of the offer."""
     asking.publish("closed", access={"level": "subscribers"})
@@ -63,6 +66,7 @@ def test_the_page_hands_on_where_its_reader_came_from(asking: Installation) -> N
     )  # fmt: skip
 
 
+@on_sqlite
 def test_the_box_is_a_consent_once_bought(asking: Installation) -> None:
     session_id = asking.start_checkout(newsletter=True).json()["session_id"]
     assert rows(asking, Consent) == []
@@ -77,6 +81,7 @@ def test_the_box_is_a_consent_once_bought(asking: Installation) -> None:
     )  # fmt: skip
 
 
+@on_sqlite
 def test_what_cant_be_kept_is_refused(asking: Installation) -> None:
     for campaign in ({"utm_source": "letter"}, {"source": "x" * 101}, {"source": "a\nb"}):
         assert asking.start_checkout(campaign=campaign).status_code == 422, campaign

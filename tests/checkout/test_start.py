@@ -36,6 +36,7 @@ def test_parallel_clicks_of_a_reader_open_one_session(site: Installation) -> Non
     assert len(site.simulator.world.store.find("customer", [])) == 1
 
 
+@on_sqlite
 def test_a_click_again_goes_on_and_another_offer_begins_anew(site: Installation) -> None:
     first = site.start_checkout("monthly").json()
     again = site.start_checkout("monthly").json()

@@ -10,10 +10,12 @@ from service.identity.readers import create_reader
 from service.settings import Settings
 from tests.cli.conftest import Paywall
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 
 PASSWORD = "correct horse battery"
 
 
+@on_sqlite
 def test_every_change_leaves_its_row(
     paywall: Paywall, settings: Settings, clocks: MovingClocks
 ) -> None:

@@ -103,6 +103,7 @@ async def test_search_engines_that_prove_who_they_are_get_the_whole_text(
     assert all(row.reason != "crawler" for row in await paywall.ledger())
 
 
+@on_sqlite
 async def test_training_needs_the_licence_where_it_is_configured(paywall: Paywall) -> None:
     await rule(paywall, training="license", licensed_sections=["Politics"], license=LICENSE)
     address = f"{paywall.settings.public_url}/license.xml?article=paid"
@@ -212,6 +213,7 @@ async def test_the_sitemap_has_what_is_visible(paywall: Paywall) -> None:
     assert (await paywall.client.get("/sitemap.xml?page=2")).status_code == 404
 
 
+@on_sqlite
 async def test_a_sitemap_that_is_too_long_is_several(paywall: Paywall) -> None:
     site = paywall.settings.public_url
     for slug in ("b", "a", "c", "d"):

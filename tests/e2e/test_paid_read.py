@@ -3,12 +3,14 @@
 import httpx2
 import jwt
 
+from tests.databases import on_sqlite
 from tests.patience import PATIENCE
 from tests.served import CANARY, Installation
 
 LOOP = ["a", "b", "c", "d"]
 
 
+@on_sqlite
 def test_a_paid_read(site: Installation) -> None:
     for slug in LOOP:
         site.publish(slug)

@@ -10,6 +10,9 @@ import pytest
 from tests.inside import Paywall
 from tests.surface.contract import KEPT, broken, contract_of
 
+pytestmark = pytest.mark.parametrize(
+    "module_database_url", ["sqlite"], indirect=True, scope="module"
+)
 ARTICLE = {
     "type": "object",
     "required": ["slug"],
