@@ -86,19 +86,24 @@ def foreign(settings: Settings, clocks: MovingClocks) -> Iterator[Frontend]:
     yield from running(settings, clocks, "reader.js", names)
 
 
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with running_chromium() as browser:
+        yield browser
+
+
 @pytest.fixture
-def profile() -> Iterator[Callable[[], Any]]:
+def profile(chromium: Any) -> Iterator[Callable[[], Any]]:
     """A new browser profile with a page, at each call."""
-    with running_chromium() as chromium:
-        contexts = []
+    contexts = []
 
-        def new_page() -> Any:
-            contexts.append(new_profile(chromium))
-            return contexts[-1].new_page()
+    def new_page() -> Any:
+        contexts.append(new_profile(chromium))
+        return contexts[-1].new_page()
 
-        yield new_page
-        for context in contexts:
-            context.close()
+    yield new_page
+    for context in contexts:
+        context.close()
 
 
 def unlock(page: Any, slug: str) -> str:

@@ -57,9 +57,8 @@ def made(
         yield made
 
 
-@pytest.fixture
-def chromium(made: Installation) -> Iterator[Any]:
-    # After the installation, which runs loops of its own: Playwright keeps one running meanwhile.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
     with running_chromium() as browser:
         yield browser
 
