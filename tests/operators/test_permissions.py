@@ -1,11 +1,14 @@
 """What the pages show to each role. Who may call which route: tests/surface/test_roles.py."""
 
+import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import httpx2
 import pytest
 
 from service.db.base import Base
+from service.db.tables import StripeFigure
 from service.identity.permissions import PERMISSION_WORDS, SCOPES
 from tests.databases import on_sqlite
 from tests.reports import rows
@@ -53,6 +56,37 @@ async def test_role_by_route(signed_in: SignedIn, store: Store, role: str) -> No
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert "Sign out" in answer.text
+
+
+LINK = re.compile(r'href="(/admin[^"#?]*)')
+
+
+@pytest.mark.parametrize("role", list(ALLOWED))
+async def test_no_link_leads_to_a_page_that_the_role_cant_see(
+    signed_in: SignedIn, store: Store, role: str
+) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    await store(
+        a_reader(), rows.offer(), rows.article("ferry", "The ferry"),
+        StripeFigure(
+            id="fig_1", figure="mrr", currency="EUR", at=now, value=100, discounts="forever", churn="cancelled",
+            start="subscription", ours=90, parts=[], perhaps=[], entered_by="command", entered_at=now,
+        ),
+    )  # fmt: skip
+    browser = await signed_in(role)
+    waiting, refused = {"/admin": ""}, {}
+    seen: set[str] = set()
+    while waiting:
+        path, shown_on = waiting.popitem()
+        seen.add(path)
+        answer = await browser.get(path)
+        if answer.status_code == 403:
+            refused[path] = shown_on
+        # Each figure's page has the links of the others.
+        if not path.startswith("/admin/reports/"):
+            waiting |= {each: path for each in LINK.findall(answer.text) if each not in seen}
+    assert refused == {}
+    assert len(seen) > 20
 
 
 @pytest.mark.parametrize("form", FORMS)
