@@ -36,7 +36,7 @@ from service.demo.place import (
     settings_in,
     taken_port,
 )
-from service.demo.seed import OPERATOR, seed
+from service.demo.seed import OPERATOR, another_password, seed
 from service.demo.site import Site
 from service.identity.secrets import derived_key
 from service.listening import serve
@@ -108,6 +108,8 @@ async def _prepare(
         if await multitude_fill.unfinished(context) is not None:
             _say("Inventing what was interrupted …")
             await multitude_fill.invent(context, scale, _say)
+            # A start that was interrupted has printed none.
+            password = password or await another_password(context)
         elif await history.is_wanted(context, scale):
             simulator.follow(clocks.business())
             await _invent(context, simulator, scale, data)

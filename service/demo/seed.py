@@ -12,7 +12,12 @@ from service.db.context import Context
 from service.db.tables import Article
 from service.demo.newspaper import Newspaper
 from service.identity.audit import Change
-from service.identity.operators import count_operators, create_operator
+from service.identity.operators import (
+    count_operators,
+    create_operator,
+    find_operator,
+    reset_password,
+)
 from service.levels import Level
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer, live_offers
@@ -74,6 +79,17 @@ async def seed(context: Context, paper: Newspaper) -> str | None:
         await create_operator(
             session, email=OPERATOR, password=password, role="admin", now=context.clocks.wall()
         )
+        return password
+
+
+async def another_password(context: Context) -> str | None:
+    """A new one for the demo's operator; None: there is no such operator any more."""
+    async with context.database.transaction() as session:
+        operator = await find_operator(session, OPERATOR)
+        if operator is None:
+            return None
+        password = secrets.token_urlsafe(12)
+        await reset_password(session, operator, password)
         return password
 
 

@@ -18,6 +18,7 @@ import pytest
 from service.db import migrate
 from service.db.session import Database
 from service.demo.history.systems import RECEIVER
+from service.demo.multitude import VERSION
 from service.demo.place import settings_in
 from service.identity.audit import record
 from tests.demo.process import Demo, running_demo
@@ -49,23 +50,39 @@ def the_sentence(err: str) -> str:
     return sentence
 
 
-def test_what_another_release_began_does_not_go_on(tmp_path: Path) -> None:
-    """That one noted no version of its rows."""
-    port = free_port()
-    settings = settings_in(tmp_path, port, name="The Gazette", time_zone="Europe/Lisbon")
+def begin_to_fill(data: Path, port: int, **begun: object) -> None:
+    """Note what an interrupted start had begun."""
+    settings = settings_in(data, port, name="The Gazette", time_zone="Europe/Lisbon")
 
     async def begin() -> None:
         await migrate.prepare(settings.database_url)
         database = Database(settings.database_url)
         async with database.transaction() as session:
-            begun = {"subscribers": 30_000, "today": "2026-03-10", "is_whole": False}
             await record(
-                session, actor="demo", action="demo.multitude", target="multitude", after=begun,
-                now=datetime.now(UTC),
+                session, actor="demo", action="demo.multitude", target="multitude",
+                after={"today": "2026-03-10", "is_whole": False, **begun}, now=datetime.now(UTC),
             )  # fmt: skip
         await database.dispose()
 
     asyncio.run(begin())
+
+
+def test_the_start_after_an_interrupted_one_prints_a_password(tmp_path: Path) -> None:
+    """The interrupted one made the operator, and printed nothing."""
+    with running_demo(tmp_path) as demo:
+        never_printed = demo.password
+    begin_to_fill(tmp_path, demo.port, subscribers=30, version=VERSION)
+    with running_demo(tmp_path, demo.port) as again:
+        assert again.password != never_printed
+        with httpx2.Client(base_url=again.url, follow_redirects=True, timeout=PATIENCE) as operator:
+            form = {"email": "editor@ternsey.example", "password": again.password}
+            assert SIGNED_IN in operator.post("/admin/sign-in", data=form).text
+
+
+def test_what_another_release_began_does_not_go_on(tmp_path: Path) -> None:
+    """That one noted no version of its rows."""
+    port = free_port()
+    begin_to_fill(tmp_path, port, subscribers=30_000)
     assert refused(tmp_path, port) == (
         f"Another release was interrupted while it filled the demo in {tmp_path}: delete the folder and start again."
     )
