@@ -28,7 +28,7 @@ SENT = {"plan": "digital", "account_number": "KD-4711", "postcode": "1000-001"}
 WITHOUT_IT = "reference,plan,email\nKD-2,digital,bo@example.org\n"
 ENDING: dict[str, tuple[str, str, dict[str, Any] | None]] = {
     "taken back": ("DELETE", "/KD", None),
-    "no longer on the list": ("POST", "/import", {"csv": WITHOUT_IT}),
+    "no longer on the list": ("POST", "/import", {"csv": WITHOUT_IT, "most_ended_percent": 100}),
     "for another account": ("PUT", "/KD", {**SENT, "account_number": "KD-1"}),
     "for another one on the list": (
         "POST", "/import",
