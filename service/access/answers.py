@@ -11,6 +11,7 @@ from service.access.reasons import REASONS, Reason
 from service.access.schemas import AccessOut, MeterOut, UnlockIn
 from service.access.unlock import Unlocking
 from service.access.unlock_tokens import UnlockTokens
+from service.access.wall import WallShown
 from service.content.cache import ArticleCache, StoredArticle
 from service.content.teaser import instant_text
 from service.db.context import Context
@@ -87,7 +88,7 @@ class UnlockAnswers:
         if isinstance(outcome, Walled):
             # Returned, not raised, so that its row in the ledger stays.
             status, media_type = 402, MEDIA_TYPE
-            parts: tuple[bytes, ...] = outcome.wall.problem[:-1], b",", _meter(outcome.meter)
+            parts = self.walled(outcome.wall, outcome.meter)
             until = None
         else:
             status, media_type = 200, JSON
@@ -105,6 +106,10 @@ class UnlockAnswers:
             outcome.meter,
             until,
         )
+
+    def walled(self, wall: WallShown, meter: MeterState | None) -> tuple[bytes, ...]:
+        """The beginning of the answer with this wall."""
+        return wall.problem[:-1], b",", _meter(meter)
 
     def text(self, article: StoredArticle, opened: Opened) -> tuple[bytes, ...]:
         """The beginning of the answer to who may read, the same for all who have read as much."""

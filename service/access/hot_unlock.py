@@ -18,6 +18,7 @@ from service.access.cookieless import network_of
 from service.access.first_reads import FirstReads
 from service.access.heads import AnswerHeads, Given, described, refused
 from service.access.metered import is_former
+from service.access.openings import Openings
 from service.access.read import ReadRequest
 from service.access.reader_memory import KnownReader, ReaderMemory
 from service.access.repeats import Repeats
@@ -56,7 +57,7 @@ class HotUnlock:
         self._readers = running.get(ReaderMemory)
         self._tokens = running.get(TokenVerifier)
         self._metering = running.get(Metering)
-        self._on_sale = running.get(OnSale)
+        self._on_sale, self._openings = running.get(OnSale), running.get(Openings)
         self._rules = running.get(RuleBook)
         self._networks = running.get(InstitutionNetworks)
         self._crawlers = running.get(KnownCrawlers)
@@ -78,9 +79,23 @@ class HotUnlock:
         key = sent.key if not in_network else None
         if key is not None and self._repeats.find((slug, key)) is not None:
             return self._repeated(sent, key)
-        if entry is not None and not in_network and self._firsts.begin(sent, entry, now):
-            return None
-        return self._decided(sent, entry, key)
+        first = self._firsts.find(sent, entry, now) if entry and not in_network else None
+        if first is None:
+            return self._decided(sent, entry, key)
+        if not self._openings.are_certain():
+            return self._once_certain(sent)
+        self._firsts.begin(first, now)
+        return None
+
+    async def _once_certain(self, sent: SentUnlock) -> None:
+        """Answer a first read, unless it is none by what was opened elsewhere."""
+        is_certain, now = await self._openings.make_certain(), self._context.clocks.business()
+        entry, in_network = self._articles.peek(sent.slug, now), self._is_in_network(sent)
+        first = self._firsts.find(sent, entry, now) if entry and not in_network else None
+        if first is not None and is_certain:
+            self._firsts.begin(first, now)
+        else:
+            await self._decided(sent, entry, sent.key if not in_network else None)
 
     async def _repeated(self, sent: SentUnlock, key: Hashable) -> None:
         """Give the kept answer again, or decide where it doesn't hold any more."""

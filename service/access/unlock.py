@@ -5,7 +5,7 @@
 
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, cast
 
 from fastapi import Depends
 from prometheus_client import Counter
@@ -22,7 +22,7 @@ from service.access.read import Look, Opened, ReadRequest, Walled
 from service.access.reasons import REASONS
 from service.access.shown import Hearer, Showing, arrival_of
 from service.access.views import is_beside, variant_met
-from service.access.wall import Met, WallShown
+from service.access.wall import Met, WallShown, wall_for
 from service.content.cache import StoredArticle
 from service.db.context import Context
 from service.grants.institution_reads import InstitutionReads
@@ -36,7 +36,7 @@ from service.metering.ledger import Entry, Noted, entry_at
 from service.metering.meter import Metering
 from service.metering.store import holder_of, known_device_holder, meter_of, named_meter
 from service.metering.window import MeterState
-from service.offers.on_sale import OnSale
+from service.offers.on_sale import Assortment, OnSale
 from service.rules.in_force import InForce
 from service.running import part
 
@@ -218,12 +218,20 @@ class Unlocking:
         """The wall that the case ends at; None where it opens the article."""
         if not isinstance(case.outcome, Wall):
             return None
+        met = self._met(read, case, case.outcome)
+        return await self._showing.wall(read.caller, met, arrival, view, session, hearer)
+
+    def _met(self, read: ReadRequest, case: Case, outcome: Wall) -> Met:
         window = case.window and case.window.without_reads(self._context.settings.zone)
-        met = Met(
-            case.outcome, case.article, window, case.evidence.room_after_registering,
+        return Met(
+            outcome, case.article, window, case.evidence.room_after_registering,
             read.caller.verified, case.gift.refusal,
         )  # fmt: skip
-        return await self._showing.wall(read.caller, met, arrival, view, session, hearer)
+
+    def wall_of_nobody(self, asked: Asked, sold: Assortment) -> WallShown:
+        """The wall that the case of `of_nobody` ends at, where no rule asks for gifts."""
+        met = self._met(asked.read, asked.case, cast("Wall", asked.case.outcome))
+        return wall_for(met, asked.arrival, sold, (), self._context, asked.view)
 
     async def _beside(
         self,

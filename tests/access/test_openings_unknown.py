@@ -254,10 +254,11 @@ class CountedAnswers(UnlockAnswers):
 async def test_a_remembered_wall_waits_to_be_certain_and_is_not_decided_again(
     paywall: Paywall,
 ) -> None:
-    await paywall.publish("paid", access={"level": "subscribers"})
-    await paywall.client.get("/v1/articles/paid")  # it is in memory from now on
     running = paywall.app.running
-    device = (await paywall.unlock("paid")).json()["device_token"]
+    device = (await paywall.unlock("a")).json()["device_token"]
+    for slug in "bc":
+        await paywall.unlock(slug)
+    await paywall.client.get("/v1/articles/d")  # it is in memory from now on
     answers = CountedAnswers(running.get(UnlockAnswers))
     others = (each for each in running.parts if not isinstance(each, UnlockAnswers))
     hot, openings = HotUnlock(Running(*others, answers)), running.get(Openings)
@@ -265,18 +266,18 @@ async def test_a_remembered_wall_waits_to_be_certain_and_is_not_decided_again(
 
     async def reason() -> object:
         scope = {
-            "type": "http", "method": "POST", "path": "/v1/articles/paid/unlock", "app": paywall.app,
+            "type": "http", "method": "POST", "path": "/v1/articles/d/unlock", "app": paywall.app,
             "headers": [*headers.items()], "client": (str(INSIDE), 1),
         }  # fmt: skip
         answer = await replied(partial(hot.answer, scope, headers, b"{}"))
         assert answer is not None
         return json.loads(answer.body)["reason"]
 
-    assert [await reason(), await reason()] == ["subscribers_only"] * 2
+    assert [await reason(), await reason()] == ["meter_exhausted"] * 2
     assert answers.times == 1
     paywall.clocks.travel(TRUSTED)
     assert not openings.are_certain()
-    assert [await reason() for _ in range(3)] == ["subscribers_only"] * 3
+    assert [await reason() for _ in range(3)] == ["meter_exhausted"] * 3
     assert answers.times == 1, "it waited for the look at the database and was given again"
     assert openings.are_certain()
     async with paywall.database.transaction() as session:
