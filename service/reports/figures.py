@@ -24,6 +24,8 @@ _PAID = and_(
 """As billing/recurring.py defines it."""
 COLLECTED = and_(_PAID, Subscription.pauses_collection.is_(False))
 PAUSED = and_(_PAID, Subscription.pauses_collection.is_(True))
+RUNS_ON = and_(COLLECTED, Subscription.cancel_at.is_(None))
+"""What committed MRR counts: it isn't scheduled to end."""
 ENDING = and_(COLLECTED, Subscription.cancel_at.is_not(None))
 """What committed MRR leaves out: it is scheduled to end."""
 IN_TRIAL = and_(Subscription.status == TRIAL_STATUS, Subscription.outside == "")

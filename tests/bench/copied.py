@@ -93,7 +93,7 @@ _NAMES: dict[type[Base], tuple[str, ...]] = {
 """Tables of rows that a copy has, too, with its names in these columns. The largest first."""
 _LEDGER = """
     INSERT INTO access_ledger (
-        day, holder, id, at, article_id, granted, consumed, reason, wall, audience, prompt, once
+        day, holder, id, at, article_id, granted, consumed, reason, wall, window_start, audience, prompt, once
     )
     SELECT day, holder, 'acc_' || number || '_' || right(holder, 12),
         coalesce(met, day + interval '12 hours' + number * interval '1 minute'),
@@ -102,6 +102,7 @@ _LEDGER = """
         CASE WHEN met IS NOT NULL THEN 'meter_exhausted' WHEN number <= counted THEN 'meter'
             ELSE 'subscription' END,
         CASE WHEN met IS NOT NULL THEN CASE number WHEN 1 THEN 'subscribe' ELSE 'register' END END,
+        CASE WHEN met IS NOT NULL OR number <= counted THEN date_trunc('month', day, 'UTC') END,
         'anonymous', '(usual words)', false
     FROM holder_days, generate_series(1, reads + 1) AS number, LATERAL (SELECT CASE number
         WHEN 1 THEN subscribe_wall_at WHEN 2 THEN register_wall_at END) AS wall(met)

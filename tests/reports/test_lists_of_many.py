@@ -209,7 +209,6 @@ async def test_the_first_page_and_the_offers_read_few_subscriptions(database: Da
         await connection.exec_driver_sql("VACUUM ANALYZE subscriptions, movements")
     for asking, indexes in (
         (summary, ("subscriptions_ending", "subscriptions_paused")),
-        (partial(report_on, slug="committed-mrr", asked=MARCH), ("subscriptions_ending",)),
         (
             lambda session: figures_of_offers(session, [offer], MARCH),
             ("subscriptions_sold", "subscriptions_given_back"),
@@ -238,6 +237,23 @@ async def test_nobody_is_looked_for_where_the_figure_counts_nobody(
     asking = behind(slug, counted_first=listing.counted_first)
     steps = await _steps(database, asking, "EXPLAIN QUERY PLAN")
     assert not [each for each in steps if " AS listed" in each or "AS moved" in each]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_nobody_is_looked_for_in_a_cohort_that_has_none(database: Database) -> None:
+    """Of all who began in a month it was decided one by one that none began with what is asked for."""
+    ana, offer = rows.reader(), rows.offer()
+    bought = rows.subscription(ana, offer)
+    await store(database, ana, offer, bought, rows.movement(bought, 1, MARCH.since))
+    await MOVEMENTS.roll_up(context_in(database, HOME))
+    for asking, is_nobody in (
+        (behind("cohort-retention", interval_charged="month"), False),
+        (behind("cohort-retention", interval_charged="day"), True),
+        (behind("cohort-retention", interval_charged="month", cohort="2026-03"), False),
+        (behind("cohort-retention", interval_charged="month", cohort="2026-02"), True),
+    ):
+        steps = await _steps(database, asking, "EXPLAIN")
+        assert any("One-Time Filter: false" in each for each in steps) == is_nobody
 
 
 @pytest.mark.parametrize("few", [0, FEW])

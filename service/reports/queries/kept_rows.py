@@ -6,9 +6,21 @@ Who is in a sample is in it with all their devices, whatever these are called, s
 from collections import Counter
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, func, literal, or_, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    Select,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import AccessEntry, ReaderDevice, RolledDay
@@ -117,6 +129,17 @@ def sampled_devices(digits: int) -> CompoundSelect[str]:
     return select(link.device_id).where(by_name).union(select(link.device_id).where(by_reader))
 
 
+def links_of_sample(digits: int) -> FromClause:
+    """All readers of the devices that are in the sample by their own names, or by one of their readers."""
+    link = ReaderDevice
+    links = select(link.device_id, link.reader_id)
+    if not digits:
+        return links.subquery("links")
+    by_name = is_sampled_device(link.device_id.expression, digits)
+    by_reader = link.device_id.in_(select(_linked(digits).c.device_id))
+    return union_all(links.where(by_name), links.where(by_reader)).subquery("links")
+
+
 def of_sample(rows: Rows, holder: ColumnElement[str], digits: int) -> list[Rows]:
     """The rows of the sample and of some devices more, of which `with_whose` knows that they aren't in it.
 
@@ -124,13 +147,27 @@ def of_sample(rows: Rows, holder: ColumnElement[str], digits: int) -> list[Rows]
     """
     if not digits:
         return [rows]
-    link = ReaderDevice
-    linked = select(literal(DEVICE) + link.device_id).where(
-        is_sampled_reader(link.reader_id.expression, digits),
-        ~is_sampled_device(link.device_id.expression, digits),
-    )
+    linked = _linked(digits)
     by_name = (_begins(holder, f"{DEVICE}dev_", digits), is_sampled_reader(holder, digits, READER))
-    return [rows.where(each) for each in (*by_name, holder.in_(linked))]
+    return [rows.where(each) for each in (*by_name, holder.in_(select(linked.c.holder)))]
+
+
+@cache
+def _linked(digits: int) -> CTE:
+    """Devices of the sample's readers that aren't in it by their own names, the same for all parts of a statement.
+
+    As a table of its own: PostgreSQL would look through the links again for each row that it takes to be alone.
+    """
+    link = ReaderDevice
+    return (
+        select(link.device_id, (literal(DEVICE) + link.device_id).label("holder"))
+        .where(
+            is_sampled_reader(link.reader_id.expression, digits),
+            ~is_sampled_device(link.device_id.expression, digits),
+        )
+        .cte("linked")
+        .prefix_with("MATERIALIZED")
+    )
 
 
 def sample_line(asked: Asked, digits: int) -> list[Line]:

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import AccessEntry, HolderDay, LedgerDay, ReaderDevice, RolledDay
+from service.db.tables import AccessEntry, HolderDay, LedgerDay, RolledDay
 from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked
 from service.reports.queries import kept_rows
@@ -47,12 +47,9 @@ def with_whose(rows: Subquery, digits: int = 0) -> Select[Any]:
     """
     # By the device's own name, which SQLite finds by an index.
     device = func.substr(rows.c.holder, len(DEVICE) + 1)
-    links = select(
-        ReaderDevice.device_id, func.min(ReaderDevice.reader_id).label("reader_id")
-    ).group_by(ReaderDevice.device_id)
-    if digits:
-        links = links.where(ReaderDevice.device_id.in_(kept_rows.sampled_devices(digits)))
-    joined = links.subquery("joined")
+    link = kept_rows.links_of_sample(digits).c
+    links = select(link.device_id, func.min(link.reader_id).label("reader_id"))
+    joined = links.group_by(link.device_id).subquery("joined")
     whose = func.coalesce(literal(READER) + joined.c.reader_id, rows.c.holder)
     linked = and_(joined.c.device_id == device, rows.c.holder.startswith(DEVICE))
     found = select(rows, whose.label("whose")).outerjoin(joined, linked)

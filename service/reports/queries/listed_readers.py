@@ -1,7 +1,8 @@
 """Who the figures of movements count: active subscribers, those who joined or left, and what ended or was renewed."""
 
 from collections.abc import Collection
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -10,6 +11,7 @@ from sqlalchemy import (
     String,
     and_,
     case,
+    false,
     func,
     literal,
     or_,
@@ -26,9 +28,10 @@ from service.reports.asked import Asked
 from service.reports.led import SOURCES
 from service.reports.listed import counted_row, one_series
 from service.reports.movement_sums import DIMENSIONS, LATER, TENURES
-from service.reports.period import FIRST_DAY, cohort_month, midnight, step_after
+from service.reports.period import FIRST_DAY, Period, cohort_month, midnight, step_after
 from service.reports.queries.edges import Begun, Edges, Row, first_paid, seen_in_order
 from service.reports.queries.leaving import CAUSES
+from service.reports.queries.movements import began
 from service.reports.queries.renewals import ENDED, MORE, OF_ENDED, RENEWALS
 from service.reports.tallies import INVOLUNTARY, JOINED, LEFT, VOLUNTARY
 
@@ -92,24 +95,26 @@ async def ended_rows(_: AsyncSession, asked: Asked, series: Collection[str]) -> 
     return _ends(asked, named).where(named.in_(series))
 
 
-async def cohort_rows(_: AsyncSession, asked: Asked, __: Collection[str]) -> Select[Any]:
+async def cohort_rows(session: AsyncSession, asked: Asked, _: Collection[str]) -> Select[Any]:
     """Readers who first paid in the month that is asked for, or ever, and pay in the period."""
-    since, until = _cohort(asked)
-    begun = Begun(asked.among((*DIMENSIONS, *SOURCES)), since, min(until, asked.until))
+    month, zone = asked.chosen.get("cohort"), asked.period.zone
+    first, after = FIRST_DAY, step_after(asked.period.last, "month")
+    if month is not None:
+        first = cohort_month(month)
+        after = step_after(first, "month")
+    theirs = asked.among((*DIMENSIONS, *SOURCES))
+    until = min(midnight(after, zone), asked.until)
+    begun = Begun(theirs, midnight(first, zone), until)
     row = begun.row
     columns = counted_row(
         series=one_series("all"), at=row.at, key=row.subscription_id, subscription_id=row.subscription_id
     )  # fmt: skip
-    return select(*columns).where(*begun.conditions, begun.pays_in(asked.since, asked.until))
-
-
-def _cohort(asked: Asked) -> tuple[datetime, datetime]:
-    """When the month of the first payment begins and ends."""
-    month, zone = asked.chosen.get("cohort"), asked.period.zone
-    if month is None:
-        return midnight(FIRST_DAY, zone), asked.until
-    first = cohort_month(month)
-    return midnight(first, zone), midnight(step_after(first, "month"), zone)
+    listed = select(*columns).where(*begun.conditions, begun.pays_in(asked.since, asked.until))
+    # Of all who began in a month it takes longer than a statement may to see that nobody did so for this.
+    months = Period(first, after - timedelta(days=1), "month", zone)
+    if theirs.chosen and await began(session, replace(theirs, period=months)) is False:
+        return listed.where(false())
+    return listed
 
 
 async def due_rows(_: AsyncSession, asked: Asked, __: Collection[str]) -> Select[Any]:

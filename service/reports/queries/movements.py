@@ -73,6 +73,12 @@ async def cohorts(session: AsyncSession, asked: Asked) -> dict[int, list[int]]:
     return await movement_days.cohorts(session, asked, live)
 
 
+async def began(session: AsyncSession, asked: Asked) -> bool | None:
+    """Whether any reader first paid in the period, which has whole months; None: it isn't known by day."""
+    live = await _rolled(session, asked)
+    return None if live is None else bool(await movement_days.cohorts(session, asked, live))
+
+
 async def _rolled(session: AsyncSession, asked: Asked) -> Sums | SourceSums | None:
     """What isn't in the rollup; None: it doesn't serve the zone or tell several sources apart, or isn't made yet."""
     sources = movement_days.sources_of(asked)

@@ -38,23 +38,23 @@ async def committed_mrr(session: AsyncSession, asked: Asked) -> list[Line]:
     every = await movements.money(session, asked)
     leaving = await scheduled.money(session, asked)
     here = [each.since <= asked.now < each.until for each in asked.period.steps]
-    ending = await _ending(session, asked) if any(here) else {}
+    runs_on = await _runs_on(session, asked) if any(here) else {}
 
     def of(split: str, currency: str) -> Line:
         mrr, going = every.all_of((split, currency)), leaving.all_of((split, currency))
 
         def value(at: int | None) -> Cell:
             is_now = any(here) if at is None else here[at]
-            now = ending.get((split, currency), Fraction(0))
-            return Cell(mrr.after(at) - (now if is_now else going.after(at)))
+            now = runs_on.get((split, currency), Fraction(0))
+            return Cell(now if is_now else mrr.after(at) - going.after(at))
 
         return line_of(value, asked.steps, "all", split=split, currency=currency)
 
-    return [of(*key) for key in sorted(every.keys)]
+    return [of(*key) for key in sorted({*every.keys, *runs_on})]
 
 
-async def _ending(session: AsyncSession, asked: Asked) -> dict[tuple[str, str], Fraction]:
-    """What the subscriptions that are scheduled to end bring now, by split and currency."""
+async def _runs_on(session: AsyncSession, asked: Asked) -> dict[tuple[str, str], Fraction]:
+    """What the subscriptions that aren't scheduled to end bring now, by split and currency."""
     row = Subscription
     dimensions: Dimensions = {
         "plan": row.plan.expression, "interval_charged": row.interval.expression,
@@ -65,8 +65,8 @@ async def _ending(session: AsyncSession, asked: Asked) -> dict[tuple[str, str], 
             asked.split_of(dimensions).label("split"), row.currency, row.interval,
             row.interval_count, row.recurring_amount,
         )
-        .where(figures.ENDING, *asked.filters(dimensions))
-        .subquery("ending")
+        .where(figures.RUNS_ON, *asked.filters(dimensions))
+        .subquery("runs_on")
     )  # fmt: skip
     grouping = (rows.c.split, rows.c.currency, rows.c.interval, rows.c.interval_count)
     sums: defaultdict[tuple[str, str], Fraction] = defaultdict(Fraction)

@@ -2,16 +2,18 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, Subquery, case, literal, select, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, literal, select
+from sqlalchemy.orm import aliased
 
 from service.db.tables import Touches
+from service.metering.store import READER
 from service.reports.asked import Asked, Dimensions
 from service.reports.led import SOURCES, dimensions
 from service.reports.queries import kept_rows
 
 
 def with_split(rows: Subquery, asked: Asked, digits: int = 0) -> Select[Any]:
-    """Rows that have `whose`, and `holder` where that may be another; those of the asked sources alone.
+    """Rows that have `whose`, and `holder`, or else are of readers; those of the asked sources alone.
 
     They get `split`, by source where that is asked for; else it is that of the rows, or empty. With `digits` they are
     those of a sample (kept_rows.py), so that nobody else's sources are read.
@@ -21,27 +23,28 @@ def with_split(rows: Subquery, asked: Asked, digits: int = 0) -> Select[Any]:
     by_source = asked.among(SOURCES)
     if not by_source.split and not by_source.chosen:
         return select(*columns, split.label("split"))
-    touches = _touches(digits)
-    own, device = touches.alias(), touches.alias()
-    known: Dimensions = dimensions(own.c)
+    own, device = aliased(Touches), aliased(Touches)
+    known: Dimensions = dimensions(own)
     if "holder" in rows.c:
         # What led a device here goes along to its reader at the sign-in; after a purchase alone it doesn't.
-        of_reader, of_device = known, dimensions(device.c)
+        is_readers = and_(own.holder.is_(None), rows.c.whose != rows.c.holder)
+        of_device = {
+            name: select(led)
+            .where(device.holder == rows.c.holder)
+            .correlate(rows)
+            .scalar_subquery()
+            for name, led in dimensions(device).items()
+        }
         known = {
-            name: case((own.c.holder.is_not(None), of_reader[name]), else_=of_device[name])
-            for name in SOURCES
+            name: case((is_readers, func.coalesce(of_device[name], led)), else_=led)
+            for name, led in known.items()
         }
     if by_source.split:
         split = by_source.split_of(known)
-    found = select(*columns, split.label("split")).outerjoin(own, own.c.holder == rows.c.whose)
-    if "holder" in rows.c:
-        found = found.outerjoin(device, device.c.holder == rows.c.holder)
+    # PostgreSQL would look through what led any device here.
+    are_readers = [] if "holder" in rows.c else [own.holder.startswith(READER)]
+    is_own = [own.holder == rows.c.whose, *are_readers]
+    if digits:
+        is_own.append(kept_rows.is_sampled(own.holder.expression, digits))
+    found = select(*columns, split.label("split")).outerjoin(own, and_(*is_own))
     return found.where(*by_source.filters(known))
-
-
-def _touches(digits: int) -> FromClause:
-    table = Touches.__table__
-    if not digits:
-        return table
-    sample = kept_rows.of_sample(select(table), table.c.holder, digits)
-    return union_all(*sample).cte("touches_of_sample")
