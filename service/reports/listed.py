@@ -36,7 +36,7 @@ class Listing:
     """By which filter a series is told apart, where the figure always does so."""
 
     counted_first: bool = False
-    """Rows are decided one after the other, and the figure is added up by day: where it counts nobody none is looked for."""
+    """Rows are decided one after the other, and the figure is found sooner: where it counts nobody none is looked for."""
 
     def instant(self, series: str) -> str:
         """At which one the series has its rows, or without one all that are listed then; empty: over time."""

@@ -227,7 +227,9 @@ async def test_the_first_page_and_the_offers_read_few_subscriptions(database: Da
 
 
 @on_sqlite
-@pytest.mark.parametrize("slug", ["active-subscribers", "joined-and-left", "tenure"])
+@pytest.mark.parametrize(
+    "slug", ["active-subscribers", "joined-and-left", "tenure", "registrations"]
+)
 async def test_nobody_is_looked_for_where_the_figure_counts_nobody(
     database: Database, slug: str
 ) -> None:

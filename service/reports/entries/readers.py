@@ -85,7 +85,9 @@ FIGURES: tuple[Figure, ...] = (
             OF_READERS,
         ),
         one("readers"), "sum", SOURCES, sales.registrations, "readers", version=2, parts=parts(),
-        listing=Listing(listed_sales.registration_rows, ("all",), ("all",)),
+        listing=Listing(
+            listed_sales.registration_rows, ("all",), ("all",), counted_first=True
+        ),
     ),
     Figure(
         "sources", "Readers",
