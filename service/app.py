@@ -1,6 +1,6 @@
 """Assembly: the parts of the service put together as one application, and nothing else."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, partial
 from threading import Lock
@@ -49,8 +49,8 @@ from service.identity.origins import AnswerHeaders, OriginPolicy
 from service.identity.passwords import ARGON2ID, Passwords
 from service.identity.reader_uses import ReaderUses
 from service.identity.secrets import derived_key
-from service.jobs.runner import Background, Runner, Task, Wakes
-from service.late import LatePart, LateRoutes, made_late
+from service.jobs.runner import Background, Wakes
+from service.late import LatePart, LateRoutes
 from service.limits.addresses import NetworkKey
 from service.logs import RequestLog
 from service.metering.ledger import Ledger
@@ -70,6 +70,7 @@ from service.reports.kept_gauges import KeptGauges
 from service.rules.in_force import RuleBook
 from service.running import Running, RunningApp
 from service.settings import Settings
+from service.tasks import begin_tasks
 from service.tokens import routes as tokens_routes
 from service.tokens.keys import KeyRingHolder, ensure_keys
 from service.tokens.verifier import TokenVerifier
@@ -81,10 +82,6 @@ if TYPE_CHECKING:
     from service.payments.gateway import Gateway
 
 TASKS_END_SECONDS, SENDING_ENDS_SECONDS = 3.0, 2.0
-_OTHERS_FIRST_SECONDS = 1.0
-"""After a start: all that is kept in memory is as fresh as it can be."""
-_UPKEEP_SECONDS = 60.0
-"""After a start, which is busy enough; nobody who is served for the first time needs it sooner."""
 LONGEST_CLOSE_SECONDS = TASKS_END_SECONDS + SENDING_ENDS_SECONDS
 """What an application takes to end, at most, once it has answered."""
 ROUTERS = (
@@ -280,18 +277,11 @@ async def _living(app: Service, *, at_once: bool = False) -> AsyncIterator[None]
     declared_routes(app.routes)
     running = app.running
     await make_ready(running)
-    background = running.get(Background)
-    if at_once:
-        background.begin_late(
-            partial(_made_late, running, _first_tasks), _OTHERS_FIRST_SECONDS, runs_last=True
-        )
-    else:
-        background.begin(_runner(running, _first_tasks(running)))
-    background.begin_late(partial(_made_late, running, _upkeep), _UPKEEP_SECONDS, runs_last=False)
+    begin_tasks(running, at_once=at_once)
     try:
         yield
     finally:
-        await background.stop(TASKS_END_SECONDS)
+        await running.get(Background).stop(TASKS_END_SECONDS)
         await running.get(WebhookSender).finish(SENDING_ENDS_SECONDS)
         gateway = running.get(Payments).made
         if gateway is not None:
@@ -300,36 +290,6 @@ async def _living(app: Service, *, at_once: bool = False) -> AsyncIterator[None]
 
 
 _living_at_once = partial(_living, at_once=True)
-
-
-async def _made_late(running: Running, tasks: Callable[[Running], tuple[Task, ...]]) -> Runner:
-    """What runs in the background, made when those who wait for the service have been answered."""
-    return _runner(running, await made_late(partial(tasks, running)))
-
-
-def _runner(running: Running, tasks: tuple[Task, ...]) -> Runner:
-    interval = running.get(Settings).background_interval_seconds
-    return Runner(tasks, interval, running.get(Wakes))
-
-
-def _first_tasks(running: Running) -> tuple[Task, ...]:
-    from service import background  # noqa: PLC0415 a reader is answered without
-
-    gateway = running.get(Payments).gateway
-    if gateway is None:
-        return background.steady_tasks(running)
-    from service import stripe_tasks  # noqa: PLC0415 only what sells asks Stripe
-
-    return (
-        *background.steady_tasks(running),
-        *stripe_tasks.stripe_tasks(running, gateway),
-    )
-
-
-def _upkeep(running: Running) -> tuple[Task, ...]:
-    from service import upkeep  # noqa: PLC0415 what it imports is more than all that a start needs
-
-    return upkeep.upkeep_tasks(running)
 
 
 @cache

@@ -130,8 +130,14 @@ class Background:
         self._beginnings.append(asyncio.create_task(beginning))
 
     async def stop(self, patience: float) -> None:
-        """Stop the runners, in `patience` seconds together with what is still being made. It never raises."""
+        """Stop the runners in `patience` seconds, beside what is still being made. It never raises."""
         self._ending.set()
+        begun, self._runners = self._runners, []
+        stopping = [runner.stop(patience) for runner in begun]
+        await asyncio.gather(self._end_beginnings(patience), *stopping)
+
+    async def _end_beginnings(self, patience: float) -> None:
+        """Let those end that are being made, and stop the runners that they begin at the end."""
         until = asyncio.get_running_loop().time() + patience
         if self._beginnings:
             await asyncio.wait(self._beginnings, timeout=patience)
@@ -146,10 +152,16 @@ class Background:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._ending.wait()
-        if self._ending.is_set() and not runs_last:
+        if self._is_over(runs_last=runs_last):
             return
         try:
-            self.begin(await make())
+            runner = await make()
+            if not self._is_over(runs_last=runs_last):  # the end may have come meanwhile
+                self.begin(runner)
         except Exception:
             self.has_failed = True
             log.exception("background.failed")
+
+    def _is_over(self, *, runs_last: bool) -> bool:
+        """Whether what has no last rounds is to begin none."""
+        return self._ending.is_set() and not runs_last

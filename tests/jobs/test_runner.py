@@ -133,6 +133,27 @@ async def test_what_has_no_last_round_is_not_made_at_the_end() -> None:
     assert not made.is_set()
 
 
+async def test_what_is_made_as_the_end_comes_begins_no_round_and_holds_up_nobodys_last() -> None:
+    background, making, made = Background(), asyncio.Event(), asyncio.Event()
+    last, round_ = Rounds(), Rounds()
+
+    async def make() -> Runner:
+        making.set()
+        await made.wait()
+        return Runner((Task("late", round_),), interval=3600, wakes=Wakes())
+
+    background.begin(Runner((Task("last", last, runs_last=True),), interval=3600, wakes=Wakes()))
+    background.begin_late(make, seconds=0.0, runs_last=False)
+    await making.wait()
+    await last.reach(1)
+    ending = asyncio.create_task(background.stop(PATIENCE))
+    await last.reach(2)
+    assert not ending.done()
+    made.set()
+    await ending
+    assert (last.count, round_.count) == (2, 0)
+
+
 async def test_what_is_being_made_holds_up_the_end_no_longer_than_it_may() -> None:
     background, begun = Background(), asyncio.Event()
 
