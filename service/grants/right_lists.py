@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -37,8 +38,9 @@ from service.grants.rights import (
     keys_of,
     known_readers,
     match_key,
+    payload_of,
 )
-from service.grants.shown_lists import check_shown, stamp_of_list
+from service.grants.shown_lists import check_shown, refuse_changed, stamp_of_list
 from service.identity.audit import record
 from service.identity.email import email_key
 from service.rules.known import plan_warnings
@@ -53,9 +55,7 @@ MOST_ENDED_PERCENT = 10
 MAY_ALWAYS_END = 5
 """A list may end this number of rights whatever their share, but not all: people leave small sources too."""
 _WHOLE = 100
-_ENDS_ALL = (
-    "The list would end all {number} rights that run. Is it whole? If it is, allow it with 100 %."
-)
+_ENDS_ALL = "The list would end {which}. Is it whole? If it is, allow it with 100 %."
 PORTION = 100
 """Rights that are stored in one transaction: a reader to whom one of them belongs waits for it."""
 LONGEST = 200
@@ -138,9 +138,10 @@ async def store_list(
     """Make the source's rights those of the list: what it no longer has ends now.
 
     Raises ListRefused where more than `most_ended_percent` of the rights that run would end, and more than
-    MAY_ALWAYS_END of them, or all: a list that was cut off looks like that. Rights whose end has passed don't run.
+    MAY_ALWAYS_END of them, or all: a list that was cut off looks like that. It may put new rights in the place of a
+    single one. Rights whose end has passed don't run.
     `dry_run`: says what would happen, and changes nothing. `seen`: the stamp of what a trial said; ListChanged where it
-    would be something else by now.
+    would be something else by now, or a right is sent by itself before its portion is stored.
 
     Nothing is written before the whole list is found good. It is written in portions then, since readers whose rights
     change wait for the portion; where that is interrupted between two of them, the same list stores the rest.
@@ -166,39 +167,43 @@ async def store_list(
                 now=context.clocks.business(),
             )  # fmt: skip
         total = len(plan.sent) + len(plan.missing)
+        put_some = partial(_put_some, context=context, source=source, stored=plan.stored, seen=seen)
         for start in range(0, len(plan.sent), PORTION):
             some = plan.sent[start : start + PORTION]
-            await context.database.past_deadlocks(
-                partial(_put_some, context=context, source=source, sent=some, ended=())
-            )
+            await context.database.past_deadlocks(partial(put_some, sent=some, ended=()))
             progress(start + len(some), total)
         for start in range(0, len(plan.missing), PORTION):
             gone = plan.missing[start : start + PORTION]
-            await context.database.past_deadlocks(
-                partial(_put_some, context=context, source=source, sent=(), ended=gone)
-            )
+            await context.database.past_deadlocks(partial(put_some, sent=(), ended=gone))
             progress(len(plan.sent) + start + len(gone), total)
         async with context.database.reading() as session:
             await _add_details(session, source, plan)
     return plan.differences
 
 
-def _entries_about(source: str) -> ColumnElement[bool]:
-    one = and_(
+def _entries_of_single(source: str) -> ColumnElement[bool]:
+    return and_(
         AuditEntry.action.in_(("right.put", "right.end")),
         AuditEntry.target.startswith(f"{source}/", autoescape=True),
     )
-    return or_(one, and_(AuditEntry.action == "rights.import", AuditEntry.target == source))
+
+
+def _entries_about(source: str) -> ColumnElement[bool]:
+    imports = and_(AuditEntry.action == "rights.import", AuditEntry.target == source)
+    return or_(_entries_of_single(source), imports)
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a list changes: what is to be stored, and references that it lacks. `before`: what is stored until then."""
+    """What a list changes: what is to be stored, and references that it lacks. `before`: what is stored until then;
+    `stored`: the digest of all that it says, its hashes included.
+    """
 
     differences: RightDifferences
     sent: list[SentRight]
     missing: list[str]
     before: Mapping[str, RightState]
+    stored: Mapping[str, str]
 
 
 async def _planned(
@@ -212,13 +217,15 @@ async def _planned(
         running = {row.reference for row in known.values() if not is_over(row, now)}
         missing = [row for row in known.values() if row.reference not in sent]
         ending = [row.reference for row in missing if row.reference in running]
-        _check_whole(len(ending), len(running), most_ended_percent)
+        begins = len(sent - known.keys())
+        _check_whole(len(ending), len(running), begins, most_ended_percent)
         readers = await known_readers(session, rows, key, now)
         rights = Rights(session, key, context.clocks, readers)
         warnings = await plan_warnings(session, {row.plan for row in rows})
     before = {reference: _state(row) for reference, row in known.items()}
     gone = [row.reference for row in missing if row.ended_at is None]
-    plan = _Plan(RightDifferences(ended=ending, warnings=warnings), [], gone, before)
+    stored = {reference: _digest(row) for reference, row in sorted(known.items())}
+    plan = _Plan(RightDifferences(ended=ending, warnings=warnings), [], gone, before, stored)
     for row in rows:
         there = known.get(row.reference)
         if there is not None and not rights.changes(there, row):
@@ -229,19 +236,27 @@ async def _planned(
         plan.sent.append(row)
         changes = plan.differences.created if there is None else plan.differences.changed
         changes.append(row.reference)
-    plan.differences.stamp = stamp_of_list(_does(plan), now)
+    plan.differences.stamp = stamp_of_list((_does(plan), plan.stored, rows), now)
     return plan
 
 
 def _does(plan: _Plan) -> object:
+    """Readers who have confirmed or claimed since make it something else, though what is stored is the same."""
     found = plan.differences
     replaced = [(each, plan.before[each]) for each in (*found.changed, *found.ended)]
     return found.created, replaced, found.unchanged
 
 
-def _check_whole(ending: int, running: int, most_ended_percent: int) -> None:
-    if ending and ending == running and most_ended_percent < _WHOLE:
-        raise ListRefused([_ENDS_ALL.format(number=running)])
+def _digest(row: Right) -> str:
+    hashes = (row.email_hash, row.account_hash, row.name_hash, row.number_hash)
+    return sha256(repr((payload_of(row), hashes)).encode()).hexdigest()[:16]
+
+
+def _check_whole(ending: int, running: int, begins: int, most_ended_percent: int) -> None:
+    is_replaced = running == 1 and begins > 0
+    if ending and ending == running and most_ended_percent < _WHOLE and not is_replaced:
+        which = f"all {running} rights that run" if running > 1 else "the only right that runs"
+        raise ListRefused([_ENDS_ALL.format(which=which)])
     if ending > max(MAY_ALWAYS_END, running * most_ended_percent // 100):
         told = (
             f"The list lacks {ending} of {running} rights that run, more than "
@@ -256,13 +271,21 @@ async def _put_some(
     source: str,
     sent: Sequence[SentRight],
     ended: Collection[str],
+    stored: Mapping[str, str],
+    seen: str | None = None,
 ) -> None:
-    """Store some rights of a source's list, and end those that it lacks. Not many: readers of all of them wait."""
+    """Store some rights of a source's list, and end those that it lacks. Not many: readers of all of them wait.
+
+    Raises ListChanged where a list was `seen` and one of them is no longer as it was `stored`.
+    """
     await take_source(session, source)
     key = match_key(context.settings)
     await take_claims(session, *keys_of(sent, key))
-    found = await locked(session, source, [*(each.reference for each in sent), *ended])
-    rows = {row.reference: row for row in found}
+    references = [*(each.reference for each in sent), *ended]
+    rows = {row.reference: row for row in await locked(session, source, references)}
+    are = {reference: _digest(row) for reference, row in rows.items()}
+    if any(are.get(each) != stored.get(each) for each in references):
+        await refuse_changed(session, seen, _entries_of_single(source))
     readers = await known_readers(session, sent, key, context.clocks.business())
     rights = Rights(session, key, context.clocks, readers)
     for each in sent:
@@ -277,7 +300,7 @@ async def _try_out(session: AsyncSession, context: Context, source: str, plan: _
     differences = plan.differences
     told = {*differences.created[:MOST_DETAILED], *differences.changed[:MOST_DETAILED]}
     some = [each for each in plan.sent if each.reference in told]
-    await _put_some(session, context=context, source=source, sent=some, ended=())
+    await _put_some(session, context, source, some, ended=(), stored=plan.stored)
     await _add_details(session, source, plan)
     end_of_run(dry_run=True)
 

@@ -57,11 +57,21 @@ async def check_shown(
 
     `entries` of the audit log are those about the list's things.
     """
+    if seen is not None and read_seen(stamp)[0] != _read(seen)[0]:
+        await refuse_changed(session, seen, entries)
+
+
+async def refuse_changed(
+    session: AsyncSession, seen: str | None, entries: ColumnElement[bool]
+) -> None:
+    """Raise ListChanged with what the entries say, where somebody looked at the list and wants that alone."""
     if seen is None or seen == "*":
         return
-    looked_at, at = read_seen(seen.removeprefix('"').removesuffix('"'))
-    if read_seen(stamp)[0] != looked_at:
-        raise ListChanged(await changed_since(session, entries, at))
+    raise ListChanged(await changed_since(session, entries, _read(seen)[1]))
+
+
+def _read(seen: str) -> tuple[str, datetime | None]:
+    return read_seen(seen.removeprefix('"').removesuffix('"'))
 
 
 def _named(targets: tuple[str, ...]) -> str:

@@ -209,6 +209,26 @@ async def test_a_list_that_ends_all_of_a_small_source_is_refused(
     assert len((await store(context, left, most=100)).ended) == 4
 
 
+@pytest.mark.parametrize(
+    ("running", "left", "told"),
+    [
+        (1, [], "would end the only right that runs. Is"),
+        (1, many(2)[1:], None),
+        (2, [], "would end all 2 rights that run. Is"),
+        (2, many(3)[2:], "would end all 2 rights that run. Is"),
+    ],
+)
+async def test_a_single_right_may_be_replaced(
+    context: Context, running: int, left: list[str], told: str | None
+) -> None:
+    await store(context, many(running))
+    if told is None:
+        assert (await store(context, left)).ended == ["R0"]
+        return
+    with pytest.raises(ListRefused, match=told):
+        await store(context, left)
+
+
 async def test_rights_whose_end_has_passed_are_closed_and_emit_nothing(
     context: Context, clocks: MovingClocks
 ) -> None:

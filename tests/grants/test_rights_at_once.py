@@ -2,6 +2,7 @@
 
 from asyncio import Task
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -14,8 +15,8 @@ from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Right
 from service.grants import right_claims, right_lists
-from service.grants.right_turns import take_claims
-from service.grants.rights import Rights
+from service.grants.right_turns import take_claims, take_source
+from service.grants.rights import Rights, SentRight, put_right
 from service.grants.store import live_grants_of
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -28,7 +29,7 @@ SENT = {"plan": "digital", "account_number": "KD-4711", "postcode": "1000-001"}
 WITHOUT_IT = "reference,plan,email\nKD-2,digital,bo@example.org\n"
 ENDING: dict[str, tuple[str, str, dict[str, Any] | None]] = {
     "taken back": ("DELETE", "/KD", None),
-    "no longer on the list": ("POST", "/import", {"csv": WITHOUT_IT, "most_ended_percent": 100}),
+    "no longer on the list": ("POST", "/import", {"csv": WITHOUT_IT}),
     "for another account": ("PUT", "/KD", {**SENT, "account_number": "KD-1"}),
     "for another one on the list": (
         "POST", "/import",
@@ -164,3 +165,41 @@ async def test_two_lists_of_a_source_follow_each_other(
     await begun[0]
     async with paywall.database.reading() as session:
         assert list(await session.scalars(select(Right.plan))) == ["digital", "digital"]
+
+
+LISTED = "reference,plan,email\nR0,daily,r0@example.org\nR1,digital,r1@example.org\nR3,digital,r3@example.org\n"
+SINGLE = {"changed by the list": "R0", "ended by the list": "R2", "begun by the list": "R3"}
+
+
+@pytest.mark.parametrize("was_seen", [True, False], ids=["looked at", "sent at once"])
+@pytest.mark.parametrize("reference", SINGLE.values(), ids=SINGLE)
+async def test_a_right_that_is_sent_before_its_portion_is_not_overwritten_unseen(
+    paywall: Paywall, reference: str, *, was_seen: bool
+) -> None:
+    for number in range(3):
+        await send(
+            paywall, "PUT", f"/R{number}", {"plan": "digital", "email": f"r{number}@example.org"}
+        )
+    paywall.clocks.travel(timedelta(hours=1))
+    trial = await send(paywall, "POST", "/import", {"csv": LISTED, "dry_run": True})
+    headers = {**paywall.staff, **({"If-Match": trial.headers["ETag"]} if was_seen else {})}
+    load = paywall.client.post(f"{RIGHTS}/import", json={"csv": LISTED}, headers=headers)
+    context = Context(paywall.settings, paywall.clocks, paywall.database)
+    single = SentRight(reference, "weekend", email="corrected@example.org")
+    async with paywall.database.transaction() as session:
+        await take_source(session, "print")
+        loading = await meanwhile(paywall.database, load)
+        await put_right(session, context, "print", single, actor="a colleague")
+    late = await loading
+    async with paywall.database.reading() as session:
+        plan = await session.scalar(select(Right.plan).where(Right.reference == reference))
+    if was_seen:
+        assert (late.status_code, plan) == (412, "weekend")
+        assert (late.json()["by"], late.json()["changed"]) == (
+            "a colleague",
+            [f"print/{reference}"],
+        )
+    else:
+        assert (late.status_code, plan == "weekend") == (200, reference == "R2"), (
+            "the list came last"
+        )
