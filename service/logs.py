@@ -131,7 +131,6 @@ def configure(level: str, form: Literal["json", "text"]) -> None:
         ]
     )
     threshold = getattr(logging, level.upper())
-    _shown.requests = threshold <= logging.INFO
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
@@ -158,8 +157,6 @@ def request_id_of(given: bytes) -> str:
 
 def log_request(scope: Scope, status: int, started: float, request_id: str) -> None:
     """The line of an answered request that began at `started` (`time.perf_counter`)."""
-    if not _shown.requests:
-        return
     log.info(
         "request",
         method=scope["method"],
@@ -168,15 +165,6 @@ def log_request(scope: Scope, status: int, started: float, request_id: str) -> N
         ms=round((time.perf_counter() - started) * 1000, 1),
         request_id=request_id,
     )
-
-
-class _Shown:
-    """What is logged: to ask the logger itself takes longer than all else of an answer's end."""
-
-    requests = True
-
-
-_shown = _Shown()
 
 
 class RequestLog:

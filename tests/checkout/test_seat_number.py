@@ -66,7 +66,7 @@ def test_who_loses_a_seat_and_when_is_said_in_advance(site: Installation) -> Non
     assert lost_by(site) == ["cleo@example.org"]
     day = f"{ends.day} {ends:%B %Y}"
     (mailed,) = [each for each in rows(site, Mail) if each.kind == "seat-lost"]
-    assert f"From {day} on" in mailed.text
+    assert f"From {day}, “Team” has fewer seats" in mailed.text
     (owners,) = [each for each in rows(site, Mail) if each.kind == "seats-closed"]
     assert (owners.recipient, day in owners.text) == ("ana@example.org", True)
     page = re.sub("<.*?>", "", site.browser.get("/account/seats").text)
@@ -115,7 +115,7 @@ def test_a_seat_that_is_paid_stays_to_the_end_of_its_period(site: Installation) 
         (each for each in rows(site, Mail) if each.kind == "seat-lost"),
         key=lambda mail: mail.created_at,
     )
-    assert "That subscription is over" in last.text
+    assert "The subscription “Team” has ended" in last.text
 
 
 def test_seats_that_cost_more_than_32_bits_are_sold(

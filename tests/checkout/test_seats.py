@@ -91,7 +91,7 @@ def test_seats_are_given_taken_lowered_and_end_with_the_subscription(site: Insta
         for each in rows(site, Mail)
         if each.kind == "seat-lost" and each.recipient == "bea@example.org"
     ]
-    assert "You were removed" in told.text
+    assert "You have been removed" in told.text
     with sdk(site.stripe_url) as stripe:
         stripe.subscriptions.cancel(subscription.id)
     site.settle()

@@ -89,7 +89,12 @@ def test_an_import_of_several_files_accounts_for_every_item(
                 "detail": "digital",
                 "text": "It opens to these plans alone: digital. They must exist here under these "
                 "names.",
-            }
+            },
+            {
+                "kind": "unsold-plan",
+                "detail": "digital",
+                "text": "No offer sells its plan digital yet.",
+            },
         ],
     }
 

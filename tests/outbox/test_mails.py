@@ -76,7 +76,7 @@ async def test_a_mail_waits_in_the_transaction_it_tells_of(
 
 @on_sqlite
 @pytest.mark.parametrize(
-    ("language", "subject", "lasts", "once"),
+    ("language", "subject", "lasts", "a_minute"),
     [
         ("en", "Your link and code for Gazette", "expire in 10 minutes", "expire in 1 minute."),
         ("de", "Ihr Link und Ihr Code für Gazette", "10 Minuten lang", "1 Minute lang"),
@@ -89,7 +89,7 @@ async def test_a_sign_in_mail_has_link_and_code_in_both_parts(
     language: str,
     subject: str,
     lasts: str,
-    once: str,
+    a_minute: str,
 ) -> None:
     settings = settings.model_copy(update={"language": language, "publication_name": "Gazette"})
     mail = await put(
@@ -106,7 +106,7 @@ async def test_a_sign_in_mail_has_link_and_code_in_both_parts(
     assert lasts in mail.text
     assert lasts in mail.html
     short = await put(database, settings, clocks, "sign-in", **{**SIGN_IN, "minutes": 1})
-    assert once in short.text
+    assert a_minute in short.text
 
 
 @on_sqlite
