@@ -195,16 +195,13 @@ def _trial(told: Told) -> Words:
 
 
 def _after_trial(told: Told, day: str) -> str:
+    """Stripe says the next charge alone, and a discount may last for several."""
     say, first = told.language.say, outlook_of(told.state).amount
     if first is None or first == told.state.amount:
         return say("Free until %(day)s, then %(price)s.", day=day, price=_price(told))
     if first == 0:
-        return say("Free until %(day)s, then one more period free of charge.", day=day)
-    return say(
-        "Free until %(day)s, then %(amount)s for the first period.",
-        day=day,
-        amount=_money(told, first),
-    )
+        return say("Free until %(day)s, then free of charge at first.", day=day)
+    return say("Free until %(day)s, then %(amount)s at first.", day=day, amount=_money(told, first))
 
 
 def _without_card(told: Told) -> Words:

@@ -106,10 +106,16 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
         [
             "ends on 10 April 2026",
             "¥500 every 3 months",
-            "then ¥250 for the first period",
+            "then ¥250 at first",
             "Cancel before then",
         ],
-        ["endet am 10. April 2026", "danach 250"],
+        ["endet am 10. April 2026", "danach zunächst 250"],
+    ),
+    (
+        "free trial ends, free at first",
+        notices.trial_ending(about(replace(TRIAL, next_amount=0)), ends_on=DAY),
+        ["then free of charge at first"],
+        ["danach zunächst weiter ohne Abbuchung"],
     ),
     (
         "used",

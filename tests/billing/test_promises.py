@@ -153,6 +153,26 @@ async def play_promises(desk: Desk, state: State) -> None:
     await check_future(life, outlook)
 
 
+LASTING = ({"duration": "once"}, {"duration": "repeating", "duration_in_months": 6}, {"duration": "forever"})  # fmt: skip
+
+
+@pytest.mark.parametrize("terms", LASTING, ids=lambda terms: terms["duration"])
+@pytest.mark.parametrize(
+    ("percent", "then"), [(50, "then €4.50 at first."), (100, "then free of charge at first.")]
+)
+async def test_of_what_follows_a_trial_the_beginning_alone_is_promised(
+    desk: Desk, terms: dict[str, Any], percent: int, then: str
+) -> None:
+    """Stripe says what is charged next; whether the discount takes something off the charge after that, it doesn't."""
+    reader, customer = await desk.reader()
+    coupon = desk.stripe.coupons.create({"percent_off": percent, **terms}).id
+    life = Life(desk, reader, customer)
+    life.id = desk.subscribe(customer, trial_period_days=14, discounts=[{"coupon": coupon}])
+    outlook, shown = await life.promised()
+    assert shown.next.endswith(then)
+    await check_future(life, outlook)
+
+
 def check_words(life: Life, outlook: Outlook, text: str) -> None:
     """The page names what the outlook has, and promises nothing that it hasn't."""
     zone = life.desk.settings.zone

@@ -128,11 +128,11 @@ def test_an_open_invoice(values: dict[str, Any], link: str, expected: str) -> No
         ),
         (
             {"status": "trialing", "trial_end": NOW + 10 * DAY, "next_amount": 450},
-            "Free trial Free until 20 March 2026, then €4.50 for the first period.",
+            "Free trial Free until 20 March 2026, then €4.50 at first.",
         ),
         (
             {"status": "trialing", "trial_end": NOW + 10 * DAY, "next_amount": 0},
-            "Free trial Free until 20 March 2026, then one more period free of charge.",
+            "Free trial Free until 20 March 2026, then free of charge at first.",
         ),
         # Past due, and cancelled in the portal.
         (

@@ -94,11 +94,11 @@ class Letters:
             lambda: {(day(facts.trial_end), price)} if charge and charge[1] == facts.price[0] else set(),
         )  # fmt: skip
         yield (
-            rf"Free until {DAY}, then {AMOUNT} for the first period\.",
+            rf"Free until {DAY}, then {AMOUNT} at first\.",
             lambda: {(day(facts.trial_end), money(charge[1]))} if charge else set(),
         )
         yield (
-            rf"Free until {DAY}, then one more period free of charge\.",
+            rf"Free until {DAY}, then free of charge at first\.",
             lambda: {(day(facts.trial_end),)} if charge and charge[1] == 0 else set(),
         )
         yield rf"Free until {DAY}\. Payments are paused", lambda: self._days([facts.trial_end])
