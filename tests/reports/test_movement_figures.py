@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,6 +15,7 @@ from service.db.session import Database
 from service.db.tables import MovementRow
 from service.reports.asked import Asked
 from service.reports.cells import Line
+from service.reports.figures import by_movements
 from service.reports.period import NotAsked
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, totals, values
@@ -81,8 +83,55 @@ async def _compare(
         )  # fmt: skip
         for slug in ("active-subscribers", "joined-and-left", "subscriber-churn"):
             await lists_agree(database, slug, what)
+        await _now(database, history, rolled)
     finally:
         await database.dispose()
+
+
+async def _now(database: Database, history: list[MovementRow], rolled: Rolled) -> None:
+    """What readers pay at this moment, with the rows that aren't added up yet."""
+    async with database.reading() as session:
+        found = await by_movements(session)
+    assert (found is None) is (rolled == "no")
+    if found is None:
+        return
+    oracle = Oracle(history, LATER.date(), LATER.date(), "day", ZoneInfo("UTC"))
+    assert found.readers == sum(oracle.readers("").opening.values())
+    for amounts, name in ((found.mrr, "recurring"), (found.net, "net")):
+        sums: defaultdict[str, Fraction] = defaultdict(Fraction)
+        for (_, _, currency), amount in oracle.money("", name).opening.items():
+            sums[currency] += amount
+        assert {currency: each for currency, each in amounts.items() if each} == {
+            currency: each for currency, each in sums.items() if each
+        }
+
+
+@pytest.mark.parametrize("rolled", get_args(Rolled))
+async def test_what_is_paid_now_has_the_rows_that_are_not_added_up_yet(
+    database: Database, rolled: Rolled
+) -> None:
+    """One reader leaves, another pays less for one thing and is back to a second, each by the third row."""
+    one, two, three = (
+        rows.subscription(rows.reader(), rows.offer(), id=f"sub_{number}") for number in range(3)
+    )
+    at = [BEGIN + timedelta(days=number) for number in range(4)]
+    paid = {"from_plan": "digital", "from_interval": "month", "from_interval_count": 1}
+    was = {**paid, "from_recurring": 1800, "from_net": 1500}
+    more = {**paid, "from_recurring": 900, "from_net": 900, "to_recurring": 1800, "to_net": 1500}
+    less = {**was, "to_recurring": 700, "to_net": 350}
+    history = [
+        rows.movement(one, 1, at[1], customer="ctm_0"),
+        rows.movement(one, 2, at[2], kind="expansion", customer="ctm_0", **more),
+        rows.ending(one, 3, at[3], customer="ctm_0", **was),
+        rows.movement(two, 1, at[1], customer="ctm_1"),
+        rows.movement(two, 2, at[2], kind="expansion", customer="ctm_1", **more),
+        rows.movement(two, 3, at[3], kind="contraction", customer="ctm_1", **less),
+        rows.movement(three, 1, at[1], customer="ctm_1"),
+        rows.ending(three, 2, at[2], customer="ctm_1"),
+        rows.movement(three, 3, at[3], kind="reactivation", customer="ctm_1"),
+    ]
+    await store_rolled(database, history, rolled, ZoneInfo("UTC"))
+    await _now(database, history, rolled)
 
 
 def _levels(lines: list[Line], ledger: Ledger, times: int = 1) -> None:
