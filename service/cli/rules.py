@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from service.bodies import is_read_whole
 from service.cli.document import read_document
 from service.cli.running import (
     CommandFailed,
@@ -20,10 +19,10 @@ from service.identity.audit import BY_COMMAND
 from service.operators.rules.changes import rules_of_version
 from service.operators.rules.schemas import LATEST
 from service.problems import Problem
-from service.rules.document import RulesIn, cannot_read
+from service.rules.document import RulesIn
 from service.rules.experiment_changes import changing_experiments
 from service.rules.known import warnings_of
-from service.rules.save import save_rules, written_rules
+from service.rules.save import save_rules, unread_of, written_rules
 from service.rules.store import latest, newest_versions
 from service.settings import Settings
 
@@ -58,8 +57,8 @@ async def show(
         else:
             with failing_with():
                 stored = await rules_of_version(session, version)
-    if stored is not None and not is_read_whole(RulesIn, stored.document):
-        print(cannot_read(f"version {stored.version}, whole"), file=sys.stderr)
+    if stored is not None and (unread := unread_of(stored)):
+        print(unread, file=sys.stderr)
         document = stored.document
     else:
         document = written_rules(stored, settings).model_dump(mode="json")

@@ -47,8 +47,8 @@ async def plan_experiment(change: Change, plan: ExperimentIn, *, seen: str | Non
     before = await find_experiment(change.session, plan.slug)
     await _check_unchanged(change, before, seen, plan.slug)
     was = before.document if before is not None else None
-    if was is not None and not is_read_whole(ExperimentIn, was):
-        raise Problem("rules-unreadable", _later(plan.slug))
+    if before is not None:
+        _check_whole(before)
     now = change.clocks.business()
     if not await put_plan(change.session, plan, actor=change.actor, now=now):
         raise Problem("experiment-begun")
@@ -60,14 +60,16 @@ async def plan_experiment(change: Change, plan: ExperimentIn, *, seen: str | Non
 async def start_experiment(
     change: Change, slug: str, context: Context, *, seen: str | None = None
 ) -> None:
-    """Start it now. Raises the problems `not-found`, `experiment-begun`, `another-experiment`, `changed-meanwhile`
-    and `invalid-request`, for a plan whose end has passed or that changes a meter which is off.
+    """Start it now. Raises the problems `not-found`, `experiment-begun`, `another-experiment`, `changed-meanwhile`,
+    `rules-unreadable` for a plan of a later release, of which a part would run, and `invalid-request`, for one whose
+    end has passed or that changes a meter which is off.
     """
     row, now = await known_experiment(change.session, slug), change.clocks.business()
     if row.started_at is not None:
         raise Problem("experiment-begun")
     await _check_unchanged(change, row, seen, slug)
     plan = plan_of(row)
+    _check_whole(row)
     if plan.ends_at <= now:
         raise Problem("invalid-request", "Its end has passed. Set another end, then start it.")
     running = await running_at(change.session, now)
@@ -128,6 +130,11 @@ def plan_of(row: ExperimentRow) -> ExperimentIn:
         return read_plan(row.document)
     except ValidationError as error:
         raise Problem("not-found", _later(row.slug)) from error
+
+
+def _check_whole(row: ExperimentRow) -> None:
+    if not is_read_whole(ExperimentIn, row.document):
+        raise Problem("rules-unreadable", _later(row.slug))
 
 
 def _later(slug: str) -> str:

@@ -35,7 +35,7 @@ def unread_of(stored: RulesVersion) -> str:
     """That a version has parts of a later release, which replacing it would lose, in a sentence; empty: it has none."""
     if is_read_whole(RulesIn, stored.document):
         return ""
-    return cannot_read(f"version {stored.version}, whole")
+    return f"A later release saved version {stored.version}. This release can show it, but not replace it."
 
 
 async def save_rules(

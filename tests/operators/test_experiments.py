@@ -39,10 +39,14 @@ async def test_what_a_later_release_has_planned_isnt_lost(paywall: Paywall) -> N
                 ends_at=now + timedelta(days=30),
             )
         )  # fmt: skip
-    refused = await paywall.client.put(f"{HOME}/spring", json=wanted, headers=paywall.staff)
-    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/rules-unreadable")
+    for method, path in (("PUT", ""), ("POST", "/start")):
+        refused = await paywall.client.request(
+            method, f"{HOME}/spring{path}", json=wanted, headers=paywall.staff
+        )
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/rules-unreadable")
     async with paywall.database.reading() as session:
-        assert (await session.get_one(ExperimentRow, "spring")).document == later
+        stored = await session.get_one(ExperimentRow, "spring")
+    assert (stored.document, stored.started_at) == (later, None)
 
 
 async def test_a_plan_of_a_later_release_spoils_no_list(

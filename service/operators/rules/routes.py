@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.content.recut_job import last_recut
 from service.db.context import context_in
 from service.db.session import AppDatabase, ReportSession
-from service.db.tables import Offer
+from service.db.tables import Offer, RulesVersion
 from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
 from service.identity.entry import ENTRY_WORDS
@@ -44,6 +44,7 @@ from service.operators.rules.schemas import RulesOut, VersionNumber
 from service.problems import Problem
 from service.rules.in_force import RuleBook
 from service.rules.prompts import AUDIENCE_WORDS, PLACE_WORDS, WALL_WORDS
+from service.rules.save import unread_of
 from service.running import running_of
 from service.settings import AppSettings
 
@@ -130,6 +131,9 @@ async def _rules_page(
     """After `rules-changed` the form is sent upon what is in force by then, which its words say."""
     versions, last = await list_versions(session, asked), await last_recut(session)
     actors = [each.actor for each in versions.items]
+    seen = then or current
+    stored = await session.get(RulesVersion, seen.version)
+    later = unread_of(stored) if stored is not None else ""
     return page(
         request,
         "rules.html",
@@ -147,7 +151,8 @@ async def _rules_page(
         sold=await _sold(session, entries.prompts),
         recut=RecutOut.of(last) if last is not None else None,
         then=then,
-        warnings=(then or current).warnings,
+        warnings=[each for each in seen.warnings if each != later],
+        later=later,
         levels=LEVELS,
         versions=versions,
         names=await names_of(session, [*actors, *([last.payload["started_by"]] if last else [])]),
