@@ -65,9 +65,15 @@ class _Pending:
 
     def __init__(self, protocol: "ImpatientProtocol", scope: Scope, body: bytes) -> None:
         self._protocol, self.scope, self.body = protocol, scope, body
+        self._is_replied = False
 
     def reply(self, answer: Whole | None) -> None:
-        """As `encoded.Reply`."""
+        """As `encoded.Reply`; a second answer, after an error on the first one's way, would be taken for another
+        request's.
+        """
+        if self._is_replied:
+            return
+        self._is_replied = True
         if answer is None:
             self._protocol.ask_as_asgi(self)
         else:

@@ -88,19 +88,19 @@ class UnlockAnswers:
         if isinstance(outcome, Walled):
             # Returned, not raised, so that its row in the ledger stays.
             status, media_type = 402, MEDIA_TYPE
-            parts = self.walled(outcome.wall, outcome.meter)
-            until = None
+            text, token, until = self.walled(outcome.wall, outcome.meter), b"", None
         else:
             status, media_type = 200, JSON
-            parts, until = self._opened(read, outcome, wants_token=wanted.token)
+            text = self.text(read.article, outcome)
+            token, until = self._token_of(read, outcome, wants_token=wanted.token)
             if outcome.until is not None:
                 ends_at = outcome.until - self._context.clocks.offset
                 until = min(until, ends_at) if until is not None else ends_at
-        end = self.end(None if read.caller.holds_cookie else outcome.device_id)
+        named = None if read.caller.holds_cookie else outcome.device_id
         return Answered(
             status,
             media_type,
-            (*parts, end),
+            self.in_order(text, token, named),
             outcome.device_id,
             outcome.noted,
             outcome.meter,
@@ -131,23 +131,26 @@ class UnlockAnswers:
         said = f',"token":"{token}","token_expires_at":"{instant_text(expires_at)}"'
         return said.encode(), expires_at - self._tokens.life / 2
 
-    def end(self, device_id: str | None) -> bytes:
-        """The end of every answer: with the token of this device, unless the caller holds its cookie."""
+    def in_order(
+        self, text: tuple[bytes, ...], token: bytes, device_id: str | None
+    ) -> tuple[bytes, ...]:
+        """The whole answer: its beginning, the token's members, and the end with the token of this device (None:
+        the caller holds its cookie).
+        """
         if device_id is None:
-            return b"}"
-        return f',"device_token":"{self._devices.sign(device_id)}"}}'.encode()
+            return *text, token, b"}"
+        return *text, token, f',"device_token":"{self._devices.sign(device_id)}"}}'.encode()
 
-    def _opened(
+    def _token_of(
         self, read: ReadRequest, opened: Opened, *, wants_token: bool
-    ) -> tuple[tuple[bytes, ...], datetime | None]:
-        parts = self.text(read.article, opened)
+    ) -> tuple[bytes, datetime | None]:
+        """As `token`; nothing, and None, where there is none."""
         if not wants_token or not REASONS[opened.reason].by_reader:
-            return parts, None
+            return b"", None
         # Of what is the device's no session speaks.
         is_readers = opened.holder_id == read.caller.reader_id
         session_id = read.caller.session_id if is_readers else None
-        said, until = self.token(read.article, opened, session_id)
-        return (*parts, said), until
+        return self.token(read.article, opened, session_id)
 
 
 @lru_cache(maxsize=64)

@@ -51,10 +51,24 @@ class AnswerHeads:
 
     def give(self, sent: SentUnlock, given: Given) -> None:
         """Log the request, and answer it."""
+        self._give(sent, given, request_id_of(sent.headers.get(REQUEST_ID, b"")))
+
+    def refuse(self, sent: SentUnlock, error: Exception) -> None:
+        """Answer what failed, as the router would; what isn't a Problem is logged with the request's id."""
         request_id = request_id_of(sent.headers.get(REQUEST_ID, b""))
-        log_request(sent.scope, given.status, sent.started, request_id)
+        if not isinstance(error, Problem):
+            path = sent.scope["path"]
+            log.error("request.failed", path=path, request_id=request_id, exc_info=error)
+            error = Problem("internal-error")
+        response = error.response()
+        head = Head.of(response.raw_headers)
+        self._give(sent, Given(response.status_code, head, (bytes(response.body),)), request_id)
+
+    def _give(self, sent: SentUnlock, given: Given, request_id: str) -> None:
         heads = given.head, self._rest(sent.headers.get(b"origin")), named_by(request_id)
-        sent.reply(Whole(given.status, heads, b"".join(given.parts)))
+        whole = Whole(given.status, heads, b"".join(given.parts))
+        log_request(sent.scope, given.status, sent.started, request_id)
+        sent.reply(whole)
 
     def _rest(self, origin: bytes | None) -> Head:
         """What each answer to this origin, a listed one, carries."""
@@ -75,12 +89,3 @@ def named_by(request_id: str) -> Head:
 def described(length: int, media_type: str) -> Head:
     """The headers of a body, the same for many."""
     return Head.of([(b"content-length", b"%d" % length), (b"content-type", media_type.encode())])
-
-
-def refused(sent: SentUnlock, error: Exception) -> Given:
-    """What is answered where it failed; what isn't a Problem is logged."""
-    if not isinstance(error, Problem):
-        log.error("request.failed", path=sent.scope["path"], exc_info=error)
-        error = Problem("internal-error")
-    response = error.response()
-    return Given(response.status_code, Head.of(response.raw_headers), (bytes(response.body),))

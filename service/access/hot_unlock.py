@@ -16,14 +16,13 @@ from starlette.types import Scope
 from service.access.answers import Answered, UnlockAnswers
 from service.access.cookieless import network_of
 from service.access.first_reads import FirstReads
-from service.access.heads import AnswerHeads, Given, described, refused
+from service.access.heads import AnswerHeads, Given, described
 from service.access.metered import is_former
 from service.access.openings import Openings
-from service.access.read import ReadRequest
+from service.access.read import ClosedOut, ReadRequest
 from service.access.reader_memory import KnownReader, ReaderMemory
-from service.access.repeats import Repeats
-from service.access.schemas import UnlockIn
-from service.access.sent import DEVICE, Headers, SentUnlock
+from service.access.repeats import Repeat, Repeats
+from service.access.sent import Headers, SentUnlock
 from service.access.unlock import count_answer
 from service.access.visits import visit_of
 from service.content.article import StoredArticle
@@ -35,7 +34,7 @@ from service.grants.places import InstitutionNetworks
 from service.grants.store import live_grants_of
 from service.identity.callers import Caller, article_reader
 from service.identity.cookies import cookie_name, read_cookie
-from service.identity.devices import HEADER, DeviceKey
+from service.identity.devices import DeviceKey
 from service.identity.experiment_consent import said_in, takes_part
 from service.limits.addresses import client_address
 from service.metering.meter import Metering
@@ -70,22 +69,37 @@ class HotUnlock:
     def answer(self, scope: Scope, headers: Headers, body: bytes, reply: Reply) -> Work | None:
         """Reply to a request that `is_plain`. With None: it is the router's, and nothing has been done."""
         sent = SentUnlock(scope, headers, body, time.perf_counter(), reply)
-        if self._may_be_crawler(sent) or self._operator in headers.get(b"cookie", b""):
-            reply(None)
+        try:
+            return self._begin(sent)
+        except Exception as error:  # noqa: BLE001 it is answered, and logged
+            self._heads.refuse(sent, error)
+            return None
+
+    def _begin(self, sent: SentUnlock) -> Work | None:
+        if self._may_be_crawler(sent) or self._operator in sent.headers.get(b"cookie", b""):
+            sent.reply(None)
             return None
         slug, now = sent.slug, self._context.clocks.business()
         entry, in_network = self._articles.peek(slug, now), self._is_in_network(sent)
         # What a network opens depends on more than what was sent.
         key = sent.key if not in_network else None
-        if key is not None and self._repeats.find((slug, key)) is not None:
-            return self._repeated(sent, key)
+        repeat = self._repeats.find((slug, key)) if key is not None else None
+        if key is not None and repeat is not None:
+            return self._answered(sent, self._repeated(sent, key, repeat))
         first = self._firsts.find(sent, entry, now) if entry and not in_network else None
         if first is None:
-            return self._decided(sent, entry, key)
+            return self._answered(sent, self._decided(sent, entry, key))
         if not self._openings.are_certain():
-            return self._once_certain(sent)
+            return self._answered(sent, self._once_certain(sent))
         self._firsts.begin(first, now)
         return None
+
+    async def _answered(self, sent: SentUnlock, work: Work) -> None:
+        """Do the work, which answers; where it fails, answer so."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 it is answered, and logged
+            self._heads.refuse(sent, error)
 
     async def _once_certain(self, sent: SentUnlock) -> None:
         """Answer a first read, unless it is none by what was opened elsewhere."""
@@ -97,32 +111,35 @@ class HotUnlock:
         else:
             await self._decided(sent, entry, sent.key if not in_network else None)
 
-    async def _repeated(self, sent: SentUnlock, key: Hashable) -> None:
+    async def _repeated(self, sent: SentUnlock, key: Hashable, repeat: Repeat) -> None:
         """Give the kept answer again, or decide where it doesn't hold any more."""
-        repeat = self._repeats.find((sent.slug, key))
         # To wait until it is certain is quicker than to decide anew, which would wait, too.
-        if repeat is not None and not await self._repeats.is_certain(repeat):
-            repeat = None
+        is_certain = await self._repeats.is_certain(repeat)
         now = self._context.clocks.business()
         entry = self._articles.peek(sent.slug, now)
         if self._is_in_network(sent):  # it is known by now what networks open
             await self._decided(sent, entry, None)
-        elif repeat is not None and repeat.entry is entry and self._repeats.holds(repeat, now):
+        elif is_certain and repeat.entry is entry and self._repeats.holds(repeat, now):
             self._metering.note(repeat.noted.again(now, self._context.settings.zone))
             count_answer(repeat.noted.entry.reason)
             self._heads.give(sent, Given(repeat.status, repeat.head, repeat.parts))
         else:
             await self._decided(sent, entry, key)
 
-    def _decide_anew(self, sent: SentUnlock) -> None:
+    def _decide_anew(self, sent: SentUnlock, closed_out: ClosedOut | None) -> None:
         """Decide what the batch of a first read didn't count, by what is known of the device now."""
         entry = self._articles.peek(sent.slug, self._context.clocks.business())
-        task = asyncio.create_task(self._decided(sent, entry, sent.key))
+        work = self._answered(sent, self._decided(sent, entry, sent.key, closed_out))
+        task = asyncio.create_task(work)
         self._deciding.add(task)
         task.add_done_callback(self._deciding.discard)
 
     async def _decided(
-        self, sent: SentUnlock, entry: CachedArticle | None, key: Hashable | None
+        self,
+        sent: SentUnlock,
+        entry: CachedArticle | None,
+        key: Hashable | None,
+        closed_out: ClosedOut | None = None,
     ) -> None:
         """Decide and answer; the answer is kept by `key`, unless that is None."""
         wanted = sent.wanted
@@ -130,24 +147,17 @@ class HotUnlock:
         if wanted is None or entry is None or wanted.gift is not None:
             sent.reply(None)
             return
-        try:
-            given = await self._unlocked(sent, entry, wanted, key)
-        except Exception as error:  # noqa: BLE001 it is answered, and logged
-            given = refused(sent, error)
-        self._heads.give(sent, given)
-
-    async def _unlocked(
-        self, sent: SentUnlock, entry: CachedArticle, wanted: UnlockIn, key: Hashable | None
-    ) -> Given:
         sold = self._on_sale.fresh()
         read = await self._read(sent, entry.article)
+        if closed_out is not None:
+            read = read._replace(closed_out=closed_out)
         answered = await self._answers.answer(read, wanted, sent.referrer)
         head = self._head(answered, read)
         if key is not None and answered.noted is not None:
             is_reader = read.caller.reader_id is not None
             by = self._key_of(sent.request) if is_reader else None
             self._repeats.keep((sent.slug, key), entry, read, by, answered, head, sold)
-        return Given(answered.status, head, answered.parts)
+        self._heads.give(sent, Given(answered.status, head, answered.parts))
 
     def _may_be_crawler(self, sent: SentUnlock) -> bool:
         """Whether the router has to find out, since it makes a difference."""
@@ -170,9 +180,9 @@ class HotUnlock:
         if in_force.settings.cookieless_unlocks_per_day:
             network = network_of(request, in_force.settings, clocks)
         if b"cookie" not in headers and b"authorization" not in headers:
-            device = self._devices.read(headers.get(DEVICE, b"").decode("latin-1"))
+            device = sent.device(self._devices, settings)
             takes = said_in(headers.items(), settings)
-            caller = Caller(device_id=device, takes_part=takes)
+            caller = Caller(device_id=device.id, takes_part=takes)
             return ReadRequest(article, caller, network, address=address)
         key = self._key_of(request)
         if key is None:
@@ -187,17 +197,11 @@ class HotUnlock:
         known = self._readers.find(key)
         if known is None:
             return await again()
-        cookie = read_cookie(request, "device", settings)
-        by_cookie = self._devices.read(cookie)
-        device = by_cookie or self._devices.read(request.headers.get(HEADER))
-        caller, now_said = (
-            known.caller,
-            (device, by_cookie is not None, takes_part(request, settings)),
-        )
-        if (caller.device_id, caller.holds_cookie, caller.takes_part) != now_said:
-            device_id, holds_cookie, takes = now_said
+        device, takes = sent.device(self._devices, settings), takes_part(request, settings)
+        caller = known.caller
+        if (caller.device_id, caller.holds_cookie, caller.takes_part) != (*device, takes):
             caller = replace(
-                caller, device_id=device_id, holds_cookie=holds_cookie, takes_part=takes
+                caller, device_id=device.id, holds_cookie=device.by_cookie, takes_part=takes
             )
         return ReadRequest(
             article, caller, network, known.held, again, address=address, former=known.former

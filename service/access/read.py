@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Self
 
 from fastapi import Depends, Query, Request
 
@@ -21,9 +21,18 @@ from service.identity.callers import ArticleReader, Caller, IsStaff
 from service.identity.declarations import declares
 from service.identity.permissions import Public
 from service.limits.addresses import IpAddress, client_address
+from service.metering.attempt import Recorded
 from service.metering.ledger import Noted
 from service.metering.window import MeterState
 from service.settings import AppSettings
+
+
+class ClosedOut(NamedTuple):
+    """A new device's read that wasn't counted, since its network has no room left."""
+
+    device_id: str
+    """The device's, known or made for this read."""
+    recorded: Recorded
 
 
 class ReadRequest(NamedTuple):
@@ -52,6 +61,8 @@ class ReadRequest(NamedTuple):
     """What the device was shown beside articles lately: the days since, by the prompt's key. None: nothing is
     said beside this one.
     """
+    closed_out: ClosedOut | None = None
+    """What was already tried of it."""
 
 
 @declares(Public())
@@ -95,6 +106,13 @@ class Opened(NamedTuple):
     notice: NoticeShown | None = None
     until: datetime | None = None
     """When the gift link that opened it ends, in business time; None: no link did."""
+
+    @classmethod
+    def counted(
+        cls, state: MeterState, owner: str, device_id: str, notice: NoticeShown | None = None
+    ) -> Self:
+        """By the meter, which has just counted it."""
+        return cls("meter", True, state, owner, device_id, None, notice)
 
 
 class Walled(NamedTuple):

@@ -11,7 +11,9 @@ from service.access.schemas import UnlockIn
 from service.boundary import fault_of
 from service.encoded import Reply
 from service.identity import experiment_consent
-from service.identity.devices import HEADER
+from service.identity.cookies import read_cookie
+from service.identity.devices import HEADER, DeviceKey, SentDevice
+from service.settings import Settings
 
 PREFIX, UNLOCK = "/v1/articles/", "/unlock"
 Headers = dict[bytes, bytes]
@@ -45,8 +47,13 @@ class SentUnlock(NamedTuple):
 
     @property
     def referrer(self) -> str | None:
-        named = self.headers.get(b"referer")
-        return named.decode("latin-1") if named is not None else None
+        return referrer_of(self.headers.get(b"referer"))
+
+    def device(self, key: DeviceKey, settings: Settings) -> SentDevice:
+        """Whose device it comes from."""
+        has_cookies = b"cookie" in self.headers
+        cookie = read_cookie(self.request, "device", settings) if has_cookies else None
+        return key.sent(cookie, self.headers.get(DEVICE, b"").decode("latin-1"))
 
     @property
     def key(self) -> Hashable | None:
@@ -62,11 +69,20 @@ class SentUnlock(NamedTuple):
     @property
     def wanted(self) -> UnlockIn | None:
         """What the body asks for; None where the router has to say what is wrong with it."""
-        body = self.body
-        try:
-            return _read_body(body) if len(body) <= _REMEMBERED_BODY else _read_anew(body)
-        except ValueError:
-            return None
+        return wanted_of(self.body)
+
+
+def wanted_of(body: bytes) -> UnlockIn | None:
+    """As `SentUnlock.wanted`."""
+    try:
+        return _read_body(body) if len(body) <= _REMEMBERED_BODY else _read_anew(body)
+    except ValueError:
+        return None
+
+
+def referrer_of(named: bytes | None) -> str | None:
+    """The header's value as text."""
+    return named.decode("latin-1") if named is not None else None
 
 
 def is_plain(scope: Scope, headers: Headers) -> bool:

@@ -109,7 +109,9 @@ class Unlocking:
         `touch` is what led the caller to the article. Raises `article-not-found`. A wall is returned,
         not raised: its ledger row must stay.
         """
-        device_id = read.caller.device_id or new_device_id(self._context.clocks.wall())
+        device_id, tried = read.caller.device_id, read.closed_out
+        if device_id is None:
+            device_id = tried.device_id if tried else new_device_id(self._context.clocks.wall())
         device = pseudonym(device_id)
         read, view, case = await self._gathering.from_memory(read, device, entry_of(touch))
         if not REASONS[case.outcome.reason].by_reader:
@@ -126,7 +128,7 @@ class Unlocking:
         window = case.window
         if window is not None and consumes(case.outcome):
             row = self.row(asked)
-            recorded = await self._count(asked, row, window)
+            recorded = tried.recorded if tried else await self._count(asked, row, window)
             if recorded.counted:
                 self.note_use(read, device, row.day)
                 return self._counted(asked, recorded.state)
@@ -160,7 +162,7 @@ class Unlocking:
         count_answer("meter")
         notice = _shown(asked.beside, asked.case, state)
         owner = asked.read.caller.reader_id or asked.device
-        return Opened("meter", True, state, owner, asked.device_id, None, notice)
+        return Opened.counted(state, owner, asked.device_id, notice)
 
     async def _uncounted(self, asked: Asked) -> Opened | Walled:
         """What is opened without a count, or walled, and recorded in the background."""

@@ -53,7 +53,7 @@ class CachedArticle:
 
     Nothing of it depends on who asks. `answers` are those that were given of it, by what they depend on;
     `opened_to` are tokens that it was opened to, by their ids: the claims, the day, and the instant until which that
-    holds.
+    holds. `first_reads` is what devices that have read nothing share (access/first_reads.py).
     """
 
     article: StoredArticle
@@ -63,6 +63,7 @@ class CachedArticle:
     until: datetime | None
     answers: dict[Hashable, Kept] = field(default_factory=dict)
     opened_to: dict[str, tuple[object, date, datetime]] = field(default_factory=dict)
+    first_reads: dict[Hashable, object] = field(default_factory=dict)
 
     def compress(self) -> None:
         """Make what browsers take; any other coding is made when somebody asks for it."""

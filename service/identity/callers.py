@@ -127,12 +127,10 @@ async def article_reader(request: Request, context: AppContext) -> Caller:
     401 `invalid-token` where it isn't valid (any more).
     """
     cookie = read_cookie(request, "device", context.settings)
-    key = running_of(request).get(DeviceKey)
-    by_cookie = key.read(cookie)
-    device = by_cookie or key.read(request.headers.get(HEADER))
+    device = running_of(request).get(DeviceKey).sent(cookie, request.headers.get(HEADER))
     caller = Caller(
-        device_id=device,
-        holds_cookie=by_cookie is not None,
+        device_id=device.id,
+        holds_cookie=device.by_cookie,
         takes_part=takes_part(request, context.settings),
     )
     token, may_only_read = bearer_token(request), False

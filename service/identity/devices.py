@@ -11,6 +11,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from service.identity.secrets import derived_key
 from service.settings import Settings
@@ -49,6 +50,13 @@ def pseudonym(device_id: str) -> str:
     return f"dev_{digest[:_DIGITS]}"
 
 
+class SentDevice(NamedTuple):
+    """Whose device a request comes from, None: no known one's; `by_cookie`: it holds our cookie."""
+
+    id: str | None
+    by_cookie: bool
+
+
 @dataclass(frozen=True)
 class DeviceKey:
     """Signs device ids and reads them back; `secret` is 32 bytes for this purpose alone."""
@@ -66,6 +74,11 @@ class DeviceKey:
             return None
         expected = self.sign(match.group(1))
         return match.group(1) if hmac.compare_digest(expected, match.string) else None
+
+    def sent(self, cookie: str | None, header: str | None) -> SentDevice:
+        """The device of a request with these values of ours: a valid cookie comes before the header."""
+        by_cookie = self.read(cookie)
+        return SentDevice(by_cookie or self.read(header), by_cookie is not None)
 
 
 @lru_cache(maxsize=_REMEMBERED)

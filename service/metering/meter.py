@@ -37,14 +37,14 @@ FRESH = timedelta(seconds=60)
 
 K = TypeVar("K")
 V = TypeVar("V")
-Told = Callable[[Recorded | Exception], None]
-"""Is told what came of an attempt: on the event loop, with all of its batch, and it never waits."""
+Done = Callable[[Recorded | Exception], None]
+"""Takes what came of an attempt: on the event loop, after all of its batch, and it never waits."""
 log = structlog.get_logger()
 
 
 class _Waiting(NamedTuple):
     attempt: Attempt
-    told: Told
+    done: Done
 
 
 class Metering:
@@ -107,24 +107,24 @@ class Metering:
         Nothing is recorded where it wasn't counted. Raises Problem `database-unavailable`, and
         `too-many-requests` where too many of this meter wait.
         """
-        done: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
+        counted: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
 
-        def told(recorded: Recorded | Exception) -> None:
-            if done.done():
+        def done(recorded: Recorded | Exception) -> None:
+            if counted.done():
                 return  # who waited for it has gone
             if isinstance(recorded, Exception):
-                done.set_exception(recorded)
+                counted.set_exception(recorded)
             else:
-                done.set_result(recorded)
+                counted.set_result(recorded)
 
-        self.count_and_tell(meter, entry, touch, window, limit, network, prompts, told)
-        return await done
+        self.count_soon(meter, entry, touch, window, limit, network, prompts, done)
+        return await counted
 
-    def count_and_tell(
+    def count_soon(
         self, meter: str, entry: Entry, touch: Touch, window: Window, limit: int,
-        network: tuple[Limit, str] | None, prompts: tuple[Said, ...], told: Told,
+        network: tuple[Limit, str] | None, prompts: tuple[Said, ...], done: Done,
     ) -> None:  # fmt: skip
-        """As `count`, for which nobody has to wait: `told` gets what came of it, or why it failed.
+        """As `count`, for which nobody has to wait: `done` gets what came of it, or why it failed.
 
         Raises at once where too many wait.
         """
@@ -134,12 +134,12 @@ class Metering:
             meter, entry, self._new(entry.holder, touch), window, limit, network, prompts
         )
         if meter not in self._next:
-            self._next[meter] = _Waiting(attempt, told)
+            self._next[meter] = _Waiting(attempt, done)
         else:
             behind = self._behind.setdefault(meter, deque())
             if len(behind) >= MOST_OF_ONE - 1:
                 raise Problem("too-many-requests", _TOLD, headers={"Retry-After": "1"})
-            behind.append(_Waiting(attempt, told))
+            behind.append(_Waiting(attempt, done))
         self._number += 1
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_what_waits())
@@ -184,19 +184,20 @@ class Metering:
         recorded: Sequence[Recorded | Exception]
         try:
             recorded = await past_deadlocks(lambda: self._database.by_statement(work))
-        except Exception as error:  # noqa: BLE001 each of those who wait is told
+        except Exception as error:  # noqa: BLE001 each of those who wait gets it
             # The next batch would wait as long for a database that is away, and the one after it longer.
             if isinstance(error, Problem):
                 batch = [*batch, *self._all_waiting()]
             recorded = [error] * len(batch)
         seen = self._clocks.wall()
-        for (attempt, told), result in zip(batch, recorded, strict=True):
-            if isinstance(result, Recorded):
+        for (attempt, done), result in zip(batch, recorded, strict=True):
+            # A device that its network closes out has read nothing; a script makes one with each read.
+            if isinstance(result, Recorded) and not result.closed:
                 self._remember_counted(attempt, result, seen)
             try:
-                told(result)
+                done(result)
             except Exception:
-                log.exception("meter.told")  # the others' reads are counted as well
+                log.exception("meter.answer_failed")  # the others' reads are counted as well
 
     def _all_waiting(self) -> list[_Waiting]:
         """All of them, who wait no longer."""
