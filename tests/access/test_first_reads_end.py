@@ -10,7 +10,7 @@ from service.access.first_reads import _MOST_OF_A_COPY
 from service.access.openings import Openings
 from service.content.cache import ArticleCache, CachedArticle
 from service.db.session import Database
-from service.identity.devices import HEADER, device_key, new_device_id
+from service.identity.devices import HEADER, device_key, new_device_id, pseudonym
 from service.metering.meter import Metering
 from service.settings import Settings
 from tests.access.test_first_reads import decided, elsewhere
@@ -116,8 +116,10 @@ async def test_a_device_that_its_network_closes_out_is_tried_once(
         with statements() as of_one:
             assert (await stranger(paywall, "a")).json()["consumed"]
         remembered = len(paywall.app.running.get(Metering)._windows)
+        named = pseudonym.cache_info().misses
         with statements() as of_other:
             answer = await stranger(paywall, "a", **sent)
+        assert pseudonym.cache_info().misses == named + 1
         assert (answer.status_code, answer.json()["reason"]) == (402, "network_exhausted")
         assert asked_of_networks(of_other) == asked_of_networks(of_one) == 1
         assert len(paywall.app.running.get(Metering)._windows) == remembered
