@@ -1,8 +1,8 @@
 """Answers that are given whole, with header lines that were encoded before.
 
-What is read most is answered with the same headers again and again. A server checks and encodes each of them anew,
-which takes longer than finding the answer; ours (listening.py) takes them as they are, and asks for them before it
-makes what an ASGI application needs. Any other server gets them as ASGI has it.
+Most answers have the same headers. A server checks and encodes each of them anew, which takes longer than finding the
+answer; ours (listening.py) takes them as they are, and asks for them before it makes what an ASGI application needs.
+Any other server gets them as ASGI has it.
 """
 
 import asyncio

@@ -130,11 +130,11 @@ class FirstReads:
         if len(body) + len(referrer or b"") > _LONGEST_REMEMBERED:
             return None
         wish = self._wish(body, referrer)
-        alike = self._alike(entry, wish, now) if wish is not None else None
-        if wish is None or alike is None or self._gifts.opened(entry.article.id):
+        if wish is None or self._gifts.opened(entry.article.id):
             return None
-        device = self._device(sent)
-        if device is None:
+        alike = self._alike(entry, wish, now)
+        device = self._device(sent) if alike is not None else None
+        if alike is None or device is None:
             return None
         name = pseudonym(device.id)
         holder = known_device_holder(name)
