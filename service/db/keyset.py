@@ -106,7 +106,7 @@ class Keyset:
         more = len(found) > limit
         return Page(items, _to_cursor(items[-1][-len(self.columns) :]) if more else None)
 
-    def _in_order(self, statement: Select[*tuple[Any, ...]]) -> "_Ordered":
+    def _in_order(self, statement: Select[*tuple[Any, ...]]) -> _Ordered:
         has_entities = any(each["expr"] is each["entity"] for each in statement.column_descriptions)
         ordered = statement.add_columns(*self._labels).order_by(*self._order).limit(_LIMIT)
         return _Ordered(ordered, has_entities)

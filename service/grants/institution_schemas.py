@@ -55,7 +55,7 @@ class InstitutionOut(BaseModel):
 
 
 class InstitutionStored(InstitutionOut):
-    """`warnings` are about a plan that no offer has."""
+    """`warnings` are about a plan that no offer sells."""
 
     warnings: list[str]
 
@@ -73,7 +73,7 @@ class InstitutionFile(Body):
 
 
 class InstitutionsImported(BaseModel):
-    """What happened, or would: slugs; `unchanged` is their number. `warnings` are about plans that no offer has."""
+    """What happened, or would: slugs; `unchanged` is their number. `warnings` are about plans that no offer sells."""
 
     created: list[str]
     changed: list[str]

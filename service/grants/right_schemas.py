@@ -90,7 +90,7 @@ class RightOut(BaseModel):
 
 
 class RightStored(RightOut):
-    """`warnings` are about a plan that no offer has."""
+    """`warnings` are about a plan that no offer sells."""
 
     warnings: list[str]
 

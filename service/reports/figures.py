@@ -45,7 +45,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Level:
+class PaidNow:
     """How many readers pay, and what it brings: exactly, by currency."""
 
     readers: int
@@ -71,7 +71,7 @@ async def summary(session: AsyncSession) -> Summary:
     )
 
 
-async def by_movements(session: AsyncSession) -> Level | None:
+async def by_movements(session: AsyncSession) -> PaidNow | None:
     """What all movements add up to; None: they aren't added up yet.
 
     The days of any zone will do, as all are taken together.
@@ -99,12 +99,12 @@ async def by_movements(session: AsyncSession) -> Level | None:
     readers = sum(-number if way in LEFT else number for way, number in ways.items())
     # A currency in which nothing is paid any more has no figure.
     paid = [currency for currency, amount in sums.items() if amount]
-    return Level(
+    return PaidNow(
         readers, {each: sums[each] for each in paid}, {each: net_sums[each] for each in paid}
     )
 
 
-async def by_subscriptions(session: AsyncSession) -> Level:
+async def by_subscriptions(session: AsyncSession) -> PaidNow:
     """What the subscriptions bring, one by one."""
     row = Subscription
     # In the order of an index: PostgreSQL sorts a million of them on disk to count each once.
@@ -112,7 +112,7 @@ async def by_subscriptions(session: AsyncSession) -> Level:
     pays = select(row.reader_id).where(COLLECTED).group_by(*grouping).subquery("pays")
     readers = await session.scalar(select(func.count()).select_from(pays))
     mrr, net = await _monthly(session, row.recurring_amount, row.net_amount)
-    return Level(readers or 0, mrr, net)
+    return PaidNow(readers or 0, mrr, net)
 
 
 async def exact_mrr(session: AsyncSession) -> dict[str, Fraction]:

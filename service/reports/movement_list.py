@@ -15,8 +15,9 @@ from service.reports.asked import Asked
 from service.reports.few_readers import FEW
 from service.reports.movement_sums import DIMENSIONS, KINDS_OF
 from service.reports.queries.leaving import CAUSES
-from service.reports.queries.movement_rows import LED, led_by
+from service.reports.queries.movement_rows import led_by
 from service.reports.source_rollup import BY_SOURCE
+from service.reports.source_sums import LED
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Kinds = Kind | Literal["joined_or_left", "churn"]

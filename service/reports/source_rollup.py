@@ -23,6 +23,7 @@ from service.reports.led import NO_CAMPAIGN, SOURCES, UNKNOWN, dimensions
 from service.reports.movement_sums import Values
 from service.reports.reader_rollup import Marks, ReaderRollup, add_money, add_numbers, mark_of
 from service.reports.source_sums import (
+    LED,
     SourceEdge,
     SourceMoney,
     SourceOverlap,
@@ -32,7 +33,7 @@ from service.reports.source_sums import (
 )
 
 _NOTHING = (UNKNOWN, UNKNOWN, NO_CAMPAIGN)
-_LED = ("led_source", "led_last_source", "led_campaign")
+_LED = tuple(each.key for each in LED.values())
 
 
 async def _change(

@@ -12,6 +12,8 @@ from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.orm import InstrumentedAttribute
+
 from service.db.tables import MovementRow
 from service.reports.led import SOURCES
 from service.reports.movement_sums import (
@@ -104,6 +106,13 @@ def source_change_of(
     for theirs in before.values():
         _add(change, theirs, zone, -1)
     return change
+
+
+LED: Mapping[str, InstrumentedAttribute[str | None]] = {
+    "source": MovementRow.led_source, "last_source": MovementRow.led_last_source,
+    "campaign": MovementRow.led_campaign,
+}  # fmt: skip
+"""What led to the purchase as it was added up."""
 
 
 def led_as(row: MovementRow) -> Values:

@@ -65,7 +65,7 @@ async def warnings_of(session: AsyncSession, rules: RulesIn) -> list[str]:
 
 
 async def plan_warnings(session: AsyncSession, plans: Iterable[str]) -> list[str]:
-    """A sentence about each of the plans that no offer has."""
+    """A sentence about each of the plans that no offer sells."""
     return [f"No offer sells the plan {each} yet." for each in await unsold_plans(session, plans)]
 
 

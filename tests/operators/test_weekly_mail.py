@@ -179,7 +179,9 @@ async def test_a_figure_that_takes_too_long_is_a_dash_and_the_others_go_out(
     finally:
         await impatient.dispose()
     (mail,) = await mails(database)
-    assert "Readers who hit the paywall: — (took too long to load)" in mail.text
+    assert (
+        "Share of devices and readers that hit the paywall: — (took too long to load)" in mail.text
+    )
     assert "Top-selling articles: — (took too long to load)" in mail.text
     assert mail.html.count("(took too long to load)") == 2
     assert "Active subscribers: 0 (0)" in mail.text

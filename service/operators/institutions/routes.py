@@ -71,7 +71,7 @@ async def show_institutions(
     plan: Annotated[str, Query(max_length=SLUG_LENGTH), Storable] = "",
 ) -> Response:
     """All of them, and the form: for another one, or with what is agreed with the one that is named. `plan` is the one
-    that was just saved: the page warns where no offer has it.
+    that was just saved: the page warns where no offer sells it.
     """
     named = await session.get(Institution, slug) if slug else None
     typed = _as_typed(named, context.settings.zone) if named is not None else _NOTHING_TYPED

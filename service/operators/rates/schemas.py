@@ -4,17 +4,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
-from service.bodies import Body, ListOut
-from service.currencies import known_currency
+from service.bodies import Body, Currency, ListOut
 from service.db.tables import ExchangeRate
 from service.identity.meanwhile import stamp_of
 from service.operators.rates.changes import Pair, facts_of
-
-Currency = Annotated[
-    str, Field(pattern=r"^[A-Z]{3}$", examples=["CHF"]), AfterValidator(known_currency)
-]
 
 
 class RateIn(Body):

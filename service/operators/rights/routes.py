@@ -66,7 +66,7 @@ class Taken:
 
 
 class RightsPage(RightQuery):
-    """`plan` is the one that was just saved: the page warns where no offer has it."""
+    """`plan` is the one that was just saved: the page warns where no offer sells it."""
 
     plan: Annotated[str, Field(max_length=SLUG_LENGTH, exclude=True), Storable] = ""
 

@@ -31,7 +31,7 @@ class RulesOut(RulesMade):
 
     rules: RulesIn
     warnings: list[str]
-    """Sentences about plans that no offer has and sections that no article is in: they may come later."""
+    """Sentences about plans that no offer sells and sections that no article is in: they may come later."""
 
 
 class RulesHistory(ListOut[RulesMade]):

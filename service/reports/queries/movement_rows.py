@@ -3,7 +3,7 @@
 import asyncio
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from service.reports import led
 from service.reports.asked import Asked, Dimensions
 from service.reports.movement_sums import KINDS_OF, tenure_of
 from service.reports.period import NotAsked
+from service.reports.source_sums import LED
 from service.reports.tallies import (
     BEFORE,
     CHANGED_IN,
@@ -183,13 +184,6 @@ def sides_of(asked: Asked) -> CompoundSelect[Any]:
             for each in (out, into)
         )
     )
-
-
-LED: Mapping[str, InstrumentedAttribute[str | None]] = {
-    "source": MovementRow.led_source, "last_source": MovementRow.led_last_source,
-    "campaign": MovementRow.led_campaign,
-}  # fmt: skip
-"""What led to the purchase as it was added up."""
 
 
 def led_by() -> Dimensions:
