@@ -7,7 +7,6 @@ from datetime import datetime
 from itertools import islice
 from typing import Literal
 
-from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.content.addresses import (
@@ -16,32 +15,27 @@ from service.content.addresses import (
     make_room,
     source_keys,
 )
+from service.content.import_ready import Ready, all_ready, refused, with_unsold
 from service.content.import_summary import Entry, ImportSummary
 from service.content.imported import ACTOR, Since, public_of_sites, since_import
-from service.content.importers.article import Imported, ImportedArticle, Mended, Skipped
-from service.content.importers.fields import fitted
+from service.content.importers.article import Imported, ImportedArticle, Skipped
 from service.content.importers.notes import Note
 from service.content.importers.slugs import shorten
 from service.content.level import said_level
 from service.content.publish import (
     Prepared,
     Published,
-    prepare,
     store_prepared,
     with_access,
     withdraw_article,
 )
-from service.content.schemas import ArticleIn
 from service.content.store import get_row
 from service.content.visibility import RELEASED
 from service.content.written import locked_state
 from service.db.session import Database
 from service.db.tables import Article
-from service.problems import Problem
 from service.rules.in_force import InForce
-from service.rules.known import unsold_plans
 from service.texts import SLUG_LENGTH
-from service.wrong_values import said_of
 
 BATCH = 50
 _TAKEN = "Another article has this address ({slug}). Rename the post in WordPress and export again."
@@ -50,8 +44,6 @@ _CHANGED_HERE = (
     "new text over the API if it shall replace the change."
 )
 _NOT_IN_FILES = "It came from this site, and none of the files has it any more."
-
-Ready = tuple[ImportedArticle, Prepared] | Entry | Skipped
 
 
 @dataclass(frozen=True)
@@ -82,7 +74,7 @@ async def import_articles(
     importing = _Import(run)
     for batch in _batches(items):
         # In a thread: parsing must not hold up a process that serves readers.
-        ready = await asyncio.to_thread(_all_ready, batch, run.in_force)
+        ready = await asyncio.to_thread(all_ready, batch, run.in_force)
         async with database.transaction() as session:
             entries = await importing.store(session, ready)
             if run.dry_run:
@@ -101,71 +93,6 @@ def _batches(items: Iterable[Imported]) -> Iterator[list[Imported]]:
     remaining = iter(items)
     while batch := list(islice(remaining, BATCH)):
         yield batch
-
-
-def _all_ready(batch: list[Imported], in_force: InForce) -> list[Ready]:
-    return [_ready(item, in_force) for item in batch]
-
-
-def _ready(item: Imported, in_force: InForce) -> Ready:
-    """The item, its article made ready if it is one."""
-    if isinstance(item, Mended):
-        return Entry("mended", title=item.file, kind=item.kind, reason=item.reason)
-    if isinstance(item, Skipped):
-        return item
-    item = fitted(item)
-    try:
-        prepared = prepare(item.slug, as_sent(item), in_force)
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc']))}: {said_of(e)}" for e in error.errors()]
-        return _refused(item, "invalid", f"It can't be stored: {'; '.join(faults)}.")
-    except Problem as problem:
-        return _refused(item, "invalid", problem.detail)
-    if item.level is None and prepared.rendered.wall_level is not None:
-        level = (
-            said_level(prepared.level_facts, in_force.rules.levels)
-            or "that of the section or publication"
-        )
-        item = replace(item, notes=(*item.notes, Note("html-wall", level)))
-    return item, prepared
-
-
-def as_sent(item: ImportedArticle) -> ArticleIn:
-    """The article as a publisher would send it. Raises ValidationError."""
-    image = None
-    if item.image_url is not None:
-        image = {"url": item.image_url, "alt": item.image_alt or ""}
-    return ArticleIn.model_validate(
-        {
-            "title": item.title,
-            "standfirst": item.standfirst,
-            "body": item.body,
-            "body_format": item.body_format,
-            "authors": [{"name": name} for name in item.authors],
-            "section": item.section,
-            "tags": list(item.tags),
-            "canonical_url": item.canonical_url,
-            "image": image,
-            "language": item.language,
-            "published_at": item.published_at,
-            "updated_at": item.updated_at,
-            "access": {"level": item.level, "plans": list(item.plans)},
-            "source_ids": item.source_ids,
-        }
-    )
-
-
-async def _with_unsold(session: AsyncSession, ready: Sequence[Ready]) -> list[Ready]:
-    """The same, with a note on each plan that opens an article and that no offer sells."""
-    named = {plan for each in ready if isinstance(each, tuple) for plan in each[0].plans}
-    unsold = await unsold_plans(session, named)
-    return [_noted(each, unsold) if isinstance(each, tuple) else each for each in ready]
-
-
-def _noted(each: tuple[ImportedArticle, Prepared], unsold: Sequence[str]) -> Ready:
-    item, prepared = each
-    notes = tuple(Note("unsold-plan", plan) for plan in item.plans if plan in unsold)
-    return replace(item, notes=(*item.notes, *notes)), prepared
 
 
 class _Import:
@@ -191,7 +118,7 @@ class _Import:
         """
         known, changes = await self._known(session, ready)
         entries: list[Entry] = []
-        for each in await _with_unsold(session, ready):
+        for each in await with_unsold(session, ready):
             found = _found(_source_ids(each), known)
             if isinstance(each, Entry):
                 entries.append(each)
@@ -294,7 +221,7 @@ class _Import:
         if found is None:
             return await self._write(session, item, prepared, None)
         if changes[found.id].changed_here:
-            return _refused(item, "changed-here", _CHANGED_HERE)
+            return refused(item, "changed-here", _CHANGED_HERE)
         item, prepared = self._with_level(item, prepared, changes[found.id])
         item, prepared = await _with_address(session, item, prepared, found)
         return await self._write(session, item, prepared, found)
@@ -307,7 +234,7 @@ class _Import:
         slug = f"{shorten(item.slug, SLUG_LENGTH - len(number) - 1)}-{number}"
         is_post = "wordpress" in other.source_ids or "wordpress_guid" in other.source_ids
         if not is_post or not number.isdecimal() or await get_row(session, slug) is not None:
-            return _refused(item, "taken", _TAKEN.format(slug=item.slug))
+            return refused(item, "taken", _TAKEN.format(slug=item.slug))
         named = {"wordpress_slug": item.slug, **item.source_ids}
         item = replace(item, notes=(*item.notes, Note("other-address", slug)))
         return await self._write(session, item, _moved(prepared, slug, named), None)
@@ -412,8 +339,3 @@ def _outcome(published: Published) -> Literal["created", "updated", "unchanged"]
     if published.created:
         return "created"
     return "updated" if published.changed else "unchanged"
-
-
-def _refused(item: ImportedArticle, kind: str, reason: str) -> Entry:
-    source_id = item.source_ids.get("wordpress", item.slug)
-    return Entry("skipped", item.title, source_id, kind=kind, reason=reason, notes=item.notes)

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from service.content.addresses import present_slug
-from service.content.import_articles import BATCH, as_sent, import_articles
+from service.content.import_articles import BATCH, import_articles
+from service.content.import_ready import as_sent
 from service.content.import_summary import Entry, ImportSummary
 from service.content.importers.article import Imported, ImportedArticle, Skipped
 from service.content.publish import withdraw_article

@@ -3,7 +3,8 @@
 import pytest
 
 from service.content.cut import render
-from service.content.import_articles import as_sent, import_articles
+from service.content.import_articles import import_articles
+from service.content.import_ready import as_sent
 from service.content.import_summary import Entry
 from service.content.level import said_level
 from service.content.preview_limits import limits_of
