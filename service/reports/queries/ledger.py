@@ -8,6 +8,7 @@ from sqlalchemy import (
     Select,
     Subquery,
     and_,
+    case,
     func,
     literal,
     select,
@@ -15,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import AccessEntry, HolderDay, LedgerDay, RolledDay
+from service.db.tables import AccessEntry, HolderDay, LedgerDay, ReaderDevice, RolledDay
 from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked
 from service.reports.queries import kept_rows
@@ -47,12 +48,23 @@ def with_whose(rows: Subquery, digits: int = 0) -> Select[Any]:
     """
     # By the device's own name, which SQLite finds by an index.
     device = func.substr(rows.c.holder, len(DEVICE) + 1)
-    link = kept_rows.links_of_sample(digits).c
+    link = ReaderDevice
+    by_name = kept_rows.is_sampled_device(link.device_id.expression, digits)
     links = select(link.device_id, func.min(link.reader_id).label("reader_id"))
-    joined = links.group_by(link.device_id).subquery("joined")
-    whose = func.coalesce(literal(READER) + joined.c.reader_id, rows.c.holder)
-    linked = and_(joined.c.device_id == device, rows.c.holder.startswith(DEVICE))
-    found = select(rows, whose.label("whose")).outerjoin(joined, linked)
+    joined = links.where(*[by_name] if digits else []).group_by(link.device_id).subquery("joined")
+    reader: ColumnElement[Any] = joined.c.reader_id
+    if digits:
+        # The other devices of the sample's readers are many, but few of them have a row: each is looked up.
+        other = select(func.min(link.reader_id)).where(link.device_id == device).correlate(rows)
+        is_named = kept_rows.is_sampled_device(device, digits)
+        reader = case((is_named, reader), else_=other.scalar_subquery())
+    is_device = rows.c.holder.startswith(DEVICE)
+    whose = case(
+        (is_device, func.coalesce(literal(READER) + reader, rows.c.holder)), else_=rows.c.holder
+    )
+    found = select(rows, whose.label("whose")).outerjoin(
+        joined, and_(joined.c.device_id == device, is_device)
+    )
     return found.where(kept_rows.is_sampled(whose, digits)) if digits else found
 
 
