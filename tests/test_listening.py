@@ -42,8 +42,8 @@ NAMED = [(b"content-type", b"text/plain"), (b"content-length", b"5"), (b"x-frame
 class Twofold:
     """Answers alike on all paths: below `/whole` whole, elsewhere and to `/whole/not` as ASGI has it.
 
-    At `/whole/later` what it waits for comes when `may_answer` is set, which is asked of a task. Two paths are broken, at
-    once and later.
+    At `/whole/later` what it waits for comes when `may_answer` is set, which is asked of a task. Three paths are
+    broken: at once, later, and once it is answered.
     """
 
     whole_below = b"/whole"
@@ -63,6 +63,8 @@ class Twofold:
         if path in {"/whole/later", "/whole/broken/later"}:
             return self._later(path, answer, reply)
         reply(None if path == "/whole/not" else answer)
+        if path == "/whole/broken/answered":
+            raise ArithmeticError("of the test")
         return None
 
     async def _later(self, path: str, answer: Whole, reply: Reply) -> None:
@@ -230,6 +232,7 @@ POST = "POST {} HTTP/1.1\r\nContent-Length: 3\r\n"
         "/whole/not",
         "/whole/broken",
         "/whole/broken/later",
+        "/whole/broken/answered",
         "/whole/a%20b",
         "/whole?b",
     ],

@@ -120,7 +120,7 @@ class UnlockAnswers:
     def token(
         self, article: StoredArticle, opened: Opened, session_id: str | None
     ) -> tuple[bytes, datetime]:
-        """The members that tell the token and when it ends, and when half of its life is over."""
+        """The members with the token and its end, and when half of its life is over."""
         token, expires_at = self._tokens.token(
             holder_id=opened.holder_id,
             article=article.slug,

@@ -26,7 +26,7 @@ from service.metering.window import MeterState, Window
 from service.problems import Problem
 
 MOST_WAITING = 2_000
-"""Of those who wait for a database that doesn't answer; more are told so at once."""
+"""Of those who wait for a database that doesn't answer; more are refused at once."""
 MOST_OF_ONE = 100
 """Of those who wait, on one meter. A batch takes one of them: more would wait for long, and keep others out."""
 _TOLD = "Too many reads of one reader wait to be counted. Open one article at a time."
