@@ -115,9 +115,8 @@ async def test_days_of_a_sample_are_read_from_an_index_alone(database: Database)
         plans = [plan for of in by_source for plan in await _plans(session, *of)]
     scans = [line for plan in plans for line in plan.splitlines() if " on holder_days" in line]
     assert scans
-    assert not [
-        line for line in scans if "Index Only Scan using ix_holder_days_of_holder" not in line
-    ]
+    # The indexes of walls cost as little, since nobody met one.
+    assert not [line for line in scans if "Index Only Scan using ix_holder_days_" not in line]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
