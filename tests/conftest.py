@@ -26,6 +26,7 @@ from service.metering.partitions import make_partitions
 from service.settings import Settings
 from tests.databases import EmptiedDatabases, Once, folder_in_memory, made_once
 from tests.postgres import PostgresServer
+from tests.reports.sampled import TIMES
 
 pytest_plugins = ["tests.postgres", "tests.statements"]
 
@@ -51,9 +52,11 @@ structlog.configure(
     ]
 )
 
-# Other cases at each run, so some of them will do. How long one takes is the bench's subject: the
+# Other cases at each run, so some of them will do; `make soak` plays more. How long one takes is the bench's subject: the
 # machine is shared.
-hypothesis.settings.register_profile("sampled", max_examples=25, deadline=None)
+hypothesis.settings.register_profile(
+    "sampled", max_examples=25 * int(os.environ.get(TIMES, "1")), deadline=None
+)
 hypothesis.settings.load_profile("sampled")
 
 

@@ -1,5 +1,5 @@
 """`make soak`: histories of sessions, of billing and of figures, kills of a serving process, events in every order,
-and what is promised in every state of a subscription, for as many steps as wanted, on both databases by turns.
+what is promised in every state of a subscription, and other properties, for as many steps as wanted, on both databases by turns.
 
 Each round has a number, its seed. How far it came is kept, so that an interrupted run goes on where it
 was; a round that fails is named with its seed, and is the first one of the next run.
@@ -159,16 +159,31 @@ async def _promises(url: str, state: State) -> None:
 def figures_round(number: int, new_database: NewDatabase) -> int:
     """Count every report of random histories anew, without the queries; how many there were a report."""
     modules = [each for each in REPORTS.glob("test_*.py") if "sampled(" in each.read_text()]
+    _play_more(number, modules, "not browser")
+    return HISTORIES
+
+
+def properties_round(number: int, new_database: NewDatabase) -> int:
+    """Try every property of the other tests with more examples; how many times as many."""
+    modules = [
+        each
+        for each in REPORTS.parent.rglob("test_*.py")
+        if REPORTS not in each.parents and "@given" in each.read_text()
+    ]
+    _play_more(number, modules, "hypothesis and not browser")
+    return HISTORIES
+
+
+def _play_more(number: int, modules: list[Path], marked: str) -> None:
     done = subprocess.run(
         [
-            sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not browser",
+            sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", marked,
             f"--hypothesis-seed={number}", *map(str, sorted(modules)),
         ],
         env={**os.environ, TIMES: str(HISTORIES)}, check=False, capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode:
-        raise RuntimeError(f"a report was wrong:\n{done.stdout}{done.stderr}")
-    return HISTORIES
+        raise RuntimeError(f"a test failed:\n{done.stdout}{done.stderr}")
 
 
 TURNS: tuple[tuple[str, str, Callable[[int, NewDatabase], int]], ...] = (
@@ -186,6 +201,7 @@ TURNS: tuple[tuple[str, str, Callable[[int, NewDatabase], int]], ...] = (
     ("promises", "SQLite", promises_round),
     # Its tests make databases of their own, of both kinds.
     ("figures", "SQLite", figures_round),
+    ("properties", "SQLite", properties_round),
 )
 
 
