@@ -117,34 +117,3 @@ async def test_days_of_a_sample_are_read_from_an_index_alone(database: Database)
     assert scans
     # The indexes of walls cost as little, since nobody met one.
     assert not [line for line in scans if "Index Only Scan using ix_holder_days_" not in line]
-
-
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_walls_are_looked_for_once(database: Database) -> None:
-    """They are most of what a figure of a sample reads, whatever it follows after them."""
-    await store(database, *_known_days())
-    times = {}
-    async with database.reading() as session:
-        for slug in ("paid-after-a-wall", "registration-funnel"):
-            plans = await _plans(session, slug, "source")
-            times[slug] = sum("CTE by_step" in plan for plan in plans)
-    assert set(times.values()) == {1}, times
-
-
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_payments_are_looked_up_of_those_who_met_a_wall(database: Database) -> None:
-    """Most readers in a sample met none."""
-    offer, reader = rows.offer(), rows.reader(id="rdr_77777777")
-    bought = rows.subscription(reader, offer)
-    paid = [rows.movement(bought, number, NOW) for number in range(1, ROWS)]
-    met = HolderDay(
-        day=FIRST, holder="device:dev_77777777", reads=1, counted=0, subscribe_wall_at=NOW
-    )
-    await store(database, offer, reader, bought, *paid, met, *_known_days())
-    async with database.transaction() as session:
-        await (await session.connection()).exec_driver_sql("ANALYZE")
-    async with database.reading() as session:
-        plans = await _plans(session, "paid-after-a-wall", "source")
-    read = [line for plan in plans for line in plan.splitlines() if " on movements" in line]
-    assert read
-    assert not [line for line in read if not re.search(r"never executed|actual rows=0", line)]

@@ -1,24 +1,13 @@
 """What holders did after their first wall: registered, began to buy, paid."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    Subquery,
-    case,
-    cast,
-    func,
-    literal,
-    null,
-    select,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Subquery, case, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import UtcDateTime
@@ -51,8 +40,6 @@ from service.reports.returns import (
 _LONGEST = timedelta(days=DAYS_TO_PAY[-1])
 SHARES = (*(f"within_{each}" for each in DAYS_TO_PAY), "left_at_checkout", "left_at_wall")
 _OF = "holders who met a wall"
-_MET = "met"
-"""Beside the kinds of events."""
 Waits = dict[str, timedelta]
 """By holder: how long after the first wall."""
 
@@ -111,9 +98,8 @@ async def _paid_after(
     session: AsyncSession, asked: Asked, walls: Subquery, at: str, digits: int
 ) -> list[Line]:
     """`at` is the column with the time of a wall. With `digits` the walls are those of a sample."""
-    holders = _who_met(asked, walls, at)
-    events = {"paid": _payments(holders, digits), "begun": _checkouts(asked, digits)}
-    found = await _after_the_first(session, asked, holders, events)
+    events = {"paid": _payments(digits), "begun": _checkouts(digits)}
+    found = await _after_the_first(session, asked, walls, at, events)
     paid, begun = found["paid"], found["begun"]
 
     def lines(split: str) -> list[Line]:
@@ -155,12 +141,10 @@ async def registration_funnel(
     longer = replace(asked, period=replace(asked.period, last=asked.period.last + _LONGEST))
     days = await ledger.by_holder(session, asked, digits)
     known = await known_asks(session, asked)
-    holders = _who_met(asked, days, "register_wall_at")
     events = {
-        "asked": asks(digits), "registered": _registrations(digits),
-        "paid": _payments(holders, digits),
+        "asked": asks(digits), "registered": _registrations(digits), "paid": _payments(digits),
     }  # fmt: skip
-    after = await _after_the_first(session, asked, holders, events)
+    after = await _after_the_first(session, asked, days, "register_wall_at", events)
     has_asked, registered, paid = (after[name] for name in events)
     reads = await _reads(session, longer.among(()), _registrations(digits), digits)
     enlarged = kept_rows.rate(digits).denominator
@@ -254,72 +238,43 @@ def _number(found: Distinct, measure: str) -> Callable[[Place], int]:
     return lambda at: found.up_to(measure, at)
 
 
-def _who_met(asked: Asked, days: Subquery, wall: str) -> Subquery:
-    """Each holder's first wall of a step and of the period; `wall` is the column with its time."""
-    return by_step_and_whole(
+async def _after_the_first(
+    session: AsyncSession, asked: Asked, days: Subquery, wall: str, events: Mapping[str, Subquery]
+) -> dict[str, After]:
+    """Who met the wall, and how long after the first one of the step the first event of each kind came."""
+    met: defaultdict[tuple[str, Place | None], int] = defaultdict(int)
+    found = {kind: After(met) for kind in events}
+    holders = by_step_and_whole(
         asked.step_on(days.c.day), days, func.min,
         {"wall_at": days.c[wall], "wall_on": days.c.day}, days.c[wall].is_not(None),
     )  # fmt: skip
-
-
-async def _after_the_first(
-    session: AsyncSession, asked: Asked, holders: Subquery, events: Mapping[str, Subquery]
-) -> dict[str, After]:
-    """Who met the wall, and how long after the first one of the step the first event of each kind came."""
+    grouping = (holders.c.step, holders.c.split)
     lasts = sorted({had_since(asked, timedelta(days=each)) for each in DAYS_TO_PAY})
-    met: defaultdict[tuple[str, Place | None], int] = defaultdict(int)
-    found = {kind: After(met) for kind in events}
-    # In one statement, which looks for the walls once: most of its time goes into that.
-    rows = union_all(_numbers(holders, lasts), _first_events(holders, events, lasts))
-    for row in await session.execute(rows):
-        if row.kind == _MET:
-            for place in (None, *lasts[row.late :]) if row.step == WHOLE else (row.step,):
-                met[row.split, place] += row.number
-            continue
-        after, waited = found[row.kind], row.event_at - row.wall_at
-        for place in lasts[row.late :] if row.step == WHOLE else (row.step,):
-            after.waits[row.split, place][row.whose] = waited
-            after.walls[row.split, place, row.whose] = row.wall_at
-    return found
-
-
-def _numbers(holders: Subquery, lasts: Sequence[date]) -> Select[Any]:
-    """How many met the wall, by step, split and how many of these days came before it."""
-    late = _late(holders, lasts)
-    by = select(holders.c.step, holders.c.split, late.label("late")).subquery("by")
-    instant = cast(null(), UtcDateTime())
-    return select(
-        literal(_MET).label("kind"), by.c.step, by.c.split, by.c.late, func.count().label("number"),
-        literal("").label("whose"), instant.label("wall_at"), instant.label("event_at"),
-    ).group_by(by.c.step, by.c.split, by.c.late)  # fmt: skip
-
-
-def _first_events(
-    holders: Subquery, events: Mapping[str, Subquery], lasts: Sequence[date]
-) -> Select[Any]:
-    """The first event of each kind after each holder's wall, in the columns of `_numbers`."""
+    before = [(holders.c.wall_on <= last, literal(number)) for number, last in enumerate(lasts)]
+    sorted_in = select(*grouping, case(*before, else_=len(lasts)).label("number")).subquery()
+    by = (sorted_in.c.step, sorted_in.c.split, sorted_in.c.number)
+    for step, split, number, count in await session.execute(
+        select(*by, func.count()).group_by(*by)
+    ):
+        for place in (None, *lasts[number:]) if step == WHOLE else (step,):
+            met[split, place] += count
     of_kinds = [
         select(literal(kind).label("kind"), of.c.whose, of.c.at) for kind, of in events.items()
     ]
     happened = at_hand(union_all(*of_kinds).subquery("events"))
-    late = _late(holders, lasts)
-    wall = (holders.c.whose, holders.c.wall_at)
-    known = (happened.c.kind, holders.c.step, holders.c.split, *wall, holders.c.wall_on)
-    return (
-        select(
-            happened.c.kind, holders.c.step, holders.c.split, late, literal(1), *wall,
-            func.min(happened.c.at, type_=UtcDateTime()),
-        )
+    known = (happened.c.kind, *grouping, holders.c.whose, holders.c.wall_at, holders.c.wall_on)
+    joined = (
+        select(*known, func.min(happened.c.at, type_=UtcDateTime()))
         .join(happened, happened.c.whose == holders.c.whose)
         .where(happened.c.at >= holders.c.wall_at)
         .group_by(*known)
-    )  # fmt: skip
-
-
-def _late(holders: Subquery, lasts: Sequence[date]) -> ColumnElement[int]:
-    """How many of these days came before the wall."""
-    before = [(holders.c.wall_on <= last, literal(number)) for number, last in enumerate(lasts)]
-    return case(*before, else_=len(lasts))
+    )
+    for kind, step, split, whose, wall_at, wall_on, event_at in await session.execute(joined):
+        after = found[kind]
+        for place in (last for last in lasts if wall_on <= last) if step == WHOLE else (step,):
+            after.waits[split, place][whose] = event_at - wall_at
+            after.walls[split, place, whose] = wall_at
+    return found
 
 
 def _within(
@@ -350,26 +305,16 @@ async def _reads(
     return found
 
 
-def _payments(holders: Subquery, digits: int) -> Subquery:
-    """The first payment of each reader who met a wall: when a subscription first brought something, or a pass, no gift.
-
-    Of nobody else, since a sample's readers have more payments than holders who met one.
-    """
-    theirs = select(func.substr(holders.c.whose, len(READER) + 1)).where(
-        holders.c.whose.startswith(READER)
-    )
-
-    def of(reader: ColumnElement[Any]) -> list[ColumnElement[bool]]:
-        return [reader.in_(theirs), *_of(reader, digits)]
-
+def _payments(digits: int) -> Subquery:
+    """The first payment of each reader: when a subscription first brought something, or a pass, no gift."""
     row = Subscription
     brought = (
         select(row.reader_id, MovementRow.at)
         .join(row, row.id == MovementRow.subscription_id)
-        .where(MovementRow.to_plan.is_not(None), *of(row.reader_id.expression))
+        .where(MovementRow.to_plan.is_not(None), *_of(row.reader_id.expression, digits))
     )
     passes = select(Pass.reader_id, Pass.paid_at).where(
-        Pass.offer_id.not_in(gift_offers()), *of(Pass.reader_id.expression)
+        Pass.offer_id.not_in(gift_offers()), *_of(Pass.reader_id.expression, digits)
     )
     payments = union_all(brought, passes).subquery("payments")
     return (
@@ -396,10 +341,6 @@ def _registrations(digits: int) -> Subquery:
     )
 
 
-def _checkouts(asked: Asked, digits: int) -> Subquery:
-    """When checkouts began, from the period's first day on, gifts for others left out."""
-    since = Checkout.created_at >= asked.since
-    found = by_buyer(
-        Checkout.created_at.label("at"), digits=digits, only=lambda rows: rows.where(since)
-    )
-    return found.subquery("checkouts")
+def _checkouts(digits: int) -> Subquery:
+    """When checkouts began, gifts for others left out."""
+    return by_buyer(Checkout.created_at.label("at"), digits=digits).subquery("checkouts")

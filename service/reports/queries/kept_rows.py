@@ -13,11 +13,13 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     CompoundSelect,
+    FromClause,
     Select,
     func,
     literal,
     or_,
     select,
+    union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -127,6 +129,17 @@ def sampled_devices(digits: int) -> CompoundSelect[str]:
     return select(link.device_id).where(by_name).union(select(link.device_id).where(by_reader))
 
 
+def links_of_sample(digits: int) -> FromClause:
+    """All readers of the devices that are in the sample by their own names, or by one of their readers."""
+    link = ReaderDevice
+    links = select(link.device_id, link.reader_id)
+    if not digits:
+        return links.subquery("links")
+    by_name = is_sampled_device(link.device_id.expression, digits)
+    by_reader = link.device_id.in_(select(_linked(digits).c.device_id))
+    return union_all(links.where(by_name), links.where(by_reader)).subquery("links")
+
+
 def of_sample(rows: Rows, holder: ColumnElement[str], digits: int) -> list[Rows]:
     """The rows of the sample and of some devices more, of which `with_whose` knows that they aren't in it.
 
@@ -147,7 +160,7 @@ def _linked(digits: int) -> CTE:
     """
     link = ReaderDevice
     return (
-        select((literal(DEVICE) + link.device_id).label("holder"))
+        select(link.device_id, (literal(DEVICE) + link.device_id).label("holder"))
         .where(
             is_sampled_reader(link.reader_id.expression, digits),
             ~is_sampled_device(link.device_id.expression, digits),

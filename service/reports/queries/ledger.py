@@ -8,7 +8,6 @@ from sqlalchemy import (
     Select,
     Subquery,
     and_,
-    case,
     func,
     literal,
     select,
@@ -16,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import AccessEntry, HolderDay, LedgerDay, ReaderDevice, RolledDay
+from service.db.tables import AccessEntry, HolderDay, LedgerDay, RolledDay
 from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked
 from service.reports.queries import kept_rows
@@ -48,23 +47,12 @@ def with_whose(rows: Subquery, digits: int = 0) -> Select[Any]:
     """
     # By the device's own name, which SQLite finds by an index.
     device = func.substr(rows.c.holder, len(DEVICE) + 1)
-    link = ReaderDevice
-    by_name = kept_rows.is_sampled_device(link.device_id.expression, digits)
+    link = kept_rows.links_of_sample(digits).c
     links = select(link.device_id, func.min(link.reader_id).label("reader_id"))
-    joined = links.where(*[by_name] if digits else []).group_by(link.device_id).subquery("joined")
-    reader: ColumnElement[Any] = joined.c.reader_id
-    if digits:
-        # The other devices of the sample's readers are many, but few of them have a row: each is looked up.
-        other = select(func.min(link.reader_id)).where(link.device_id == device).correlate(rows)
-        is_named = kept_rows.is_sampled_device(device, digits)
-        reader = case((is_named, reader), else_=other.scalar_subquery())
-    is_device = rows.c.holder.startswith(DEVICE)
-    whose = case(
-        (is_device, func.coalesce(literal(READER) + reader, rows.c.holder)), else_=rows.c.holder
-    )
-    found = select(rows, whose.label("whose")).outerjoin(
-        joined, and_(joined.c.device_id == device, is_device)
-    )
+    joined = links.group_by(link.device_id).subquery("joined")
+    whose = func.coalesce(literal(READER) + joined.c.reader_id, rows.c.holder)
+    linked = and_(joined.c.device_id == device, rows.c.holder.startswith(DEVICE))
+    found = select(rows, whose.label("whose")).outerjoin(joined, linked)
     return found.where(kept_rows.is_sampled(whose, digits)) if digits else found
 
 
