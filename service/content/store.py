@@ -4,9 +4,10 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Row, Select, String, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.content.article import EXCERPT_LENGTH, ListedArticle, StoredArticle, excerpt_of
@@ -55,6 +56,9 @@ _SECTIONS = (
     .group_by(Article.section)
     .order_by(func.count().desc(), Article.section)
 )
+_MOST_KEPT = 64
+_LITERALLY = str.maketrans({"/": "//", "%": "/%", "_": "/_"})
+"""A word as LIKE looks for it, with `/` as the sign before what is meant as it is."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +113,10 @@ async def list_articles(
     the wall covers.
     Raises Problem `invalid-request` for a cursor that isn't ours.
     """
-    query = _VISIBLE
-    if filters := _filters(section=section, tag=tag, author=author, q=q):
-        query = query.where(*filters)
-    found = await _LATEST_FIRST.rows(session, query, cursor=cursor, limit=limit, given={"now": now})
+    given = _looked_for(section=section, tag=tag, author=author, q=q)
+    found = await _LATEST_FIRST.rows(
+        session, _fitting(frozenset(given)), cursor=cursor, limit=limit, given={**given, "now": now}
+    )
     items = tuple(ListedArticle(**_listed(row)) for row in found.items)
     return PublicPage(items, found.next_cursor)
 
@@ -146,21 +150,37 @@ async def list_sections(session: AsyncSession, now: datetime) -> list[str]:
     return [section for section in found if section is not None]
 
 
-def _filters(
+def _looked_for(
     *, section: str | None, tag: str | None, author: str | None, q: str | None
-) -> list[ColumnElement[bool]]:
-    filters: list[ColumnElement[bool]] = []
+) -> dict[str, str]:
+    """The values of the filters by the names of their parameters; each word of `q` has one."""
+    given: dict[str, str] = {}
     if section is not None:
-        filters.append(Article.section == plain_name(section))
-    for kind, term in (("tag", plain_name(tag) if tag is not None else None), ("author", author)):
-        if term is not None:
+        given["section"] = plain_name(section)
+    if tag is not None:
+        given["tag"] = term_of(plain_name(tag))
+    if author is not None:
+        given["author"] = term_of(author)
+    words = (word.translate(_LITERALLY) for word in folded(q or "").split())
+    return given | {f"word{number}": word for number, word in enumerate(words)}
+
+
+@lru_cache(_MOST_KEPT)
+def _fitting(names: frozenset[str]) -> Select[*tuple[Any, ...]]:
+    """The visible articles that fit the filters with these parameters. Built once: that takes longer than to execute it."""
+    filters: list[ColumnElement[bool]] = []
+    for name in sorted(names):
+        value = bindparam(name, type_=String)
+        if name == "section":
+            filters.append(Article.section == value)
+        elif name in {"tag", "author"}:
             having = select(ArticleTerm.article_id).where(
-                ArticleTerm.kind == kind, ArticleTerm.term == term_of(term)
+                ArticleTerm.kind == name, ArticleTerm.term == value
             )
             filters.append(Article.id.in_(having))
-    words = folded(q or "").split()
-    filters += [Article.search_text.contains(word, autoescape=True) for word in words]
-    return filters
+        else:
+            filters.append(Article.search_text.contains(value, escape="/"))
+    return _VISIBLE.where(*filters) if filters else _VISIBLE
 
 
 async def _one(session: AsyncSession, condition: ColumnElement[bool]) -> StoredArticle | None:

@@ -17,7 +17,7 @@ from service.operators.rules.changes import (
     shown,
 )
 from service.operators.rules.recuts import AppRecuts, RecutOut, shown_recut
-from service.operators.rules.schemas import RulesHistory, RulesMade, RulesOut, VersionNumber
+from service.operators.rules.schemas import RulesHistory, RulesOut, VersionNumber
 from service.problems import Problem
 from service.rules.document import RulesIn
 from service.settings import AppSettings
@@ -60,7 +60,7 @@ async def change_rules(
 @router.get("/versions", summary="List the versions of the rules")
 async def read_versions(_: Reads, asked: AnyPage, session: ReportSession) -> RulesHistory:
     """All versions, the newest first. Needs the permission articles:read."""
-    return RulesHistory.of((await list_versions(session, asked)).map(RulesMade.of))
+    return RulesHistory.of(await list_versions(session, asked))
 
 
 @router.get("/versions/{version}", summary="Read one version of the rules")

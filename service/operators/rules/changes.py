@@ -1,6 +1,7 @@
 """Looking rules up, and putting others in force: for the pages and the API."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from service.db.keyset import Keyset, Page
 from service.db.tables import RulesVersion
 from service.html.list_query import ListQuery
 from service.identity.callers import Actor
-from service.operators.rules.schemas import RulesOut
+from service.operators.rules.schemas import RulesMade, RulesOut
 from service.problems import Problem
 from service.rules.document import RulesIn
 from service.rules.experiment_changes import changing_experiments
@@ -77,11 +78,13 @@ async def rules_of_version(session: AsyncSession, version: int) -> RulesVersion:
     return found
 
 
-async def list_versions(session: AsyncSession, asked: ListQuery) -> Page[RulesVersion]:
+async def list_versions(session: AsyncSession, asked: ListQuery) -> Page[RulesMade]:
     """The newest first. Raises Problem `invalid-request` for a cursor that isn't ours."""
-    return await _HISTORY.page(session, _every(), cursor=asked.cursor, limit=asked.limit)
+    found = await _HISTORY.rows(session, _every(), cursor=asked.cursor, limit=asked.limit)
+    return found.map(lambda row: RulesMade(version=row.version, at=row.at, by=row.actor))
 
 
 @cache
-def _every() -> Select[RulesVersion]:
-    return select(RulesVersion)
+def _every() -> Select[int, datetime, str]:
+    """Without their documents, of which each may be long."""
+    return select(RulesVersion.version, RulesVersion.at, RulesVersion.actor)

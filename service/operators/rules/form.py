@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -54,7 +55,11 @@ class Row:
 class Words:
     """The texts of the form's other fields, named by their place in the document."""
 
-    values: Mapping[str, str]
+    items: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def values(self) -> Mapping[str, str]:
+        return dict(self.items)
 
     def __getitem__(self, name: str) -> str:
         return self.values.get(name, "")
@@ -94,7 +99,7 @@ async def sent_words(request: Request) -> Words:
         storable(values)
     except ValueError as error:
         raise Problem("invalid-request", f"A text {error}.") from error
-    return Words(values)
+    return Words(tuple(values.items()))
 
 
 def words_of(rules: RulesIn) -> Words:
@@ -105,26 +110,29 @@ def words_of(rules: RulesIn) -> Words:
         for part in name.split("."):
             found = getattr(found, part) if found is not None else None
         values[name] = "" if found is None or found is False else str(found)
-    return Words(values)
+    return Words(tuple(values.items()))
 
 
 @dataclass(frozen=True)
 class Entries:
     """All that the form shows."""
 
-    rows: list[Row]
+    rows: tuple[Row, ...]
     words: Words
-    prompts: list[PromptRow]
-    meters: list[MeterRow]
+    prompts: tuple[PromptRow, ...]
+    meters: tuple[MeterRow, ...]
 
 
 def entries_of(rules: RulesIn, settings: Settings) -> Entries:
     """What shows these rules, and the settings' where they say nothing of a part."""
-    usual = of_settings(settings)
     parts = ("meter", "walls", "gift_links", "devices", "elsewhere", "previews", "cookieless")
-    whole = {part: getattr(rules, part) or getattr(usual, part) for part in parts}
-    words = words_of(rules.model_copy(update=whole))
-    return Entries(rows_of(rules), words, prompts_of(rules, settings.zone), meters_of(rules))
+    if missing := [part for part in parts if getattr(rules, part) is None]:
+        usual = of_settings(settings)
+        rules = rules.model_copy(update={part: getattr(usual, part) for part in missing})
+    return Entries(
+        tuple(rows_of(rules)), words_of(rules), tuple(prompts_of(rules, settings.zone)),
+        tuple(meters_of(rules)),
+    )  # fmt: skip
 
 
 async def sent_rows(

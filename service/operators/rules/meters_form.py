@@ -1,6 +1,6 @@
 """The form's fields of meters: limits by entry, and a fieldset for each meter of its own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
@@ -96,6 +96,6 @@ def meters_of(rules: RulesIn) -> list[MeterRow]:
     return [*(MeterRow.of(each) for each in rules.meters), MeterRow()]
 
 
-def named_meters(rows: list[MeterRow]) -> Iterator[MeterRow]:
+def named_meters(rows: Iterable[MeterRow]) -> Iterator[MeterRow]:
     """Those with a name: others are left out."""
     return (each for each in rows if each.meter.strip())

@@ -25,6 +25,8 @@ async def preview_links(
 ) -> list[str | None]:
     """One for each prompt. None: none of the newest articles shows it."""
     asked = list(prompts)
+    if not asked:
+        return []
     newest: dict[str | None, Sequence[ListedArticle]] = {}
     for section in dict.fromkeys(each for prompt in asked for each in _sections(prompt)):
         page = await list_articles(

@@ -1,9 +1,12 @@
 """The page of the rules: a form, and their history."""
 
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
+from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,10 +15,11 @@ from service.db.context import context_in
 from service.db.session import AppDatabase, ReportSession
 from service.db.tables import Offer, RulesVersion
 from service.html.list_query import AnyPage, ListQuery
+from service.html.pages import render_part
 from service.html.redirect import see_other
 from service.identity.entry import ENTRY_WORDS
 from service.identity.permissions import Permission
-from service.levels import LEVELS
+from service.levels import LEVEL_WORDS, LEVELS
 from service.offers.store import live_offers, name_and_price
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
@@ -51,6 +55,8 @@ from service.settings import AppSettings
 router = APIRouter(prefix="/rules", route_class=PageRoute, include_in_schema=False)
 RULES = "/admin/rules"
 FROM_THE_START = ListQuery()
+_MOST_KEPT = 4
+"""The form with the rules in force, and what editors have just looked at or sent."""
 
 Sees = Annotated[Visit, Depends(page_requires(Permission.ARTICLES_READ))]
 Changes = Annotated[Visit, Depends(form_requires(Permission.ARTICLES_WRITE))]
@@ -99,7 +105,7 @@ async def send_rules(
     """Put the rules in force; what can't be is told above the form, which keeps what was typed."""
     async with database.reading() as session:
         crawlers = (await current_rules(session, settings)).rules.crawlers  # of another page
-    entries = Entries(rows, words, prompts, meters)
+    entries = Entries(tuple(rows), words, tuple(prompts), tuple(meters))
     try:
         rules = rules_in(entries, settings.zone)
         rules = rules.model_copy(update={"crawlers": crawlers})
@@ -130,35 +136,42 @@ async def _rules_page(
 ) -> Response:
     """After `rules-changed` the form is sent upon what is in force by then, which its words say."""
     versions, last = await list_versions(session, asked), await last_recut(session)
-    actors = [each.actor for each in versions.items]
+    actors = [each.by for each in versions.items if each.by]
     seen = then or current
-    stored = await session.get(RulesVersion, seen.version)
+    stored = await session.get(RulesVersion, seen.version) if seen.version else None
     later = unread_of(stored) if stored is not None else ""
     return page(
         request,
         "rules.html",
         status_code=refusal.type.status if refusal else 200,
         current=current,
-        rows=entries.rows,
-        words=entries.words,
-        prompts=entries.prompts,
-        meters=entries.meters,
-        audiences=AUDIENCE_WORDS,
-        walls=WALL_WORDS,
-        places=PLACE_WORDS,
-        came_by=ENTRY_WORDS,
-        previews=[] if refusal or then else await _previews(request, session, current),
-        sold=await _sold(session, entries.prompts),
+        fields=_fields(
+            entries,
+            () if refusal or then else tuple(await _previews(request, session, current)),
+            tuple((await _sold(session, entries.prompts)).items()),
+        ),
         recut=RecutOut.of(last) if last is not None else None,
         then=then,
         warnings=[each for each in seen.warnings if each != later],
         later=later,
-        levels=LEVELS,
         versions=versions,
         names=await names_of(session, [*actors, *([last.payload["started_by"]] if last else [])]),
         asked=asked,
         refusal=refusal,
     )
+
+
+@lru_cache(_MOST_KEPT)
+def _fields(
+    entries: Entries, previews: tuple[str | None, ...], sold: tuple[tuple[str, str], ...]
+) -> Markup:
+    """The form's fields, rendered once for what they show: they are most of the page."""
+    return render_part(
+        "operators/templates/rules_fields.html",
+        rows=entries.rows, words=entries.words, prompts=entries.prompts, meters=entries.meters,
+        audiences=AUDIENCE_WORDS, walls=WALL_WORDS, places=PLACE_WORDS, came_by=ENTRY_WORDS,
+        levels=LEVELS, level_words=LEVEL_WORDS, previews=previews, sold=dict(sold),
+    )  # fmt: skip
 
 
 async def _previews(request: Request, session: AsyncSession, current: RulesOut) -> list[str | None]:
@@ -169,7 +182,7 @@ async def _previews(request: Request, session: AsyncSession, current: RulesOut) 
     return await preview_links(session, prompts, in_force, now)
 
 
-async def _sold(session: AsyncSession, prompts: list[PromptRow]) -> dict[str, str]:
+async def _sold(session: AsyncSession, prompts: Iterable[PromptRow]) -> dict[str, str]:
     """The offers on sale by their ids, in words, and those that a prompt names though they aren't sold any more."""
     sold = {each.id: name_and_price(each) for each in await live_offers(session)}
     named = {each for row in prompts for each in row.offers} - sold.keys()

@@ -1,12 +1,11 @@
 """The rules as JSON."""
 
-from typing import Annotated, Self
+from typing import Annotated
 
 from fastapi import Path
 from pydantic import AwareDatetime, BaseModel
 
 from service.bodies import ListOut
-from service.db.tables import RulesVersion
 from service.rules.document import RulesIn
 
 LATEST = 2**31 - 1
@@ -20,10 +19,6 @@ class RulesMade(BaseModel):
     version: int
     at: AwareDatetime | None
     by: str | None
-
-    @classmethod
-    def of(cls, stored: RulesVersion) -> Self:
-        return cls(version=stored.version, at=stored.at, by=stored.actor)
 
 
 class RulesOut(RulesMade):
