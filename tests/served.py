@@ -25,7 +25,7 @@ from service.db.tables import Job
 from service.identity.permissions import SCOPES
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer
-from service.payments.configured import gateway_of_settings
+from service.payments.stripe_gateway import StripeGateway
 from service.settings import Settings
 from service.simulator.app import Simulator, WebhookTarget, create_simulator
 from service.simulator.delivery import DeliveryRules
@@ -34,8 +34,9 @@ from tests.keys import create_api_key
 from tests.passwords import QUICK
 from tests.patience import PATIENCE, PAUSE, wait_until
 from tests.ports import free_port
+from tests.wire import OnItsLoop, WireAcross
 
-WEBHOOK_SECRET = "whsec_localtests"
+STRIPE_KEY, WEBHOOK_SECRET = "sk_test_local", "whsec_localtests"
 CANARY = "The lighthouse keeper kept a second set of books."
 BEGUN = (JOB, CANCEL, REFUND, SYNC)
 """Jobs that follow from what Stripe tells."""
@@ -254,7 +255,7 @@ def installation(
     port: int | None = None,
     public_url: str | None = None,
 ) -> Iterator[Installation]:
-    """Start everything. `webhooks` False: Stripe tells nothing by itself.
+    """Start everything; the service asks Stripe without a network. `webhooks` False: Stripe tells nothing by itself.
 
     `public_url` is where browsers reach the service, where that isn't 127.0.0.1 at its port.
     """
@@ -263,7 +264,7 @@ def installation(
     settings = settings.model_copy(
         update={
             "public_url": public_url or url,
-            "stripe_secret_key": SecretStr("sk_test_local"),
+            "stripe_secret_key": SecretStr(STRIPE_KEY),
             "stripe_webhook_secret": SecretStr(WEBHOOK_SECRET),
             "stripe_api_base": stripe_url,
             "stripe_timeout_seconds": PATIENCE,
@@ -279,11 +280,18 @@ def installation(
         # The clocks stand still: one that took too long on a busy machine would never be tried again.
         delivery=DeliveryRules(timeout=PATIENCE),
     )
-    gateway = gateway_of_settings(settings)
+    stripe = OnItsLoop(simulator)
+    gateway = StripeGateway(
+        secret_key=STRIPE_KEY,
+        webhook_secrets=[WEBHOOK_SECRET],
+        api_base=stripe_url,
+        timeout_seconds=PATIENCE,
+        http=WireAcross(stripe, simulator.world),
+    )
     app = create_app(settings, gateway=gateway, clocks=clocks, passwords=QUICK)
     with (
         contextlib.closing(Beside(settings.database_url)) as beside,
-        serving(simulator, stripe_port),
+        serving(stripe, stripe_port),
         serving(app, port),
     ):
         key, offers = beside(lambda database: _furnish(database, clocks))

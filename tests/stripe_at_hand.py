@@ -1,21 +1,19 @@
 """A local Stripe alone, in this process, with the service's own gateway to it."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 import stripe
 
 from service.payments.stripe_gateway import StripeGateway
-from service.simulator.api import ApiRequest, answer
 from service.simulator.app import Simulator, create_simulator
-from service.simulator.world import World
 from tests.conftest import MovingClocks
 from tests.patience import PATIENCE
 from tests.served import WEBHOOK_SECRET
+from tests.wire import Wire
 
 URL = "http://stripe.gazette.example"
 
@@ -40,52 +38,6 @@ class StripeAtHand:
     def listed(self, kind: str) -> list[dict[str, Any]]:
         """All objects of a kind, `price` or `checkout.session`."""
         return self.simulator.world.store.find(kind, [])
-
-
-class Wire(stripe.HTTPClient):
-    """Carries the SDK's requests to the world at its end without a network between the two.
-
-    Where HTTP isn't the subject: tests/simulator and every served installation ask over HTTP.
-    """
-
-    name = "wire"
-
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self._world = world
-
-    def request(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None,
-        post_data: Any = None,
-        *,
-        _usage: list[str] | None = None,
-    ) -> tuple[str, int, Mapping[str, str]]:
-        headers = headers or {}
-        parts = urlsplit(url)
-        given = answer(
-            self._world,
-            ApiRequest(
-                method=method.upper(),
-                path=parts.path,
-                encoded=(post_data or "") if method.lower() == "post" else parts.query,
-                authorization=headers.get("Authorization", ""),
-                version=headers.get("Stripe-Version"),
-                idempotency_key=headers.get("Idempotency-Key"),
-            ),
-        )
-        return given.body, given.status, given.headers
-
-    async def request_async(
-        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
-    ) -> tuple[bytes, int, Mapping[str, str]]:
-        body, status, said = self.request(method, url, headers, post_data)
-        return body.encode(), status, said
-
-    async def close_async(self) -> None:
-        """Nothing is open."""
 
 
 @contextlib.contextmanager

@@ -24,7 +24,8 @@ from service.db.tables import (
 from tests.billing.replay import RETURN, Replay, handled_events, kept
 from tests.checkout.rows import sign_in
 from tests.served import Installation
-from tests.stripe_at_hand import Wire, gateway_to, sdk
+from tests.stripe_at_hand import gateway_to, sdk
+from tests.wire import Wire
 
 BOUGHT = (Checkout, Customer, Grant, Reader, Subscription)
 RENEWED = (Customer, DomainEvent, Grant, Mail, Reader, Subscription)

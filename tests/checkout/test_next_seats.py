@@ -22,7 +22,8 @@ from tests.billing.desk import Desk, desk_on
 from tests.checkout.test_portal import sell_seats
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
-from tests.stripe_at_hand import URL, Wire, gateway_to
+from tests.stripe_at_hand import URL, gateway_to
+from tests.wire import Wire
 
 
 class Refusing(Wire):

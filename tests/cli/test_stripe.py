@@ -18,7 +18,8 @@ from tests.databases import on_sqlite
 from tests.patience import PATIENCE
 from tests.ports import free_port
 from tests.served import serving
-from tests.stripe_at_hand import Wire, gateway_to
+from tests.stripe_at_hand import gateway_to
+from tests.wire import Wire
 
 URL = "https://news.example.org/v1/webhooks/stripe"
 OFFER = Offer(

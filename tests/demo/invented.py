@@ -21,7 +21,8 @@ from service.payments.books import BookedKind
 from service.payments.stripe_gateway import StripeGateway
 from service.simulator.app import Simulator, create_simulator
 from tests.conftest import MovingClocks, settings_of
-from tests.stripe_at_hand import Wire, gateway_to
+from tests.stripe_at_hand import gateway_to
+from tests.wire import Wire
 
 SIZE, SMALL = 80, 40
 MONTH = timedelta(days=30)

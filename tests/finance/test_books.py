@@ -34,7 +34,8 @@ from service.simulator.payments.balance import book as transaction
 from tests.billing.desk import Desk, as_it_was, backwards
 from tests.databases import on_sqlite
 from tests.finance.events import MONEY, kept, live
-from tests.stripe_at_hand import URL, Wire, gateway_to
+from tests.stripe_at_hand import URL, gateway_to
+from tests.wire import Wire
 
 
 def twice_and_mixed(events: Sequence[StripeEvent]) -> Sequence[StripeEvent]:

@@ -21,7 +21,8 @@ from tests.billing.model.lives import Lives
 from tests.billing.model.machine import BillingMachine
 from tests.conftest import MovingClocks
 from tests.patience import PATIENCE
-from tests.stripe_at_hand import URL, Wire, gateway_to
+from tests.stripe_at_hand import URL, gateway_to
+from tests.wire import Wire
 
 
 def play(limits: Limits, database_url: str | None, *, number: int | None = None) -> int:
