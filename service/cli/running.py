@@ -18,7 +18,6 @@ from service.db import migrate
 from service.db.business_clock import follow
 from service.db.context import Context
 from service.db.session import Database
-from service.identity.audit import BY_COMMAND, Change, change_by
 from service.problems import Problem
 from service.settings import Settings
 
@@ -68,20 +67,33 @@ def _open_once(file: Path) -> None:
     sqlite3.connect(file).close()
 
 
+def new_context(settings: Settings) -> Context:
+    """Of a command's own; nothing is connected yet."""
+    return Context(settings, Clocks(), Database(settings.database_url))
+
+
 @asynccontextmanager
-async def ready_context(settings: Settings) -> AsyncIterator[Context]:
-    """The database of the settings: an empty one is migrated, an old one refused.
+async def ready(context: Context) -> AsyncIterator[None]:
+    """The context's database: an empty one is migrated, an old one refused. It is left at the end.
 
     Business time is that of the database, which a demo may have moved.
     """
-    with reaching(settings):
-        await migrate.prepare(settings.database_url)
-    context = Context(settings, Clocks(), Database(settings.database_url))
+    with reaching(context.settings):
+        await migrate.prepare(context.settings.database_url)
     try:
         await follow(context.database, context.clocks)
-        yield context
+        yield
     finally:
         await context.database.dispose()
+
+
+@asynccontextmanager
+async def ready_context(settings: Settings) -> AsyncIterator[Context]:
+    """As `ready`, of a context of its own. CommandFailed where the settings name no database."""
+    with reaching(settings):
+        context = new_context(settings)
+    async with ready(context):
+        yield context
 
 
 def say_if_empty(found: Sized, sentence: str) -> None:
@@ -99,13 +111,6 @@ def failing_with(sentence: str | None = None) -> Iterator[None]:
         if problem.type.status >= _OURS:
             raise
         raise CommandFailed(sentence or problem.detail) from problem
-
-
-@asynccontextmanager
-async def changing(settings: Settings) -> AsyncIterator[Change]:
-    """A transaction by somebody with a shell on the server, as the audit trail has it."""
-    async with ready_context(settings) as context, change_by(context, BY_COMMAND) as change:
-        yield change
 
 
 def command(function: Callable[P, Coroutine[None, None, None]]) -> Callable[P, None]:

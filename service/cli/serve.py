@@ -14,10 +14,11 @@ import typer
 from sqlalchemy import make_url
 
 from service import counters, listening, logs, workers
-from service.app import create_app, make_all_routes
+from service.app import Service, create_app, make_all_routes
 from service.cli.port import taken_port
-from service.cli.running import CommandFailed, reaching, ready_context
+from service.cli.running import CommandFailed, new_context, reaching, ready
 from service.clock import Clocks
+from service.db.context import Context, context_in
 from service.db.sole_server import sole_server
 from service.identity.secrets import derived_key
 from service.jobs.runner import Background
@@ -65,11 +66,15 @@ def serve(
             held.enter_context(sole_server(settings.database_url))
             _check_count(settings, count)
         listener = held.enter_context(taken_port(host, port))
-        asyncio.run(_prepare(settings))
+        with reaching(settings):
+            alone = _alone(settings) if count == 1 else None
+            # By the application's own database, which need not compile these statements again.
+            context = context_in(alone.running) if alone else new_context(settings)
+        asyncio.run(_prepare(context))
         log.info("serving", host=host, port=port, public_url=settings.public_url, workers=count)
         ended_by = None
-        if count == 1:
-            code = _run(settings, listener, whole=False)
+        if alone:
+            code = _run(alone, listener)
         else:
             folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="paywall-")))
             ended_by, code = _run_workers(settings, listener, folder, count), 0
@@ -86,9 +91,16 @@ def _check_count(settings: Settings, count: int) -> None:
         )
 
 
-async def _prepare(settings: Settings) -> None:
+def _alone(settings: Settings) -> Service:
+    """The application of a process that serves by itself."""
+    gateway = late_gateway_of_settings(settings)
+    return create_app(settings, gateway=gateway, clocks=Clocks(), whole=False)
+
+
+async def _prepare(context: Context) -> None:
     """Bring about what the application needs; what is wrong is told before it starts."""
-    async with ready_context(settings) as context:
+    settings = context.settings
+    async with ready(context):
         if context.clocks.offset and settings.environment == "production":
             raise CommandFailed(
                 f"A demo has moved this database's time {context.clocks.offset.days} days ahead, and "
@@ -103,11 +115,8 @@ async def _prepare(settings: Settings) -> None:
             )
 
 
-def _run(settings: Settings, listener: socket.socket, *, whole: bool) -> int:
-    """Serve in this process; the exit code."""
-    # The application's lifespan closes the gateway.
-    gateway = gateway_of_settings(settings) if whole else late_gateway_of_settings(settings)
-    app = create_app(settings, gateway=gateway, clocks=Clocks(), whole=whole)
+def _run(app: Service, listener: socket.socket) -> int:
+    """Serve in this process; the exit code. The application's lifespan closes its gateway."""
     background = app.running.get(Background)
     started = listening.serve(
         app, listener, graceful_seconds=GRACEFUL_SECONDS, has_failed=lambda: background.has_failed
@@ -125,7 +134,8 @@ def _run_workers(
 
     def work(number: int) -> int:
         counters.share_counters(folder, number)
-        return _run(settings, listener, whole=True)
+        app = create_app(settings, gateway=gateway_of_settings(settings), clocks=Clocks())
+        return _run(app, listener)
 
     # Workers share what was made before they were forked; alone, each would have its own.
     make_all_routes()
