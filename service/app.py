@@ -41,10 +41,10 @@ from service.encoded import Reply, Work
 from service.grants.institution_reads import InstitutionReads
 from service.grants.link_tokens import link_key
 from service.grants.places import InstitutionNetworks
-from service.identity.api_keys import KeyUses
 from service.identity.callers import EndedTokens
 from service.identity.declarations import PUBLIC, declared_routes
 from service.identity.devices import device_key
+from service.identity.key_uses import KeyUses
 from service.identity.origins import AnswerHeaders, OriginPolicy
 from service.identity.passwords import ARGON2ID, Passwords
 from service.identity.reader_uses import ReaderUses

@@ -10,7 +10,7 @@ from service.db.business_clock import follow
 from service.db.context import context_in
 from service.db.session import Database
 from service.grants.institution_reads import InstitutionReads
-from service.identity.api_keys import KeyUses
+from service.identity.key_uses import KeyUses
 from service.identity.reader_uses import ReaderUses
 from service.jobs.runner import Task, Wakes
 from service.metering.ledger import LEDGER_TASK, Ledger

@@ -10,7 +10,8 @@ from service.access.gifts import AppGifts
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
 from service.db.tables import Article, GiftLink
-from service.grants.gift_links import NEWEST, end_link
+from service.grants.gift_ends import end_link
+from service.grants.gift_links import NEWEST
 from service.html.list_query import AnyPage
 from service.identity.callers import SignedInReader
 

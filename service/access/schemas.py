@@ -9,7 +9,7 @@ from service.access.notices import MOST_SEEN, DaysAgo, Key, NoticeShown
 from service.access.reasons import Reason
 from service.access.wall import WallShown
 from service.bodies import Body
-from service.content.schemas import Teaser
+from service.content.teaser_schemas import Teaser
 from service.grants.link_tokens import LONGEST
 from service.identity.touches import LONGEST_REFERRER, Campaign, CampaignValue, Touch, touch_of
 from service.metering.window import MeterState

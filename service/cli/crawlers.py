@@ -8,7 +8,8 @@ import typer
 
 from service.cli.running import CommandFailed, command, failing_with, ready_context
 from service.crawlers.address_lists import read_addresses
-from service.crawlers.store import all_crawlers, load_networks
+from service.crawlers.changes import load_networks
+from service.crawlers.store import all_crawlers
 from service.identity.audit import BY_COMMAND
 from service.settings import Settings
 from service.texts import number_of

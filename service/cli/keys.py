@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.cli.running import CommandFailed, changing, command, ready_context
+from service.cli.changing import changing
+from service.cli.running import CommandFailed, command, ready_context
 from service.identity.secrets import derived_key
 from service.settings import Settings
 from service.tokens import keys as ring

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from service.billing.adopt import adopt_price, adoptable_price
-from service.cli.running import CommandFailed, changing, command, ready_context, say_if_empty
+from service.cli.changing import changing
+from service.cli.running import CommandFailed, command, ready_context, say_if_empty
 from service.offers import store
 from service.offers.catalogue import OfferChange, change_offer, make_offer
 from service.offers.pricing import (

@@ -15,9 +15,9 @@ from service.account.export import gather_export
 from service.account.notes import add_note, delete_note, list_notes
 from service.billing.bind import bind_by_operator
 from service.billing.subscriptions import live_subscriptions
+from service.cli.changing import changing
 from service.cli.running import (
     CommandFailed,
-    changing,
     command,
     failing_with,
     ready_context,

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from service.cli.running import CommandFailed, changing, command
+from service.cli.changing import changing
+from service.cli.running import CommandFailed, command
 from service.settings import Settings
 from service.tokens.claims import LONGEST_TEXT
 from service.tokens.revoked import Claim, revoke_claim

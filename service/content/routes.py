@@ -7,13 +7,9 @@ from fastapi import APIRouter, Query, Request, Response
 from service.clock import AppClocks
 from service.content.cache import AppArticles
 from service.content.level import level_at
-from service.content.schemas import (
-    Teaser,
-    Teasers,
-    TeasersQuery,
-)
 from service.content.store import list_articles
 from service.content.teaser import summary
+from service.content.teaser_schemas import Teaser, Teasers, TeasersQuery
 from service.content.visibility import earliest, is_visible, next_minute
 from service.db.context import AppContext
 from service.db.session import AppDatabase

@@ -1,9 +1,7 @@
-"""What goes in and out over HTTP: an article as sent, as kept, and as the public sees it."""
+"""What goes in and out over HTTP: an article as sent, and as kept."""
 
-import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -17,33 +15,14 @@ from pydantic import (
 
 from service.bodies import Identifier, OneLine, Paragraphs, PlainName
 from service.clock import Instant
-from service.content.direction import Direction
 from service.content.level import LevelSource
+from service.content.teaser_schemas import Author, Image, PageQuery, Word, web_address
 from service.content.visibility import Status
-from service.html.list_query import LONGEST_CURSOR
 from service.levels import Level
 from service.rules.document import MOST_PLANS, Plan, ScheduleIn
 from service.texts import storable
 
 BODY_BYTES = 2_000_000
-_FORBIDDEN_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
-
-
-def _web_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an address that begins with http:// or https://")
-    if _FORBIDDEN_IN_URL.search(value) or parts.username is not None:
-        raise ValueError("must not contain spaces, control characters, backslashes or credentials")
-    return value
-
-
-def _image_address(value: str) -> str:
-    if value.startswith("/") and not value.startswith("//"):
-        if _FORBIDDEN_IN_URL.search(value):
-            raise ValueError("must not contain spaces, control characters or backslashes")
-        return value
-    return _web_address(value)
 
 
 def _written_instant(value: Any) -> Any:
@@ -68,16 +47,6 @@ _Name = Annotated[PlainName, Field(min_length=1, max_length=200)]
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Author(_Strict):
-    name: Annotated[OneLine, Field(min_length=1, max_length=200)]
-
-
-class Image(_Strict):
-    url: Annotated[str, Field(max_length=2000), AfterValidator(_image_address)]
-    """http(s), or a path of the publication that begins with one slash."""
-    alt: Annotated[OneLine, Field(max_length=1000)] = ""
 
 
 class AccessIn(_Strict):
@@ -107,9 +76,7 @@ class ArticleIn(_Strict):
     authors: Annotated[list[Author], Field(max_length=20)] = []
     section: _Name | None = None
     tags: Annotated[list[_Name], Field(max_length=100), AfterValidator(_once_each)] = []
-    canonical_url: Annotated[str, Field(max_length=2000), AfterValidator(_web_address)] | None = (
-        None
-    )
+    canonical_url: Annotated[str, Field(max_length=2000), AfterValidator(web_address)] | None = None
     image: Image | None = None
     language: (
         Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")] | None
@@ -143,41 +110,17 @@ class ArticleIn(_Strict):
         return self
 
 
-_Word = Annotated[str, Field(max_length=200), AfterValidator(storable)]
-_Cursor = Annotated[
-    str, Field(max_length=LONGEST_CURSOR, description="`next_cursor` of the page before.")
-]
-_Limit = Annotated[int, Field(ge=1, le=100)]
-
-
-class _PageQuery(BaseModel):
-    """Which page of a list."""
-
-    cursor: _Cursor | None = None
-    limit: _Limit = 20
-
-
-class StaffQuery(_PageQuery):
+class StaffQuery(PageQuery):
     """Which page of all articles; every filter given must fit."""
 
-    query: _Word | None = None
+    query: Word | None = None
     """Words that must all occur in title, standfirst or preview; or the whole slug."""
     status: Status | None = None
-    section: _Word | None = None
+    section: Word | None = None
     level: Level | None = None
     """The level in force."""
-    author: _Word | None = None
+    author: Word | None = None
     """Part of an author's name."""
-
-
-class TeasersQuery(_PageQuery):
-    """Which page of the public list; every filter given must fit."""
-
-    section: _Word | None = None
-    tag: _Word | None = None
-    author: _Word | None = None
-    q: _Word | None = None
-    """Words that must all occur in title, standfirst or preview."""
 
 
 class EffectiveLevel(BaseModel, from_attributes=True):
@@ -266,51 +209,3 @@ class Revisions(BaseModel):
 class AdminArticles(BaseModel):
     items: list[AdminSummary]
     next_cursor: str | None
-
-
-class Access(BaseModel):
-    """The effective level. `metered`: the meter may open the article."""
-
-    level: Level
-    metered: bool
-    plans: list[str]
-    """Plans that open an article for subscribers; empty: every plan does."""
-
-
-class TeaserSummary(_Strict):
-    """A teaser in a list: no texts in HTML and no `json_ld`; those come with the article itself."""
-
-    id: str
-    slug: str
-    title: str
-    standfirst: str
-    excerpt: str
-    """The beginning of the preview as plain text, up to 300 characters."""
-    authors: list[Author]
-    section: str | None
-    tags: list[str]
-    canonical_url: str | None
-    image: Image | None
-    language: str | None
-    dir: Direction
-    """Which way its text runs, by the language, else by the title."""
-    published_at: datetime | None
-    updated_at: datetime
-    access: Access
-
-
-class Teaser(TeaserSummary):
-    """What everybody may read of an article."""
-
-    preview_html: str
-    """Sanitised HTML up to the cut; empty where the cut comes before all text."""
-    json_ld: dict[str, Any]
-    """schema.org NewsArticle, to be put into the page."""
-    body_html: str | None = None
-    """The whole body, of free articles only; left out of others."""
-
-
-class Teasers(BaseModel):
-    items: list[TeaserSummary]
-    next_cursor: str | None
-    """Goes into `cursor` for the next page; null on the last."""

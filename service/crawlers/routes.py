@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from service.crawlers.address_lists import read_addresses
+from service.crawlers.changes import forget_crawler, load_networks, put_crawler
 from service.crawlers.schemas import (
     AddressListIn,
     CrawlerIn,
@@ -12,14 +13,7 @@ from service.crawlers.schemas import (
     CrawlerName,
     CrawlerOut,
 )
-from service.crawlers.store import (
-    ListedCrawler,
-    all_crawlers,
-    facts_of,
-    forget_crawler,
-    load_networks,
-    put_crawler,
-)
+from service.crawlers.store import ListedCrawler, all_crawlers, facts_of
 from service.db.context import AppContext
 from service.db.session import ReportSession, WriteSession
 from service.identity.callers import Actor, requires

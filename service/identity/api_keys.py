@@ -4,12 +4,10 @@ import re
 import secrets as random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.session import Database
 from service.db.tables import ApiKey
 from service.identity.permissions import SCOPES
 from service.identity.secrets import hash_secret, new_secret, same_secret
@@ -17,7 +15,6 @@ from service.identity.secrets import hash_secret, new_secret, same_secret
 _SHAPE = re.compile(r"pwk_([a-z0-9]{10})_([A-Za-z0-9_-]{43})")
 _NO_KEY = hash_secret(new_secret())
 LONGEST_LABEL = 100
-USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -60,37 +57,3 @@ async def find_api_key(session: AsyncSession, text: str) -> ApiKey | None:
     # Compared for an unknown prefix too: its answer takes as long.
     matches = same_secret(match.group(2), key.secret_hash if key else _NO_KEY)
     return key if key is not None and matches and key.revoked_at is None else None
-
-
-class KeyUses:
-    """When keys were used last: noted in memory, written by a task, so that no request waits for it.
-
-    `used_at` is exact to a minute; a use noted just before a crash is lost.
-    """
-
-    def __init__(self) -> None:
-        self._noted: dict[str, datetime] = {}
-
-    def note(self, key: ApiKey, now: datetime) -> None:
-        """`now` is wall time. Nothing is noted where less than a minute has passed."""
-        if key.used_at is None or now - key.used_at >= USE_IS_NOTED_EVERY:
-            self._noted[key.prefix] = now
-
-    async def flush(self, database: Database) -> None:
-        """Write what is noted; where the database is away, it stays noted."""
-        noted = dict(self._noted)
-        if not noted:
-            return
-        async with database.transaction() as session:
-            for prefix, used_at in sorted(noted.items()):
-                await session.execute(
-                    update(ApiKey)
-                    .where(
-                        ApiKey.prefix == prefix,
-                        ApiKey.used_at.is_(None) | (ApiKey.used_at < used_at),
-                    )
-                    .values(used_at=used_at)
-                )
-        for prefix, used_at in noted.items():
-            if self._noted.get(prefix) == used_at:
-                del self._noted[prefix]

@@ -10,13 +10,12 @@ from fastapi import Depends, Header, Request
 
 from service.db.context import AppContext, Context
 from service.db.tables import Reader, ReaderSession
-from service.identity.api_keys import KeyUses, find_api_key
 from service.identity.cookies import read_cookie
 from service.identity.declarations import declares
 from service.identity.devices import HEADER, DeviceKey
 from service.identity.email import mailbox_of
 from service.identity.experiment_consent import takes_part
-from service.identity.operators import operator_of_session
+from service.identity.key_uses import KeyUses
 from service.identity.permissions import (
     ALL_PERMISSIONS,
     Permission,
@@ -266,6 +265,8 @@ async def find_actor(request: Request, context: AppContext) -> Actor | None:
             text = bearer_token(request)
         if text is None:
             return None
+        from service.identity.api_keys import find_api_key  # noqa: PLC0415 readers never need it
+
         async with context.database.reading() as session:
             key = await find_api_key(session, text)
         if key is None:
@@ -283,6 +284,8 @@ async def _operator_here(request: Request, context: Context) -> Actor | None:
     secret = read_cookie(request, "operator", context.settings)
     if not secret:
         return None
+    from service.identity.operators import operator_of_session  # noqa: PLC0415 readers never need it
+
     async with context.database.reading() as session:
         operator = await operator_of_session(session, secret, context.clocks.wall())
     if operator is None:

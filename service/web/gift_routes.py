@@ -14,7 +14,8 @@ from service.content.cache import WantedArticle
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
 from service.db.tables import Article, GiftLink
-from service.grants.gift_links import NEWEST, end_link
+from service.grants.gift_ends import end_link
+from service.grants.gift_links import NEWEST
 from service.html.list_query import ListQuery
 from service.html.redirect import see_other
 from service.identity.callers import SignedInReader

@@ -18,7 +18,8 @@ OF_READERS = {
     "service.billing.sync", "service.outbox.smtp", "service.web.pages", "aiosmtplib", "jinja2", "babel",
     "service.db.tables.rollups", "service.db.tables.finance", "service.db.tables.staff",
     "service.db.tables.purchases", "service.db.tables.rights", "service.db.tables.inbox", "service.payments.gateway",
-    "service.db.tables.accounts", "service.db.tables.billing",
+    "service.db.tables.accounts", "service.db.tables.billing", "service.db.tables.operators", "service.identity.audit",
+    "service.content.schemas",
 }  # fmt: skip
 """Beside articles."""
 OF_PUBLISHERS = {"service.content.cut", "markdown_it", "lxml", "nh3"}

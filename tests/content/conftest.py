@@ -11,7 +11,7 @@ from service.content import admin_routes, routes
 from service.content.cache import ArticleCache
 from service.content.rendering import Rendering
 from service.db.session import Database
-from service.identity.api_keys import KeyUses
+from service.identity.key_uses import KeyUses
 from service.identity.origins import AnswerHeaders, OriginPolicy
 from service.problems import install_handlers
 from service.rules.in_force import RuleBook

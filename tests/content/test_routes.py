@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.content.schemas import Teaser, Teasers
+from service.content.teaser_schemas import Teaser, Teasers
 from service.db.session import Database
 from service.html.public_answer import CODINGS
 from service.settings import Settings

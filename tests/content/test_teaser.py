@@ -5,8 +5,8 @@ import pytest
 
 from service.content.article import StoredArticle, excerpt_of
 from service.content.level import LevelAt
-from service.content.schemas import Teaser, TeaserSummary
 from service.content.teaser import json_ld, summary, teaser
+from service.content.teaser_schemas import Teaser, TeaserSummary
 from service.levels import Level
 from service.rules.in_force import InForce
 from service.settings import Settings

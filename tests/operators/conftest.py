@@ -13,9 +13,9 @@ from service.content.rendering import Rendering
 from service.db.base import Base
 from service.db.session import Database
 from service.db.tables import Operator
-from service.identity.api_keys import KeyUses
 from service.identity.cookies import cookie_name
 from service.identity.devices import device_key
+from service.identity.key_uses import KeyUses
 from service.identity.operators import create_operator, open_operator_session
 from service.identity.second_factor import new_recovery_codes
 from service.identity.secrets import derived_key

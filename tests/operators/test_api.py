@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from service.db.session import Database
 from service.db.tables import ApiKey, AuditEntry, Operator, OperatorSession
-from service.identity.api_keys import KeyUses
 from service.identity.cookies import cookie_name
+from service.identity.key_uses import KeyUses
 from service.identity.operators import (
     create_operator,
     open_operator_session,

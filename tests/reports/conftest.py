@@ -7,7 +7,7 @@ import pytest
 
 from service.clock import Clocks
 from service.db.session import Database
-from service.identity.api_keys import KeyUses
+from service.identity.key_uses import KeyUses
 from service.problems import install_handlers
 from service.reports.routes import router
 from service.running import Running, RunningApp

@@ -18,7 +18,7 @@ from service.account.schemas import (
     SubscriptionItem,
 )
 from service.checkout.schemas import CheckoutOut
-from service.content.schemas import Teaser, TeaserSummary
+from service.content.teaser_schemas import Teaser, TeaserSummary
 from service.offers.schemas import OfferItem
 
 TYPES = Path(service.web.__file__).parent / "static" / "paywall.d.ts"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from service.db.tables.metering import *  # noqa: F403
     from service.db.tables.offers import *  # noqa: F403
     from service.db.tables.operation import *  # noqa: F403
+    from service.db.tables.operators import *  # noqa: F403
     from service.db.tables.outbox import *  # noqa: F403
     from service.db.tables.purchases import *  # noqa: F403
     from service.db.tables.rights import *  # noqa: F403
@@ -58,24 +59,21 @@ _TABLES = {
         "Institution",
         "InstitutionReadDay",
     ),
-    "identity": (
-        "ApiKey",
-        "AuditEntry",
-        "Operator",
-        "OperatorDevice",
-        "OperatorRecoveryCode",
-        "OperatorSession",
-        "Reader",
-        "ReaderDevice",
-        "ReaderSession",
-        "ReaderUse",
-    ),
+    "identity": ("Reader", "ReaderDevice", "ReaderSession", "ReaderUse"),
     "inbox": ("InboxEvent", "Reconciliation"),
     "jobs": ("Job",),
     "limits": ("RateLimit",),
     "metering": ("AccessEntry", "MeterWindow"),
     "offers": ("Offer",),
     "operation": ("BusinessClock",),
+    "operators": (
+        "ApiKey",
+        "AuditEntry",
+        "Operator",
+        "OperatorDevice",
+        "OperatorRecoveryCode",
+        "OperatorSession",
+    ),
     "outbox": ("DomainEvent", "Mail", "WebhookDelivery", "WebhookEndpoint"),
     "purchases": ("GiftSubscription", "Pass", "Seat", "TrialCard", "UnboundSubscription"),
     "rights": ("Right", "RightClaim"),

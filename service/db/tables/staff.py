@@ -7,7 +7,8 @@ from sqlalchemy import BigInteger, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, Json, UtcDateTime
-from service.db.tables.identity import Operator, Reader
+from service.db.tables.identity import Reader
+from service.db.tables.operators import Operator
 
 
 class ReaderNote(Base):

@@ -22,8 +22,8 @@ from service.clock import Clocks
 from service.db.context import Context
 from service.db.tables import DomainEvent, Pass, Subscription, WebhookEndpoint
 from service.demo.history.year import stable_id
-from service.identity.api_keys import KeyUses
 from service.identity.callers import COMMAND
+from service.identity.key_uses import KeyUses
 from service.identity.secrets import derived_key
 from service.jobs.nightly import next_night, plan_night
 from service.jobs.noting import noting

@@ -9,13 +9,8 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.crawlers.address_lists import read_addresses
-from service.crawlers.store import (
-    all_crawlers,
-    facts_of,
-    forget_crawler,
-    load_networks,
-    put_crawler,
-)
+from service.crawlers.changes import forget_crawler, load_networks, put_crawler
+from service.crawlers.store import all_crawlers, facts_of
 from service.db.context import AppContext
 from service.db.session import AppDatabase, ReportSession, WriteSession
 from service.html.redirect import see_other

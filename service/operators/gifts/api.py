@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path
 
 from service.clock import AppClocks
 from service.db.session import ReportSession, WriteSession
-from service.grants.gift_links import end_link
+from service.grants.gift_ends import end_link
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
 from service.operators.gifts.lists import AnyGiftLinks, list_gift_links

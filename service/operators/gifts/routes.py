@@ -7,7 +7,8 @@ from fastapi.responses import Response
 
 from service.clock import AppClocks
 from service.db.session import ReportSession, WriteSession
-from service.grants.gift_links import end_link, state_of
+from service.grants.gift_ends import end_link
+from service.grants.gift_links import state_of
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.operators.frame.names import names_of
