@@ -37,7 +37,7 @@ from service.crawlers.verifiers import KnownCrawlers, Verifiers
 from service.db.business_clock import follow
 from service.db.context import Context, context_in
 from service.db.session import Database
-from service.encoded import Reply, Work
+from service.encoded import KnownRequests, Reply, Work
 from service.grants.institution_reads import InstitutionReads
 from service.grants.link_tokens import link_key
 from service.grants.places import InstitutionNetworks
@@ -110,6 +110,7 @@ class Service(RunningApp):
         super().__init__(running, **options)
         self.router.middleware_stack = ByPath(self.router)
         self._hot = HotRoutes(self)
+        self.known = KnownRequests(running.get(Clocks).monotonic)
         self._router = super().__call__
 
     def openapi(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import resource
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from typing import ClassVar, Literal
 
 import structlog
@@ -26,6 +27,7 @@ LARGEST_HEAD = 32 * 1024
 LARGEST_HELD = 64 * 1024
 """Of a body that is held until it is whole."""
 MOST_FILES = 65_536
+_HEADS_END = b"\r\n\r\n"
 log = structlog.get_logger()
 
 
@@ -63,8 +65,11 @@ class _Pending:
     message_event = asyncio.Event()
     """Nobody waits for it."""
 
-    def __init__(self, protocol: "ImpatientProtocol", scope: Scope, body: bytes) -> None:
-        self._protocol, self.scope, self.body = protocol, scope, body
+    def __init__(
+        self, protocol: "ImpatientProtocol", scope: Scope, body: bytes, request: bytes | None
+    ) -> None:
+        """`request`: all its bytes, if they came alone and at once."""
+        self._protocol, self.scope, self.body, self.request = protocol, scope, body, request
         self._is_replied = False
 
     def reply(self, answer: Whole | None) -> None:
@@ -108,8 +113,11 @@ class ImpatientProtocol(HttpToolsProtocol):
     _timed: Literal["head", "body"] | None = None
     _timer: asyncio.TimerHandle | None = None
     _head = 0
-    _piece = 0
+    _piece = _first_piece = b""
+    """What is being read, and what of the request came first."""
     _answerer: AnswersWhole | None = None
+    _answered_at = -inf
+    """When a known request was, by the loop's time."""
     _held: bytes | None = None
     """The body as far as it has come, of a request that may have a whole answer."""
 
@@ -125,7 +133,9 @@ class ImpatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._piece = len(data)
+        if self._awaited is None and self._is_idle() and self._is_known(data):
+            return
+        self._piece = data
         super().data_received(data)
         if self._awaited == "head":
             self._head += len(data)
@@ -133,14 +143,38 @@ class ImpatientProtocol(HttpToolsProtocol):
                 self.send_400_response("")
         self._time()
 
+    def _is_known(self, data: bytes) -> bool:
+        """Answer these bytes, if they are a request that is known: between two requests they say what they said before."""
+        if self._answerer is None:
+            return False
+        try:
+            answer = self._answerer.known.answer(data)
+        except Exception:
+            log.exception("request.failed")
+            return False
+        if answer is not None:
+            self._write(answer, b"\r\n")
+            self._answered_at = self.loop.time()
+            self.server_state.total_requests += 1
+        return answer is not None
+
+    def _is_idle(self) -> bool:
+        """Whether what was asked is answered, and the next answer can be written."""
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and not self.pipeline
+            and not self.flow.write_paused
+            and not self.transport.is_closing()
+        )
+
     def on_message_begin(self) -> None:
-        self._awaited, self._head = "head", 0
+        self._awaited, self._head, self._first_piece = "head", 0, self._piece
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._awaited = "body"
         # A head that began in this piece is no longer than it.
-        if self._head + self._piece > LARGEST_HEAD:
+        if self._head + len(self._piece) > LARGEST_HEAD:
             size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if size > LARGEST_HEAD:
                 self._head = size
@@ -152,15 +186,14 @@ class ImpatientProtocol(HttpToolsProtocol):
 
     def _may_be_whole(self) -> bool:
         """Whether it is as plain as most requests, and no other one is being answered."""
-        app, parser, earlier = self._answerer, self.parser, self.cycle
+        app, parser = self._answerer, self.parser
         return (
             app is not None
             and self.url.startswith(app.whole_below)
             and b"?" not in self.url
             and b"%" not in self.url
-            and (earlier is None or earlier.response_complete)
+            and self._is_idle()
             and not self.expect_100_continue
-            and not self.flow.write_paused
             and not parser.should_upgrade()
             and parser.should_keep_alive()
             and parser.get_http_version() == "1.1"
@@ -186,13 +219,19 @@ class ImpatientProtocol(HttpToolsProtocol):
         scope["method"] = self.parser.get_method().decode("ascii")
         scope["path"], scope["raw_path"] = self.url.decode("ascii"), self.url
         scope["query_string"] = b""
-        pending = _Pending(self, scope, body)
+        pending = _Pending(self, scope, body, self._alone(body))
         self.cycle = pending  # type: ignore[assignment]  # what is asked meanwhile waits, as behind one of its own
         work = self._ask_for_whole(pending)
         task = begin(self._finish(work, pending), self.loop) if work is not None else None
         if task is not None:
             task.add_done_callback(self.tasks.discard)
             self.tasks.add(task)
+
+    def _alone(self, body: bytes) -> bytes | None:
+        """All bytes of the request with this body, unless it came in pieces, or with another one."""
+        piece = self._piece
+        is_alone = piece.find(_HEADS_END) + len(_HEADS_END) + len(body) == len(piece)
+        return piece if is_alone and self._first_piece is piece else None
 
     def _ask_for_whole(self, pending: _Pending) -> Work | None:
         try:
@@ -214,14 +253,18 @@ class ImpatientProtocol(HttpToolsProtocol):
         """Answer a request whole."""
         if self.transport.is_closing():
             return
-        end = b"\r\n" if pending.keep_alive else b"connection: close\r\n\r\n"
-        lines = [head[1] for head in answer.heads]
-        own = _own_lines(self.server_state.default_headers)
-        self.transport.write(b"".join((STATUS_LINE[answer.status], own, *lines, end, answer.body)))
+        if answer.again is not None and pending.request is not None and self._answerer is not None:
+            self._answerer.known.keep(pending.request, answer.again)
+        self._write(answer, b"\r\n" if pending.keep_alive else b"connection: close\r\n\r\n")
         pending.response_complete = True
         if not pending.keep_alive:
             self.transport.close()
         self.on_response_complete()
+
+    def _write(self, answer: Whole, end: bytes) -> None:
+        lines = [head[1] for head in answer.heads]
+        own = _own_lines(self.server_state.default_headers)
+        self.transport.write(b"".join((STATUS_LINE[answer.status], own, *lines, end, answer.body)))
 
     def ask_as_asgi(self, pending: _Pending) -> None:
         """Start the application for a request that turned out to have no whole answer."""
@@ -245,6 +288,16 @@ class ImpatientProtocol(HttpToolsProtocol):
         if latest is pending:  # else one that was asked meanwhile
             self.cycle = cycle
         self._start_asgi_task(cycle, self.app)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End a connection that is idle. Answers to known requests set no timer anew: it takes as long as they do."""
+        left = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                left, self.timeout_keep_alive_handler
+            )
+        else:
+            super().timeout_keep_alive_handler()
 
     def send_400_response(self, msg: str) -> None:
         if self._head > LARGEST_HEAD:

@@ -157,6 +157,8 @@ def request_id_of(given: bytes) -> str:
 
 def log_request(scope: Scope, status: int, started: float, request_id: str) -> None:
     """The line of an answered request that began at `started` (`time.perf_counter`)."""
+    if not log.is_enabled_for(logging.INFO):
+        return  # to put it together takes as long as the look
     log.info(
         "request",
         method=scope["method"],

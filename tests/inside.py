@@ -23,6 +23,7 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.keys import create_api_key
 from tests.passwords import QUICK
+from tests.server_bytes import ByBytes
 
 CANARY = "The ferryman kept the second key."
 
@@ -92,16 +93,18 @@ async def inside(
     *,
     background: bool = False,
     names: Names | None = None,
+    by_asgi: bool = True,
 ) -> AsyncIterator[Paywall]:
     """A new application on the database; nothing is sold.
 
     `background` False: no task runs by itself, so that requests alone do what a test sees, and take
     a third of the time. True: the lifespan runs, and with it mails, webhooks and caches' refreshing.
+    Not `by_asgi`: requests go through the service's own server, as bytes.
     """
     app = create_app(
         settings, gateway=None, clocks=clocks, passwords=QUICK, resolve=resolve, names=names
     )
-    transport = httpx2.ASGITransport(app=app)
+    transport = httpx2.ASGITransport(app=app) if by_asgi else ByBytes(app)
 
     def new_client() -> httpx2.AsyncClient:
         return httpx2.AsyncClient(transport=transport, base_url=settings.public_url)

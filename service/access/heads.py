@@ -6,8 +6,9 @@ from typing import NamedTuple
 import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
+from starlette.types import Scope
 
-from service.access.sent import REQUEST_ID, SentUnlock
+from service.access.sent import REQUEST_ID, Headers, SentUnlock
 from service.encoded import Head, Whole
 from service.identity.cookies import set_cookie
 from service.identity.devices import COOKIE_SECONDS
@@ -51,7 +52,14 @@ class AnswerHeads:
 
     def give(self, sent: SentUnlock, given: Given) -> None:
         """Log the request, and answer it."""
-        self._give(sent, given, request_id_of(sent.headers.get(REQUEST_ID, b"")))
+        sent.reply(self.whole(sent.scope, sent.headers, sent.started, given))
+
+    def whole(self, scope: Scope, headers: Headers, started: float, given: Given) -> Whole:
+        """Log the request that came at `started`; its answer."""
+        request_id = request_id_of(headers.get(REQUEST_ID, b""))
+        log_request(scope, given.status, started, request_id)
+        heads = given.head, self._rest(headers.get(b"origin")), named_by(request_id)
+        return Whole(given.status, heads, b"".join(given.parts))
 
     def refuse(self, sent: SentUnlock, error: Exception) -> None:
         """Answer what failed, as the router would; what isn't a Problem is logged with the request's id."""
@@ -62,13 +70,9 @@ class AnswerHeads:
             error = Problem("internal-error")
         response = error.response()
         head = Head.of(response.raw_headers)
-        self._give(sent, Given(response.status_code, head, (bytes(response.body),)), request_id)
-
-    def _give(self, sent: SentUnlock, given: Given, request_id: str) -> None:
-        heads = given.head, self._rest(sent.headers.get(b"origin")), named_by(request_id)
-        whole = Whole(given.status, heads, b"".join(given.parts))
-        log_request(sent.scope, given.status, sent.started, request_id)
-        sent.reply(whole)
+        given = Given(response.status_code, head, (bytes(response.body),))
+        headers = {**sent.headers, REQUEST_ID: request_id.encode()}
+        sent.reply(self.whole(sent.scope, headers, sent.started, given))
 
     def _rest(self, origin: bytes | None) -> Head:
         """What each answer to this origin, a listed one, carries."""

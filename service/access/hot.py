@@ -146,7 +146,8 @@ class HotRoutes:
             return None
         request_id = request_id_of(headers.get(REQUEST_ID, b""))
         log_request(scope, kept.status, started, request_id)
-        return Whole(kept.status, (kept.head, named_by(request_id)), kept.body)
+        heads = kept.head, named_by(request_id)
+        return Whole(kept.status, heads, kept.body, partial(self._read, scope, headers))
 
     def _asked(self, scope: Scope, headers: Headers) -> _Asked | None:
         """None where the answer isn't one of a copy in memory, or depends on more than `variant`."""

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Hashable
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from starlette.requests import Request
@@ -29,7 +30,7 @@ from service.content.article import StoredArticle
 from service.content.cache import ArticleCache, CachedArticle
 from service.crawlers.verifiers import KnownCrawlers
 from service.db.context import context_in
-from service.encoded import Head, Reply, Work
+from service.encoded import Head, Reply, Whole, Work
 from service.grants.places import InstitutionNetworks
 from service.grants.store import live_grants_of
 from service.identity.callers import Caller, article_reader
@@ -120,11 +121,36 @@ class HotUnlock:
         if self._is_in_network(sent):  # it is known by now what networks open
             await self._decided(sent, entry, None)
         elif is_certain and repeat.entry is entry and self._repeats.holds(repeat, now):
-            self._metering.note(repeat.noted.again(now, self._context.settings.zone))
-            count_answer(repeat.noted.entry.reason)
-            self._heads.give(sent, Given(repeat.status, repeat.head, repeat.parts))
+            again = partial(self._at_once, sent.slug, sent.scope, sent.headers, repeat)
+            answer = self._once_more(sent.scope, sent.headers, sent.started, repeat, now)
+            sent.reply(answer._replace(again=again))
         else:
             await self._decided(sent, entry, key)
+
+    def _at_once(self, slug: str, scope: Scope, headers: Headers, repeat: Repeat) -> Whole | None:
+        """The kept answer to the same request once more, if that needs no look at anything but what is in memory.
+
+        Where it matters who sends it, it has to be read: equal bytes may come from elsewhere.
+        """
+        started, now = time.perf_counter(), self._context.clocks.business()
+        if (
+            self._networks
+            or not self._rules.in_force.rules.crawlers.treat_all_alike
+            or (repeat.sold is not None and not self._openings.are_certain())
+            or self._articles.peek(slug, now) is not repeat.entry
+            or not self._repeats.holds(repeat, now)
+        ):
+            return None
+        return self._once_more(scope, headers, started, repeat, now)
+
+    def _once_more(
+        self, scope: Scope, headers: Headers, started: float, repeat: Repeat, now: datetime
+    ) -> Whole:
+        """The kept answer, which holds; it is recorded."""
+        self._metering.note(repeat.noted.again(now, self._context.settings.zone))
+        count_answer(repeat.noted.entry.reason)
+        given = Given(repeat.status, repeat.head, repeat.parts)
+        return self._heads.whole(scope, headers, started, given)
 
     def _decide_anew(self, sent: SentUnlock, closed_out: ClosedOut | None) -> None:
         """Decide what the batch of a first read didn't count, by what is known of the device now."""

@@ -37,8 +37,8 @@ async def _publish(url: str) -> None:
 async def paywall(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> AsyncIterator[Paywall]:
-    """The whole application on either database, with articles a to e."""
-    async with inside(database, settings, clocks) as made:
+    """The whole application on either database, behind its own server, with articles a to e."""
+    async with inside(database, settings, clocks, by_asgi=False) as made:
         if database.dialect == "postgresql":
             for slug in SLUGS:
                 await made.publish(slug)
