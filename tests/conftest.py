@@ -1,7 +1,6 @@
 """What all tests share: both databases, settings, and clocks that a test moves."""
 
 import asyncio
-import gc
 import os
 import secrets
 import shutil
@@ -58,13 +57,6 @@ hypothesis.settings.register_profile(
     "sampled", max_examples=25 * int(os.environ.get(TIMES, "1")), deadline=None
 )
 hypothesis.settings.load_profile("sampled")
-
-
-def pytest_collection_finish() -> None:
-    """Keep the collector off what lives as long as the run: it took a seventh of the time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 class ByFunction(LoadGroupScheduling):  # type: ignore[misc] # xdist ships no types
