@@ -174,9 +174,7 @@ def store(database: Database) -> Callable[..., Awaitable[None]]:
 
     async def insert(*added: Base) -> None:
         async with database.transaction() as session:
-            for row in rows.in_order(*added):
-                session.add(row)
-                await session.flush()
+            await rows.put(session, *added)
 
     return insert
 

@@ -32,9 +32,7 @@ async def lines_of(database: Database, slug: str, what: Asked) -> list[Line]:
 
 async def store(database: Database, *added: Base) -> None:
     async with database.transaction() as session:
-        for row in rows.in_order(*added):
-            session.add(row)
-            await session.flush()
+        await rows.put(session, *added)
 
 
 Values = dict[tuple[str, str, str], list[Number | None]]

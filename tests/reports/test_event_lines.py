@@ -62,9 +62,7 @@ async def test_money_disputes_switches_and_cancellations_stand_in_their_order(
         rows.told(other, "subscription.renewed", NOW),
     ]  # fmt: skip
     async with database.transaction() as session:
-        for row in rows.in_order(*added):
-            session.add(row)
-            await session.flush()
+        await rows.put(session, *added)
     async with database.reading() as session:
         history = await reader_history(session, reader.id, NOW)
     lines = [(event.kind, event.note) for event in reversed(history.timeline)]
@@ -118,9 +116,7 @@ async def test_sign_ins_mails_and_what_the_staff_did_are_told(database: Database
         for status in ("waiting", "sent", "failed")
     ]  # fmt: skip
     async with database.transaction() as session:
-        for row in rows.in_order(reader, other, given, *audited, *sessions, *mails):
-            session.add(row)
-            await session.flush()
+        await rows.put(session, reader, other, given, *audited, *sessions, *mails)
     async with database.reading() as session:
         history = await reader_history(session, reader.id, NOW)
     told = {(each.at, each.kind, each.note, each.actor) for each in history.timeline}

@@ -20,9 +20,7 @@ NINE = {"EUR": 900}
 
 async def figures(database: Database, *added: Base) -> Summary:
     async with database.transaction() as session:
-        for row in rows.in_order(*added):
-            session.add(row)
-            await session.flush()
+        await rows.put(session, *added)
     async with database.reading() as session:
         return await summary(session)
 

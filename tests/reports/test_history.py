@@ -15,9 +15,7 @@ from tests.reports.rows import NOW
 
 async def store(database: Database, *added: Base) -> None:
     async with database.transaction() as session:
-        for row in rows.in_order(*added):
-            session.add(row)
-            await session.flush()
+        await rows.put(session, *added)
 
 
 async def history_of(database: Database, reader_id: str) -> ReaderHistory:

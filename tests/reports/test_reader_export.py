@@ -38,9 +38,7 @@ async def text_of(database: Database, settings: Settings, form: str, **chosen: o
 
 async def store(database: Database, *added: Base) -> None:
     async with database.transaction() as session:
-        for row in rows.in_order(*added):
-            session.add(row)
-            await session.flush()
+        await rows.put(session, *added)
 
 
 async def test_both_forms_give_back_what_is_stored(database: Database, settings: Settings) -> None:

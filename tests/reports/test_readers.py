@@ -96,9 +96,7 @@ async def everybody(database: Database) -> Database:
         rows.bought_pass(readers["over"], present, paid),
     ]  # fmt: skip
     async with database.transaction() as session:
-        for row in rows.in_order(*added):
-            session.add(row)
-            await session.flush()
+        await rows.put(session, *added)
     return database
 
 

@@ -19,9 +19,7 @@ ALL = SubscriberFilter()
 
 async def store(database: Database, *added: Base) -> None:
     async with database.transaction() as session:
-        for row in rows.in_order(*added):
-            session.add(row)
-            await session.flush()
+        await rows.put(session, *added)
 
 
 async def listed(

@@ -88,9 +88,7 @@ class Newspaper:
     async def store(self, *added: Base) -> None:
         """Insert rows, those first that others point to."""
         async with self.database.transaction() as session:
-            for row in rows.in_order(*added):
-                session.add(row)
-                await session.flush()
+            await rows.put(session, *added)
 
     async def sign_in(self, reader_id: str) -> None:
         """Give the browser a session of this reader."""
