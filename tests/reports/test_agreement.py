@@ -33,7 +33,7 @@ from tests.reports.rows import NOW
 from tests.reports.sampled import sampled
 
 DAY = timedelta(days=1)
-SOME = sampled(3)
+SOME = sampled(2)
 
 
 def group(

@@ -42,7 +42,7 @@ from tests.reports.ledger_histories import (
 )
 from tests.reports.sampled import sampled
 
-SOME = sampled(3)
+SOME = sampled(2)
 LATER = BEGIN + timedelta(days=200)
 DAY = timedelta(days=1)
 ARTICLES = ("art_1", "art_2")

@@ -42,7 +42,7 @@ from tests.reports.rolled import context_in
 from tests.reports.sampled import sampled
 from tests.statements import statements
 
-SOME = sampled(3)
+SOME = sampled(2)
 DAY = timedelta(days=1)
 LATER = BEGIN + 400 * DAY
 UTC_ZONE = ZoneInfo("UTC")

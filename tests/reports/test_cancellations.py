@@ -21,7 +21,7 @@ from tests.reports.sampled import sampled
 
 DAY = timedelta(days=1)
 MARCH = ("2026-03-01", "2026-03-31", "month")
-SOME = sampled(3)
+SOME = sampled(2)
 ended = st.tuples(
     st.integers(-40, 0), st.integers(1, 120), st.sampled_from(["", "unused", "other", "too_new"]),
     st.sampled_from(["digital", "weekend"]), st.sampled_from(["", "payment_failed"]),

@@ -35,7 +35,7 @@ from tests.reports.sampled import sampled
 DAY = timedelta(days=1)
 LATER = BEGIN + timedelta(days=400)
 SCHEDULED, RESUMED = "subscription.cancel_scheduled", "subscription.resumed"
-SOME = sampled(3)
+SOME = sampled(2)
 SIDES = {
     "": "", "plan": "{}_plan", "interval_charged": "{}_interval", "currency": "currency",
 }  # fmt: skip

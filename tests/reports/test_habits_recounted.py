@@ -26,7 +26,7 @@ from tests.reports.movement_histories import histories
 from tests.reports.recounting import DAY, Days, copy_of, periods_from, played
 from tests.reports.sampled import sampled
 
-SOME = sampled(3)
+SOME = sampled(2)
 
 
 def test_active_days(database_url: str) -> None:

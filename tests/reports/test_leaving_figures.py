@@ -24,7 +24,7 @@ from tests.reports.rolled import Rolled, store_rolled, ways
 from tests.reports.rows import NOW
 from tests.reports.sampled import sampled
 
-SOME = sampled(3)
+SOME = sampled(2)
 LATER = BEGIN + timedelta(days=400)
 DAY = timedelta(days=1)
 

@@ -43,7 +43,7 @@ LATER = BEGIN + timedelta(days=130)
 ZONES = ("UTC", "Europe/Lisbon", "America/Santiago", "Pacific/Auckland")
 FIGURES = ("revenue", "refunds-and-disputes", "dunning")
 ADDED_UP = (BookedDay, RevenueDay, MoneyBackDay, DunningEpisode, Rollup)
-SOME = sampled(3)
+SOME = sampled(2)
 SALE = {
     "sold": "subscription", "offer": 0, "currency": "EUR", "method": "card", "country": "DE",
     "amount": 900, "fee": 50, "tax": 30, "hour": 240, "declines": [], "ends": "paid",
@@ -184,6 +184,7 @@ async def shown(context: Context, slug: str) -> dict[str, Any]:
     return {line.series: line.total.value for line in lines}
 
 
+@on_sqlite
 async def test_what_is_added_up_is_what_a_figure_reads(context: Context) -> None:
     history = told([SALE], [])
     await store(context.database, *history.all())
@@ -197,6 +198,7 @@ async def test_what_is_added_up_is_what_a_figure_reads(context: Context) -> None
     assert (await shown(context, "refunds-and-disputes"))["refunds"] == 2
 
 
+@on_sqlite
 async def test_each_night_a_month_is_added_up_anew(context: Context) -> None:
     """The release before this one changes rows and leaves the marks."""
     history = told([{**SALE, "hour": 129 * 24, "refunds": [], "dispute": None},
@@ -218,6 +220,7 @@ async def test_each_night_a_month_is_added_up_anew(context: Context) -> None:
         assert list(await session.scalars(nets)) == [7, 850]
 
 
+@on_sqlite
 async def test_another_zone_begins_anew(context: Context) -> None:
     await store(context.database, *told([SALE], []).all())
     await roll_up_money(context)

@@ -27,6 +27,7 @@ from service.reports.rebuild import rebuild
 from service.reports.rollups import roll_up
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.reports.figures_asked import HOME, asked, lines_of, store, values
 from tests.reports.rows import NOW
@@ -100,6 +101,7 @@ async def test_they_are_counted_anew_long_after_they_were_settled(
         assert await _counted(database) == now
 
 
+@on_sqlite
 async def test_a_night_does_not_wait_for_them(
     context: Context, database: Database, clocks: MovingClocks
 ) -> None:
@@ -146,6 +148,7 @@ async def test_what_looked_back_to_deleted_days_has_new_buyers_and_former_holder
     assert await _counted(database) == before
 
 
+@on_sqlite
 async def test_a_day_that_takes_too_long_holds_up_no_other(
     context: Context, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +171,7 @@ async def test_a_day_that_takes_too_long_holds_up_no_other(
     assert [counted for counted, _ in await _versions(database)] == [2, 2, 2]
 
 
+@on_sqlite
 async def test_no_sales_wait_behind_those_of_a_day_that_takes_too_long(
     context: Context, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +218,7 @@ async def _habit_days(database: Database) -> set[date]:
         return set(await session.scalars(select(HabitDay.day)))
 
 
+@on_sqlite
 async def test_habits_of_past_days_are_counted_some_a_round_after_all_else(
     context: Context, database: Database, clocks: MovingClocks
 ) -> None:
@@ -228,6 +233,7 @@ async def test_habits_of_past_days_are_counted_some_a_round_after_all_else(
     assert await _habit_days(database) == had | {*days}
 
 
+@on_sqlite
 async def test_what_an_earlier_release_notes_beside_this_one_is_counted(
     context: Context, database: Database, clocks: MovingClocks
 ) -> None:
@@ -250,6 +256,7 @@ async def test_what_an_earlier_release_notes_beside_this_one_is_counted(
         assert (await session.get_one(HabitDay, days[2])).readers == FORMERLY
 
 
+@on_sqlite
 async def test_habits_that_take_too_long_end_a_round(
     context: Context, database: Database, clocks: MovingClocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

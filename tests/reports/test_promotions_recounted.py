@@ -23,7 +23,7 @@ from tests.reports.recounting import DAY, HOUR, LATER, Days, periods, played
 from tests.reports.rolled import context_in
 from tests.reports.sampled import sampled
 
-SOME = sampled(3)
+SOME = sampled(2)
 Key = tuple[int | None, str, str, str]
 """Step, None for the period, split, series and currency."""
 hours = st.integers(-5 * 24, (DAYS + 5) * 24)

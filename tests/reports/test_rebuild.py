@@ -58,6 +58,7 @@ from service.reports.source_rollup import BY_SOURCE
 from service.reports.trial_rollup import look_up_trials
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, totals
 from tests.reports.money_histories import told
@@ -201,6 +202,7 @@ async def test_damage_is_found_and_mended(
     assert all(each.before is None for each in lost)
 
 
+@on_sqlite
 async def test_an_interrupted_rebuild_goes_on(
     context: Context, database: Database, clocks: MovingClocks
 ) -> None:
@@ -257,6 +259,7 @@ async def counted(database: Database) -> list[Any]:
         ]
 
 
+@on_sqlite
 async def test_what_is_counted_of_days_outlives_any_interruption(
     context: Context, database: Database, clocks: MovingClocks
 ) -> None:
@@ -281,6 +284,7 @@ async def test_what_is_counted_of_days_outlives_any_interruption(
     assert await counted(database) == whole
 
 
+@on_sqlite
 async def test_no_day_waits_behind_one_whose_habits_take_too_long(
     context: Context, database: Database, clocks: MovingClocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,6 +317,7 @@ async def test_no_day_waits_behind_one_whose_habits_take_too_long(
     assert (await counted(database))[COUNTED.index(HabitDay)][: len(kept)] == kept
 
 
+@on_sqlite
 async def test_no_step_of_a_day_waits_for_another_to_succeed(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +342,7 @@ async def test_no_step_of_a_day_waits_for_another_to_succeed(
     assert done == steps
 
 
+@on_sqlite
 async def test_figures_are_right_while_nothing_is_added_up(
     context: Context, database: Database, clocks: MovingClocks
 ) -> None:
@@ -425,6 +431,7 @@ async def test_days_of_holders_are_pruned_and_their_counts_stay(
     assert await lines_of(database, "stop-rate", what) == before
 
 
+@on_sqlite
 async def test_a_period_whose_holders_are_not_known_together_says_so(
     context: Context, database: Database, clocks: MovingClocks
 ) -> None:

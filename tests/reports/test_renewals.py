@@ -38,7 +38,7 @@ from tests.reports.movement_histories import BEGIN, DAYS, histories
 from tests.reports.rolled import context_in
 from tests.reports.sampled import sampled
 
-SOME = sampled(3)
+SOME = sampled(2)
 LATER = BEGIN + timedelta(days=400)
 HOME = ZoneInfo("America/Santiago")
 _TABLES: tuple[type[Base], ...] = (

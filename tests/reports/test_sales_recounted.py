@@ -41,7 +41,7 @@ from tests.reports.recounting import (
 )
 from tests.reports.sampled import sampled
 
-SOME = sampled(3)
+SOME = sampled(2)
 
 
 @dataclass(frozen=True)

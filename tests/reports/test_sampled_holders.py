@@ -42,7 +42,7 @@ from tests.reports.figures_asked import asked, store
 from tests.reports.ledger_histories import BEGIN, DAYS, LATER, ledgers
 from tests.reports.sampled import sampled
 
-SOME = sampled(3)
+SOME = sampled(2)
 DAY = timedelta(days=1)
 UTC_ZONE = ZoneInfo("UTC")
 INSIDE, OUTSIDE = "rdr_7", "rdr_1"

@@ -89,7 +89,7 @@ OF_MONTHS = {
 }
 ANSWERS = ("", "unused", "of_next_year")
 DURING = datetime(2026, 4, 5, 12, tzinfo=UTC)
-SOME = sampled(3)
+SOME = sampled(2)
 _TABLES: tuple[type[Base], ...] = (
     AccessEntry, HolderDay, LedgerDay, RolledDay, HolderReturn, StepDepth, HabitDay, CohortMonth, MoneyDay, RightDay,
     EdgeDay, Rollup, PromotionUse, MovementRow, InvoiceRow, Pass, CheckoutTouches, Checkout,

@@ -26,7 +26,7 @@ from tests.reports.recounting import DAY, HOUR, LATER, Days, by_series, hours, p
 from tests.reports.rolled import context_in
 from tests.reports.sampled import sampled
 
-SOME = sampled(3)
+SOME = sampled(2)
 
 
 @dataclass(frozen=True)

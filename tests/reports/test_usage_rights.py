@@ -21,7 +21,7 @@ from tests.reports.rolled import Rolled, store_rolled, ways
 from tests.reports.rows import NOW
 from tests.reports.sampled import sampled
 
-SOME = sampled(3)
+SOME = sampled(2)
 DAY = timedelta(days=1)
 _TABLES: tuple[type[Base], ...] = (MovementRow, Pass, Checkout, Offer, Reader)
 Bought = list[tuple[int, int, int, int | None]]

@@ -42,7 +42,7 @@ from tests.reports.ledger_histories import (
 )
 from tests.reports.sampled import sampled
 
-SOME = sampled(3)
+SOME = sampled(2)
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 SECTIONS = {"art_1": "News", "art_2": None}
 FIGURES = {"wall-funnel": SPLITS, "prompt-funnel": PROMPT_SPLITS}

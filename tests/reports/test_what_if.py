@@ -26,12 +26,13 @@ from service.reports.replay import AS_IT_WAS, LIMITS, Place, Tried, replay
 from service.reports.rollups import roll_day
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
 from tests.reports.sampled import sampled
 
-SOME = sampled(3)
+SOME = sampled(2)
 BEGIN, DAYS = datetime(2026, 3, 20, tzinfo=UTC), 24
 LATER = BEGIN + timedelta(days=200)
 DAY = timedelta(days=1)
@@ -189,6 +190,7 @@ async def _sign_in(paywall: Paywall, set_cookie: Callable[..., None]) -> None:
     set_cookie(cookie_name("session", paywall.settings), opened.token, domain="127.0.0.1")
 
 
+@on_sqlite
 async def test_the_service_agrees_with_its_replay(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
