@@ -47,6 +47,7 @@ def migrated(paywall: Paywall) -> None:
     assert paywall("migrate").code == 0
 
 
+@pytest.mark.parametrize("empty_database_url", ["sqlite"], indirect=True)
 def test_migrate_says_what_it_did_and_may_be_repeated(
     paywall: Paywall, empty_database_url: str
 ) -> None:

@@ -50,7 +50,29 @@ def test_a_start_with_nothing_to_migrate_needs_no_alembic() -> None:
     assert ended.returncode == 0
 
 
-async def test_the_revision_is_the_one_that_alembic_reads(empty_database_url: str) -> None:
+async def test_the_migrated_database_equals_the_declared_tables(database_url: str) -> None:
+    engine = create_async_engine(async_url(database_url))
+    async with engine.connect() as connection:
+        assert await connection.run_sync(_differences) == []
+    await engine.dispose()
+
+
+async def test_migrations_go_down_and_up_again(database_url: str) -> None:
+    engine = create_async_engine(async_url(database_url))
+    for step, revision, expected in (
+        (migrate.downgrade, "base", set()), (migrate.upgrade, "head", set(all_tables().tables)),
+    ):  # fmt: skip
+        async with engine.connect() as connection:
+            await connection.run_sync(step, revision)
+            tables = await connection.run_sync(_tables)
+        assert tables - {"alembic_version"} == expected
+    await engine.dispose()
+
+
+async def test_an_empty_database_is_prepared_and_a_ready_one_left_alone(
+    empty_database_url: str,
+) -> None:
+    """And the revision is the one that Alembic reads."""
     engine = create_async_engine(async_url(empty_database_url))
     async with engine.connect() as connection:
         assert await connection.run_sync(migrate.current) is None
@@ -61,32 +83,6 @@ async def test_the_revision_is_the_one_that_alembic_reads(empty_database_url: st
         )
         assert await connection.run_sync(migrate.current) == stored == migrate.head()
     await engine.dispose()
-
-
-async def test_the_migrated_database_equals_the_declared_tables(empty_database_url: str) -> None:
-    await migrate.migrate(empty_database_url)
-    engine = create_async_engine(async_url(empty_database_url))
-    async with engine.connect() as connection:
-        assert await connection.run_sync(_differences) == []
-    await engine.dispose()
-
-
-async def test_migrations_go_up_down_and_up_again(empty_database_url: str) -> None:
-    engine = create_async_engine(async_url(empty_database_url))
-    for revision in ("head", "base", "head"):
-        step = migrate.downgrade if revision == "base" else migrate.upgrade
-        async with engine.connect() as connection:
-            await connection.run_sync(step, revision)
-            tables = await connection.run_sync(_tables)
-        expected = set() if revision == "base" else set(all_tables().tables)
-        assert tables - {"alembic_version"} == expected
-    await engine.dispose()
-
-
-async def test_an_empty_database_is_prepared_and_a_ready_one_left_alone(
-    empty_database_url: str,
-) -> None:
-    await migrate.prepare(empty_database_url)
     await migrate.prepare(empty_database_url)
     assert await migrate.migrate(empty_database_url) == (migrate.head(), migrate.head())
 

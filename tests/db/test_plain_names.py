@@ -3,9 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from service.content.store import term_of
 from service.db import migrate
@@ -19,8 +18,19 @@ STATE = sa.table("content_state", sa.column("id"), sa.column("version"))
 NAMES = ["Sport", "Spo\u200brt", "\u202eSport", "Sport ", "sport", "\ufeff", "Élan\r\nvital", "E\u200b\u0301"]  # fmt: skip
 
 
-@pytest.mark.parametrize("has_odd", [True, False])
-async def test_names_are_plain(empty_database_url: str, has_odd: bool) -> None:
+async def test_names_are_plain(former_database_url: str) -> None:
+    engine = create_async_engine(async_url(former_database_url))
+    async with engine.connect() as connection:
+        await connection.run_sync(migrate.upgrade, BEFORE)
+        for has_odd in (True, False):
+            await _play(connection, has_odd)
+            for table in (TERMS, STATE, ARTICLES):
+                await connection.execute(sa.delete(table))
+            await connection.run_sync(migrate.downgrade, BEFORE)
+    await engine.dispose()
+
+
+async def _play(connection: AsyncConnection, has_odd: bool) -> None:
     now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
     names = NAMES if has_odd else ["Sport", "Harbour"]
     columns = [sa.column(each.name, each.type) for each in ARTICLES.c]
@@ -34,24 +44,20 @@ async def test_names_are_plain(empty_database_url: str, has_odd: bool) -> None:
         }
         for number, name in enumerate(names)
     ]  # fmt: skip
-    engine = create_async_engine(async_url(empty_database_url))
-    async with engine.connect() as connection:
-        await connection.run_sync(migrate.upgrade, BEFORE)
-        await connection.execute(sa.insert(articles), rows)
-        terms = [
-            {"kind": "tag", "term": term, "article_id": row["id"]}
-            for row in rows
-            for term in {term_of(name) for name in row["tags"]}
-        ]
-        await connection.execute(sa.insert(TERMS), terms)
-        await connection.execute(sa.insert(STATE).values(id=1, version=7))
-        await connection.run_sync(migrate.upgrade, AFTER)
-        found = sa.select(articles.c.section, articles.c.tags).order_by(articles.c.id)
-        mended = [(row.section, row.tags) for row in await connection.execute(found)]
-        led = sa.select(TERMS.c.article_id, TERMS.c.term).order_by(*TERMS.c)
-        stored = [tuple(row) for row in await connection.execute(led)]
-        changed = await connection.scalar(sa.select(STATE.c.version))
-    await engine.dispose()
+    await connection.execute(sa.insert(articles), rows)
+    terms = [
+        {"kind": "tag", "term": term, "article_id": row["id"]}
+        for row in rows
+        for term in {term_of(name) for name in row["tags"]}
+    ]
+    await connection.execute(sa.insert(TERMS), terms)
+    await connection.execute(sa.insert(STATE).values(id=1, version=7))
+    await connection.run_sync(migrate.upgrade, AFTER)
+    found = sa.select(articles.c.section, articles.c.tags).order_by(articles.c.id)
+    mended = [(row.section, row.tags) for row in await connection.execute(found)]
+    led = sa.select(TERMS.c.article_id, TERMS.c.term).order_by(*TERMS.c)
+    stored = [tuple(row) for row in await connection.execute(led)]
+    changed = await connection.scalar(sa.select(STATE.c.version))
     plain = [plain_name(name) for name in names]
     tags = [
         list(dict.fromkeys(filter(None, (name, "Ferry", "Sport" if has_odd else "Tide"))))

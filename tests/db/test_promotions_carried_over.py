@@ -50,9 +50,9 @@ def movement(name: str, number: int, *discounts: dict[str, Any]) -> dict[str, An
     }  # fmt: skip
 
 
-async def test_each_coupon_is_carried_over_once(empty_database_url: str) -> None:
+async def test_each_coupon_is_carried_over_once(former_database_url: str) -> None:
     spring, intro = discount("di_1", "SPRING"), discount("di_2", "pw_intro_off_1_100eur_once")
-    engine = create_async_engine(async_url(empty_database_url))
+    engine = create_async_engine(async_url(former_database_url))
     async with engine.connect() as connection:
         await connection.run_sync(migrate.upgrade, BEFORE)
         await connection.execute(sa.insert(READERS), [{"id": "rdr_1", "created_at": START}])
