@@ -73,6 +73,7 @@ from service.settings import Settings
 from service.tasks import begin_tasks
 from service.tokens import routes as tokens_routes
 from service.tokens.keys import KeyRingHolder, ensure_keys
+from service.tokens.signing import jws
 from service.tokens.verifier import TokenVerifier
 from service.web.frame import Frame
 from service.web.unknown_address import answer_unknown_address
@@ -371,6 +372,7 @@ def make_all_routes() -> None:
     from service import background, stripe_tasks, upkeep  # noqa: F401, PLC0415 not by who serves alone
 
     with kept_for_good():
+        jws()
         declared_routes(_first_routes())
         for part in LATE:
             part.make()

@@ -22,6 +22,7 @@ from service.outbox.webhook_sender import WebhookSender
 from service.rules.in_force import RuleBook
 from service.running import Running
 from service.tokens.keys import KeyRingHolder
+from service.tokens.signing import jws
 from service.web.walls_seen import WallsSeen
 
 _MINUTE = 60.0
@@ -36,6 +37,7 @@ def steady_tasks(running: Running) -> tuple[Task, ...]:
     institution_reads, crawlers = running.get(InstitutionReads), running.get(KnownCrawlers)
     revocations, mailer = running.get(Revocations), running.get(Mailing).mailer
     wakes = running.get(Wakes)
+    jws()  # for the first token
 
     async def send_mails() -> None:
         if mailer is not None:

@@ -9,16 +9,18 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, NoReturn
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import jwt
 from starlette.requests import HTTPConnection
 
 from service.problems import Problem
 from service.tokens.claims import LONGEST_LEEWAY, Claims, InvalidClaims, parse_claims
 from service.tokens.key_pairs import PrivateKey, PublicKey, decode_base64url, encode_base64url
 from service.tokens.ring import KeyRing
+
+if TYPE_CHECKING:
+    from jwt import PyJWS
 
 LONGEST_TOKEN = 8192
 LONGEST_HEADER = 512
@@ -27,7 +29,6 @@ LEEWAY = LONGEST_LEEWAY
 _THREE_PARTS = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _HEADER_MEMBERS = frozenset({"alg", "typ", "kid"})
-_JWS = jwt.PyJWS(algorithms=["ES256", "EdDSA"])
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,20 @@ class SignedContent:
     content: bytes
 
 
+@cache
+def jws() -> "PyJWS":
+    """PyJWT's signatures. Imported after a start (background.py), or by the first token: it reads X.509, too."""
+    from jwt import PyJWS  # noqa: PLC0415 see above
+
+    return PyJWS(algorithms=["ES256", "EdDSA"])
+
+
 def sign(claims: Claims, key: PrivateKey) -> str:
     """The token: compact JWS with exactly `alg`, `kid` and `typ` in its header."""
     content = json.dumps(claims.payload(), separators=(",", ":")).encode("ascii")
     signed = f"{_header_of(key.algorithm, key.kid, claims.typ)}.{encode_base64url(content)}"
     # PyJWT's `encode` makes the same header anew for each token, which takes as long as its signature.
-    signature = _JWS.get_algorithm_by_name(key.algorithm).sign(signed.encode("ascii"), key.private)
+    signature = jws().get_algorithm_by_name(key.algorithm).sign(signed.encode("ascii"), key.private)
     return f"{signed}.{encode_base64url(signature)}"
 
 
@@ -92,9 +101,11 @@ def open_signed(token: str | bytes, ring: KeyRing) -> SignedContent:
     key = _key_for(header, ring)
     _decoded(parts[2], "content")
     _decoded(parts[3], "signature")
+    from jwt import PyJWTError  # noqa: PLC0415 as in `jws`
+
     try:
-        content = _JWS.decode(text, key.public, algorithms=[key.algorithm])
-    except jwt.PyJWTError as error:
+        content = jws().decode(text, key.public, algorithms=[key.algorithm])
+    except PyJWTError as error:
         raise invalid_token("The token's signature doesn't match.") from error
     return SignedContent(key.kid, header.get("typ"), content)
 

@@ -42,6 +42,8 @@ OF_PUBLISHERS = {"service.content.cut", "markdown_it", "lxml", "nh3"}
                 "asyncpg",
                 "sqlalchemy.dialects.postgresql",
                 "pydantic.v1.main",
+                "jwt",
+                "cryptography.x509",
                 "rich.console",
             },
         ),
