@@ -79,6 +79,12 @@ def everybody(kind: Kind | None = None, *, few: int = FEW, **chosen: Any) -> Ask
 
 def behind(slug: str, series: str = "", *, counted_first: bool = False, **chosen: str) -> Asking:
     """Nobody is there to be counted."""
+    return _listed(slug, series, chosen, counted_first=counted_first)
+
+
+def _listed(
+    slug: str, series: str, chosen: dict[str, str], *, counted_first: bool = False
+) -> Asking:
     figure, what = BY_SLUG[slug], replace(MARCH, chosen=chosen)
     assert figure.listing
     figure = replace(figure, listing=replace(figure.listing, counted_first=counted_first))
@@ -329,6 +335,32 @@ async def test_purchases_without_a_source_are_known_to_be_many(database: Databas
     steps = await _steps(database, everybody(source=UNKNOWN), "EXPLAIN")
     found = [re.search(r"Join .* rows=(\d+)", step) for step in steps]
     assert max(int(each[1]) for each in found if each) > 1_000
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    ("name", "index"), [("source", "first"), ("last_source", "last"), ("campaign", "campaign")]
+)
+async def test_what_a_rare_source_led_to_is_found_by_an_index(
+    database: Database, name: str, index: str
+) -> None:
+    """Each trial of the period was looked up with its checkout, though the source had led to none."""
+    ana, offer = rows.reader(), rows.offer()
+    at = NOW - timedelta(days=1)
+    bought = rows.checkout(ana, offer, at, stripe_subscription_id="sub_1")
+    common = {"first_source": "search", "last_source": "search", "first_campaign": "spring"}
+    touches = CheckoutTouches(checkout_id=bought.id, first_at=NOW, last_at=NOW, **common)
+    trial = rows.subscription(ana, offer, trial_ended_at=at, trial_became="paid")
+    await store(database, ana, offer, bought, touches, trial)
+    async with database.transaction() as session:
+        connection = await session.connection()
+        await multiply(connection, Checkout, "true", 3_000, "id", "stripe_subscription_id")
+        await multiply(connection, CheckoutTouches, "true", 3_000, "checkout_id")
+        await multiply(connection, Subscription, "true", 3_000, "id")
+        await connection.exec_driver_sql("ANALYZE checkouts, checkout_touches, subscriptions")
+    for slug in ("trial-conversion", "sources"):
+        steps = await _steps(database, _listed(slug, "", {name: "letter"}), "EXPLAIN")
+        assert any(f"ix_checkout_touches_{index}" in each for each in steps), steps
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

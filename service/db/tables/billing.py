@@ -184,5 +184,15 @@ class CheckoutTouches(FirstAndLast, Base):
     checkout_id: Mapped[str] = mapped_column(ForeignKey(Checkout.id), primary_key=True)
 
     __table_args__ = (
-        Index("ix_checkout_touches_last", "last_source", "last_referrer_host", "checkout_id"),
-    )
+        *(
+            Index(
+                f"ix_checkout_touches_{touch}", f"{touch}_source", f"{touch}_referrer_host",
+                "checkout_id",
+            )
+            for touch in ("first", "last")
+        ),
+        partial_index(
+            "ix_checkout_touches_campaign", "first_campaign", "checkout_id",
+            where="first_campaign IS NOT NULL",
+        ),
+    )  # fmt: skip

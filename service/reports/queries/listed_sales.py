@@ -73,9 +73,7 @@ async def source_rows(_: AsyncSession, asked: Asked, series: Collection[str]) ->
     return (
         select(*columns)
         .outerjoin(CheckoutTouches, CheckoutTouches.checkout_id == row.id)
-        .where(
-            *bought([(asked.since, asked.until)]), *asked.filters(led.dimensions(CheckoutTouches))
-        )
+        .where(*bought([(asked.since, asked.until)]), *led.filters(asked))
     )
 
 

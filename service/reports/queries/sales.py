@@ -33,18 +33,17 @@ MOST_ARTICLES = 30
 def ended_trials(asked: Asked) -> Subquery:
     """The trials of ours that ended in the period: `id` of the subscription, `at`, `became` and `split`."""
     row = Subscription
-    dimensions: Dimensions = {
+    of_trial: Dimensions = {
         "plan": row.plan.expression, "interval_charged": row.interval.expression,
-        "currency": row.currency.expression, **led.dimensions(CheckoutTouches),
+        "currency": row.currency.expression,
     }  # fmt: skip
-    split = asked.split_of(dimensions).label("split")
+    split = asked.split_of({**of_trial, **led.dimensions(CheckoutTouches)}).label("split")
+    fits = [*asked.among(of_trial.keys()).filters(of_trial), *led.filters(asked)]
     known = select(
         row.id, row.trial_ended_at.label("at"), row.trial_became.label("became"), split
     ).where(row.trial_ended_at.is_not(None), row.trial_became.is_not(None))
     # What changed lately is looked up here.
-    parts = [
-        each.where(*asked.filters(dimensions)) for each in (known, trials(UNKNOWN, also=[split]))
-    ]
+    parts = [each.where(*fits) for each in (known, trials(UNKNOWN, also=[split]))]
     by_source = asked.among(led.SOURCES)
     if by_source.split or by_source.chosen:
         bought = Checkout.stripe_subscription_id == row.id
