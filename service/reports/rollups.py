@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import ColumnElement, Select, case, delete, func, insert, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.base import UtcDateTime
 from service.db.bulk import insert_rows
 from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import AccessEntry, HolderDay, LedgerDay, RolledDay
+from service.db.tables import AccessEntry, Checkout, HolderDay, LedgerDay, RolledDay
 from service.problems import Problem
 
 LATE_ROWS = timedelta(minutes=15)
@@ -47,7 +49,7 @@ async def roll_up(context: Context) -> None:
     now, zone = context.clocks.business(), context.settings.zone
     yesterday = (now - LATE_ROWS).astimezone(zone).date() - _ONE_DAY
     async with context.database.slow_reading("reports") as session:
-        days = await _days_to_roll(session, yesterday)
+        days = await _days_to_roll(session, yesterday, zone)
     for day in days:
         await roll_day(context.database, day, now=context.clocks.wall())
     if days:
@@ -133,11 +135,17 @@ def _count(condition: Any) -> Any:
     return func.sum(case((condition, literal(1)), else_=literal(0)))
 
 
-async def _days_to_roll(session: AsyncSession, yesterday: date) -> list[date]:
-    """Those that were never added up; with them, once a night, those that have more rows by now."""
+async def _days_to_roll(session: AsyncSession, yesterday: date, zone: ZoneInfo) -> list[date]:
+    """Those that were never added up; with them, once a night, those that have more rows by now.
+
+    From the first click on, where that came before the first read: who bought on a day is counted with it.
+    """
     first = await session.scalar(select(func.min(AccessEntry.day)))
     if first is None:
         return []
+    clicked = await session.scalar(select(func.min(Checkout.created_at, type_=UtcDateTime())))
+    if clicked is not None:
+        first = min(first, clicked.astimezone(zone).date())
     rolled = {row.day: row.rows for row in await session.scalars(select(RolledDay))}
     days = [first + number * _ONE_DAY for number in range((yesterday - first).days + 1)]
     if all(day in rolled for day in days):

@@ -24,6 +24,7 @@ from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import MOVEMENTS
 from service.reports.promotion_rollup import look_up_promotions
 from service.reports.renewal_rollup import count_renewals
+from service.reports.rollups import roll_up
 from service.reports.scheduled_rollup import look_up_scheduled
 from service.reports.source_rollup import BY_SOURCE
 from service.reports.trial_rollup import look_up_trials
@@ -167,6 +168,7 @@ async def _add_up(context: Context, progress: Say) -> None:
         progress("trials, promotion codes and scheduled ends looked up")
 
     async def days() -> None:
+        await roll_up(context)
         await count_days(context)
         while await count_past_habits(context):
             pass

@@ -105,7 +105,7 @@ async def _lost(
     session: AsyncSession, asked: Asked, looked: dict[date, date]
 ) -> dict[int | None, str]:
     """Where days of holders had been deleted before the step's were counted."""
-    begun = await session.scalar(select(func.min(RolledDay.day)))
+    begun = await session.scalar(select(func.min(RolledDay.day)).where(RolledDay.rows > 0))
     lost: dict[int | None, str] = {}
     for at, step in ((None, asked.period.whole), *enumerate(asked.period.steps)):
         since = max(
