@@ -27,29 +27,38 @@ def csv_file(
     listing: _Listing,
     *,
     at_once: int = _AT_ONCE,
+    first: Page[Any] | None = None,
 ) -> StreamingResponse:
     """Every row of the list as a download. A text that a table would take for a formula has an apostrophe
-    before it. `at_once` are the rows of a page: many where each page is counted anew.
+    before it. `at_once` are the rows of a page: many where each page is counted anew. `first` is the first page, where
+    the caller had to find it to know that there is such a list.
     """
     return StreamingResponse(
-        _parts(context, tuple(kind.model_fields), listing, at_once),
+        _parts(context, tuple(kind.model_fields), listing, at_once, first),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
     )
 
 
 async def _parts(
-    context: Context, columns: tuple[str, ...], listing: _Listing, at_once: int
+    context: Context,
+    columns: tuple[str, ...],
+    listing: _Listing,
+    at_once: int,
+    first: Page[Any] | None,
 ) -> AsyncIterator[str]:
     """The header, then the rows by pages, each a transaction of its own: no snapshot is held for minutes."""
     yield "".join(csv_lines([columns]))
     cursor: str | None = None
+    found = first
     while True:
-        async with context.database.slow_reading("reports") as session:
-            found = await listing(session, cursor, at_once)
+        if found is None:
+            async with context.database.slow_reading("reports") as session:
+                found = await listing(session, cursor, at_once)
         yield await asyncio.to_thread(_lines, columns, found.items)
         if (cursor := found.next_cursor) is None:
             return
+        found = None
 
 
 def _lines(columns: tuple[str, ...], items: Sequence[BaseModel]) -> str:

@@ -58,13 +58,13 @@ async def download_rows(
     subscribers:read.
     """
     figure, period = listed_figure(slug), asked.asked(context.settings, context.clocks.business())
-    async with context.database.slow_reading("reports") as session:
-        period = await checked(session, figure, period)
-        await list_counted(session, figure, period, asked.series, cursor=None, limit=1)
 
     async def some(session: AsyncSession, cursor: str | None, limit: int) -> Page[CountedLine]:
         page = await list_counted(session, figure, period, asked.series, cursor=cursor, limit=limit)
         return page.map(partial(CountedLine.by, figure))
 
+    async with context.database.slow_reading("reports") as session:
+        period = await checked(session, figure, period)
+        first = await some(session, None, _AT_ONCE)
     name = f"{slug}-rows_{period.period.first}_{period.period.last}"
-    return csv_file(context, name, CountedLine, some, at_once=_AT_ONCE)
+    return csv_file(context, name, CountedLine, some, at_once=_AT_ONCE, first=first)
