@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
@@ -20,6 +21,7 @@ from service.db.tables import (
     Article,
     Checkout,
     HolderDay,
+    HolderReturn,
     LedgerDay,
     MovementRow,
     Offer,
@@ -34,8 +36,10 @@ from service.reports.asked import Asked
 from service.reports.cells import Line
 from service.reports.queries.article_conversion import article_conversion
 from service.reports.queries.first_walls import paid_after_a_wall, registration_funnel
+from service.reports.queries.kept_rows import MOST_IN_DAYS, sample_of_days
 from service.reports.queries.wall_funnel import wall_funnel
 from service.reports.queries.walls import meter_depth, stop_rate
+from service.reports.returns import ANY, NEVER, WALL
 from service.reports.rollups import roll_day
 from tests.reports import rows
 from tests.reports.figures_asked import asked, store
@@ -203,3 +207,26 @@ async def test_holders_of_a_sample_are_multiplied_and_their_shares_are_not(
     assert (registration["met"].value, registration["registered"].whole) == (32, 2)
     assert [walls[name].value for name in ("met", "started", "paid")] == [32, 16, 16]
     assert (walls["started_rate"].part, walls["started_rate"].whole) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("holders", "digits"),
+    [((40_000, 0), 0), ((40_000, 1), 1), ((640_000, 0), 1), ((640_000, 1), 2)],
+)
+async def test_a_sample_of_days_has_not_too_many_holders(
+    database: Database, holders: tuple[int, int], digits: int
+) -> None:
+    """Who came before in the period is one of them already; who came in an earlier period isn’t."""
+    first, last = date(2026, 3, 2), date(2026, 3, 4)
+
+    def came(day: date, previous: date, number: int, measure: str = ANY) -> HolderReturn:
+        return HolderReturn(measure=measure, day=day, previous=previous, holders=number)
+
+    on_first, on_last = holders
+    await store(
+        database, came(first, NEVER, on_first), came(last, first - DAY, on_last),
+        came(last, first, 10_000_000), came(first - DAY, NEVER, 10_000_000),
+        came(last, NEVER, 10_000_000, WALL),
+    )  # fmt: skip
+    async with database.reading() as session:
+        assert await sample_of_days(session, first, last, MOST_IN_DAYS) == digits

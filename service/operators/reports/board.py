@@ -1,5 +1,6 @@
 """The first page's figures over today, 30 days or a year, each with a chart and the table behind it."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -35,6 +36,8 @@ _CHARTS = (
 _RANKED = 10
 _DAYS = 30
 _MANY_TILES = 6
+_AT_ONCE = 2
+"""Figures: fewer than may be counted at a time, so that one page leaves a turn to others."""
 _PATIENCE = 15.0
 """Seconds: browsers and what is before us wait for a page about a minute."""
 
@@ -115,21 +118,28 @@ async def cards(
 ) -> list[Card | LateCard]:
     """Each figure of the page, counted by itself; its bars and values lead to the list of whom they count. After `_PATIENCE` seconds no other is begun."""
     today = now.astimezone(settings.zone).date()
-    begun = monotonic()
-    found: list[Card | LateCard] = []
-    for figure in (BY_SLUG[slug] for slug in _CHARTS):
+    begun, turns = monotonic(), asyncio.Semaphore(_AT_ONCE)
+
+    async def card(figure: Figure) -> Card | LateCard:
         query = asked.figures_of(figure, today)
         # Of a ranking the period before isn't shown here.
         counted = query.model_copy(update={"compare": "none"}) if figure.is_ranked else query
         count = partial(report_on, slug=figure.slug, asked=counted.asked(settings, now))
-        is_late = monotonic() - begun > _PATIENCE
-        report = None if is_late else await in_time_and_turn(database, figure.slug, count)
-        found.append(
-            LateCard(figure, query.address(_address(figure)))
-            if report is None
-            else _card(report, query, asked.not_by(figure), sees_readers=sees_readers)
-        )
-    return found
+        async with turns:
+            is_late = monotonic() - begun > _PATIENCE
+            report = None if is_late else await in_time_and_turn(database, figure.slug, count)
+        if report is None:
+            return LateCard(figure, query.address(_address(figure)))
+        return _card(report, query, asked.not_by(figure), sees_readers=sees_readers)
+
+    # All of them to their end, whatever one of them meets: nothing of this page goes on behind it.
+    found = await asyncio.gather(*(card(BY_SLUG[slug]) for slug in _CHARTS), return_exceptions=True)
+    made = []
+    for each in found:
+        if isinstance(each, BaseException):
+            raise each
+        made.append(each)
+    return made
 
 
 def _address(figure: Figure) -> str:

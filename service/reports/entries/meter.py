@@ -34,7 +34,7 @@ FIGURES: tuple[Figure, ...] = (
             "percent", all="Met a wall", subscribe="To subscribe", register="To register",
             sample="Share of holders sampled",
         ),
-        "own", (*SOURCES, "section"), walls.stop_rate, LEDGER, by_day=True, version=3,
+        "own", (*SOURCES, "section"), walls.stop_rate, LEDGER, by_day=True, version=4,
     ),
     Figure(
         "paid-after-a-wall", "Meter",
@@ -54,7 +54,7 @@ FIGURES: tuple[Figure, ...] = (
             left_at_wall="Left at the wall", sample="Share of holders sampled",
         ),
         "own", (*SOURCES, *WALLS), first_walls.paid_after_a_wall,
-        "the access ledger by day, checkouts, movements and passes", version=7, by_day=True,
+        "the access ledger by day, checkouts, movements and passes", version=8, by_day=True,
     ),
     Figure(
         "meter-depth", "Meter",
@@ -64,7 +64,7 @@ FIGURES: tuple[Figure, ...] = (
             "yesterday. Of the period: of all its intervals together. With the meter's own interval it is "
             "the depth of its windows. By meter: a section’s own meter and the publication’s are told apart, as long "
             "as the ledger keeps the rows, and a holder counts once for each of them. By source or meter of more than a "
-            "million reads and walls they are those of a sample, multiplied. " + HOLDER,
+            "million reads and walls, or 40,000 holders, they are those of a sample, multiplied. " + HOLDER,
             "No denominator: a count of holders.",
         ),
         (
@@ -74,7 +74,7 @@ FIGURES: tuple[Figure, ...] = (
             ),
             Series("sample", "Share of holders sampled", "percent"),
         ),
-        "sum", (*SOURCES, METER), walls.meter_depth, LEDGER, by_day=True, version=3,
+        "sum", (*SOURCES, METER), walls.meter_depth, LEDGER, by_day=True, version=4,
         parts=parts(*walls.DEPTHS), overlapping=(METER,), nameless=dict.fromkeys(walls.DEPTHS, DEVICES),
     ),
     Figure(

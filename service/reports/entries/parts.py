@@ -8,7 +8,10 @@ from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR
 LEDGER, MOVEMENTS = "the access ledger by day", "movements"
 HOLDER = "A holder is a device, or a reader with the devices that they signed in or bought on."
 HOLDER_BY_DAY = HOLDER.removesuffix(".") + ", as far as it is known a month after the day."
-SAMPLED_BY_SOURCE = "By source of more than a million reads and walls a sixteenth of the holders is counted, or a sixteenth of that. "
+SAMPLED_BY_SOURCE = (
+    "By source of more than a million reads and walls, or 40,000 holders, a sixteenth of the holders is counted, or a "
+    "sixteenth of that. "
+)
 IN_TIME = (
     "An interval has a value once these days are over for everybody in it; the period as a whole is of "
     "those for whom they are. "

@@ -60,7 +60,7 @@ FIGURES: tuple[Figure, ...] = (
             Series("sample", "Share of holders sampled", "percent"),
         ),
         "own", SOURCES, first_walls.registration_funnel,
-        "the access ledger by day, asks for sign-in mails, readers, movements and passes", version=8, by_day=True,
+        "the access ledger by day, asks for sign-in mails, readers, movements and passes", version=9, by_day=True,
         nameless={"met": DEVICES},
     ),
     Figure(

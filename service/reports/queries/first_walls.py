@@ -82,7 +82,7 @@ async def paid_after_a_wall(
         return await _paid_by_returns(session, asked)
     first, last = asked.period.first, min(asked.period.last, asked.today)
     if not is_of_single_walls(asked):
-        digits = await kept_rows.sample(session, first, last, most_in_days)
+        digits = await kept_rows.sample_of_days(session, first, last, most_in_days)
         days = await ledger.by_holder(session, asked, digits)
         return await _paid_after(session, asked, days, "subscribe_wall_at", digits)
     gone = await kept_rows.gone_before(session, first, last)
@@ -137,7 +137,7 @@ async def registration_funnel(
     if not asked.split and not asked.chosen:
         return await _registered_by_returns(session, asked)
     last = min(asked.period.last, asked.today)
-    digits = await kept_rows.sample(session, asked.period.first, last, most)
+    digits = await kept_rows.sample_of_days(session, asked.period.first, last, most)
     longer = replace(asked, period=replace(asked.period, last=asked.period.last + _LONGEST))
     days = await ledger.by_holder(session, asked, digits)
     known = await known_asks(session, asked)

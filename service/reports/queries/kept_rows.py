@@ -23,16 +23,19 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import AccessEntry, ReaderDevice, RolledDay
+from service.db.tables import AccessEntry, HolderReturn, ReaderDevice, RolledDay
 from service.identity.devices import SAMPLED
 from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked
 from service.reports.cells import SAMPLE, Cell, Line, line_of, none
+from service.reports.returns import ANY
 
 MOST_ROWS = 200_000
 """Of the ledger: of more a sample of the holders is looked at."""
 MOST_IN_DAYS = 1_000_000
 """Of the ledger, where days of holders are looked at, which hold some rows each."""
+MOST_HOLDERS = 40_000
+"""Whose days are looked at: each is looked up with their devices, and with what led them here."""
 _DIGITS = 16
 Rows = Select[*tuple[Any, ...]]
 
@@ -56,6 +59,17 @@ async def sample(session: AsyncSession, first: date, last: date, most: int) -> i
     0: there aren't more.
     """
     return digits_for(sum((await by_day(session, first, last)).values()), most)
+
+
+async def sample_of_days(session: AsyncSession, first: date, last: date, most: int) -> int:
+    """The same where days of holders are looked at; it has no more than about `MOST_HOLDERS` holders either.
+
+    Those of days that aren't counted yet are left out.
+    """
+    row = HolderReturn
+    theirs = (row.measure == ANY, row.day.between(first, last), row.previous < first)
+    holders = await session.scalar(select(func.sum(row.holders)).where(*theirs)) or 0
+    return max(await sample(session, first, last, most), digits_for(int(holders), MOST_HOLDERS))
 
 
 def digits_for(rows: int, most: int) -> int:

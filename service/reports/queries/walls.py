@@ -55,7 +55,7 @@ async def stop_rate(
     if not asked.split and not asked.chosen:
         together = await distinct(session, asked, ANY, WALL, SUBSCRIBE, REGISTER)
         return _stop_rates(asked, {"": together})
-    digits = await kept_rows.sample(session, first, last, most_in_days)
+    digits = await kept_rows.sample_of_days(session, first, last, most_in_days)
     days = await ledger.by_holder(session, asked, digits)
     lines = _stop_rates(asked, await _met_in(session, asked, days))
     return [*lines, *kept_rows.sample_line(asked, digits)]
@@ -136,7 +136,7 @@ async def meter_depth(
     digits = 0
     if asked.split or asked.chosen:
         last = min(asked.period.last, asked.today)
-        digits = await kept_rows.sample(session, asked.period.first, last, most)
+        digits = await kept_rows.sample_of_days(session, asked.period.first, last, most)
     enlarged = kept_rows.rate(digits).denominator
     found: dict[str, BySplit] = defaultdict(counted)
     for (step, split, used), count in (await depths(session, asked, digits)).items():
