@@ -130,6 +130,8 @@ class Installation:
     api_key: str
     offers: dict[str, str]
     in_database: Beside
+    new_gateway: Callable[[], StripeGateway]
+    """A gateway of its own to the local Stripe, as another process beside the service has one."""
     browser: httpx2.Client = field(init=False)
     browsers: list[httpx2.Client] = field(default_factory=list, init=False)
 
@@ -281,21 +283,26 @@ def installation(
         delivery=DeliveryRules(timeout=PATIENCE),
     )
     stripe = OnItsLoop(simulator)
-    gateway = StripeGateway(
-        secret_key=STRIPE_KEY,
-        webhook_secrets=[WEBHOOK_SECRET],
-        api_base=stripe_url,
-        timeout_seconds=PATIENCE,
-        http=WireAcross(stripe, simulator.world),
-    )
-    app = create_app(settings, gateway=gateway, clocks=clocks, passwords=QUICK)
+
+    def new_gateway() -> StripeGateway:
+        return StripeGateway(
+            secret_key=STRIPE_KEY,
+            webhook_secrets=[WEBHOOK_SECRET],
+            api_base=stripe_url,
+            timeout_seconds=PATIENCE,
+            http=WireAcross(stripe, simulator.world),
+        )
+
+    app = create_app(settings, gateway=new_gateway(), clocks=clocks, passwords=QUICK)
     with (
         contextlib.closing(Beside(settings.database_url)) as beside,
         serving(stripe, stripe_port),
         serving(app, port),
     ):
         key, offers = beside(lambda database: _furnish(database, clocks))
-        made = Installation(url, stripe_url, settings, simulator, clocks, key, offers, beside)
+        made = Installation(
+            url, stripe_url, settings, simulator, clocks, key, offers, beside, new_gateway
+        )
         try:
             yield made
         finally:

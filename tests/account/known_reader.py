@@ -27,7 +27,6 @@ from service.identity.secrets import derived_key
 from service.identity.sign_in_requests import create_sign_in_link
 from service.outbox.endpoints import create_endpoint
 from service.outbox.webhook_signing import SEALED_FOR
-from service.payments.configured import gateway_of_settings
 from service.payments.gateway import Gateway
 from service.reports.rollups import roll_day
 from service.settings import Settings
@@ -85,8 +84,7 @@ class Site:
 
     def with_gateway(self, act: Callable[[Database, Gateway], Awaitable[T]]) -> T:
         async def run(database: Database) -> T:
-            gateway = gateway_of_settings(self.at.settings)
-            assert gateway is not None
+            gateway = self.at.new_gateway()
             try:
                 return await act(database, gateway)
             finally:

@@ -12,7 +12,6 @@ from service.billing.customers import bind_customer
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AccessEntry, Checkout, Subscription
-from service.payments.configured import gateway_of_settings
 from service.payments.gateway import Gateway
 from service.settings import Settings
 from tests.account.known_reader import ADDRESS, Known, Site, known_reader, mailing_site
@@ -22,6 +21,8 @@ from tests.checkout.test_outage import service_beside, stripe_that
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.patience import PATIENCE, wait_until
+
+MANY = 8
 
 
 @pytest.fixture
@@ -114,8 +115,7 @@ def test_killed_between_stripe_and_us(site: Site, known: Known) -> None:
 
 def erase_by_a_dying_process(site: Site, known: Known, call: str, *, after: bool) -> None:
     async def attempt(database: Database) -> None:
-        gateway = gateway_of_settings(site.at.settings)
-        assert gateway is not None
+        gateway = site.at.new_gateway()
         dying: Gateway = Dying(gateway, call, after=after)  # type: ignore[assignment]  # it has all of it
         try:
             await erase_by(site, known, database, dying)
@@ -133,8 +133,8 @@ def test_many_at_once_erase_once(site: Site, known: Known) -> None:
             browser.cookies.update(cookies)
             return erase(browser, cancel_subscription=True).status_code
 
-    with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(go, range(20)))
+    with ThreadPoolExecutor(MANY) as pool:
+        answers = list(pool.map(go, range(MANY)))
     assert 204 in answers
     assert set(answers) <= {204, 401}
     until_mailed(site, "erased")
@@ -216,8 +216,7 @@ def test_a_purchase_that_begins_meanwhile_is_swept(site: Site) -> None:
     assert erase(browser).status_code == 204
 
     async def late(database: Database) -> None:
-        gateway = gateway_of_settings(site.at.settings)
-        assert gateway is not None
+        gateway = site.at.new_gateway()
         made = await gateway.create_customer(reader_id=reader_id, email=ADDRESS)
         async with database.transaction() as session:
             await bind_customer(

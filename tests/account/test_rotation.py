@@ -272,9 +272,9 @@ async def test_tokens_of_another_installation_end_nothing(
     assert (await visitor.me()).status_code == 200
 
 
-@pytest.mark.parametrize(("kind", "count"), [("browser", 100), ("app", 20)])
-async def test_a_hundred_parallel_refreshes_get_one_successor(
-    instances: list[Paywall], kind: Kind, count: int
+@pytest.mark.parametrize("kind", ["browser", "app"])
+async def test_many_parallel_refreshes_get_one_successor(
+    instances: list[Paywall], kind: Kind
 ) -> None:
     async with AsyncExitStack() as stack:
         tabs = [
@@ -286,7 +286,7 @@ async def test_a_hundred_parallel_refreshes_get_one_successor(
             for each in instances
         ]
         reader = await signed_in(instances[0], tabs[0])
-        calls = (tabs[n % len(tabs)].refresh(reader.token) for n in range(count))
+        calls = (tabs[n % len(tabs)].refresh(reader.token) for n in range(30))
         answers = await asyncio.gather(*calls)
         assert {answer.status_code for answer in answers} == {200}
         successors = {reader.handed(answer) for answer in answers}

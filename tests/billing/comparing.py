@@ -14,7 +14,6 @@ from service.payments.stripe_gateway import StripeGateway
 from tests.checkout.rows import rows
 from tests.conftest import MovingClocks
 from tests.served import Installation
-from tests.stripe_at_hand import gateway_to
 
 T = TypeVar("T")
 
@@ -44,7 +43,7 @@ def with_stripe(site: Installation, work: Callable[[Database, StripeGateway], Aw
     """Run `work` as a process of its own would, beside the service."""
 
     async def run(database: Database) -> T:
-        gateway = gateway_to(site.stripe_url)
+        gateway = site.new_gateway()
         try:
             return await work(database, gateway)
         finally:

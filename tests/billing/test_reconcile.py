@@ -160,11 +160,11 @@ def test_each_difference_is_told_with_its_reason_and_mended(quiet: Installation)
     before = ends(quiet)
     for statement, expected in by_hand:
         change(quiet, statement)
-        told = compare(quiet)
-        assert {ours.id: expected} == {key: set(what) for key, what in found(told).items()}
-        assert all("it was changed here" in each.reason for each in told.remaining)
-        assert all(each.here != each.stripe for each in told.remaining)
         mended = compare(quiet, fix=True)
+        assert {ours.id: expected} == {key: set(what) for key, what in found(mended).items()}
+        differences = [each.difference for each in mended.findings]
+        assert all("it was changed here" in each.reason for each in differences)
+        assert all(each.here != each.stripe for each in differences)
         assert mended.remaining == []
         assert [each.mended for each in mended.findings] == [True] * len(expected)
         assert ends(quiet) == before
@@ -303,8 +303,9 @@ def test_passes_are_compared_and_an_erased_reader_stays_erased(quiet: Installati
     ]
     for statement, expected in by_hand:
         change(quiet, statement)
-        assert set(found(compare(quiet))[bought.id]) == expected
-        assert compare(quiet, fix=True).remaining == []
+        mended = compare(quiet, fix=True)
+        assert set(found(mended)[bought.id]) == expected
+        assert mended.remaining == []
         assert ends(quiet) == before
     change(quiet, update(Pass).values(id="pi_elsewhere"))
     assert found(compare(quiet)) == {"pi_elsewhere": [GONE]}
