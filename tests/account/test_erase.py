@@ -74,6 +74,7 @@ def assert_erased(site: Site, known: Known) -> None:
     assert all(each.ended_at is not None for each in theirs)
 
 
+@on_sqlite
 def test_nothing_of_the_reader_is_left_and_the_books_are_kept(site: Site, known: Known) -> None:
     before = site.dump()
     # The raw ids of devices are only in the readers' hands.

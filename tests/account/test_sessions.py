@@ -23,6 +23,7 @@ def token_status(site: Installation) -> int:
     return site.browser.post("/v1/session/token").status_code
 
 
+@on_sqlite
 def test_a_session_that_is_used_goes_on(site: Installation) -> None:
     for _ in range(3):
         site.clocks.travel(timedelta(days=29))

@@ -38,7 +38,9 @@ async def test_figures_of_what_was_heard_are_what_stripes_objects_say(desk: Desk
     await check(desk, as_it_happens, seed=5, weeks=9)
 
 
-@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize(
+    ("database_url", "seed"), [("sqlite", 2), ("postgresql", 3)], indirect=["database_url"]
+)
 async def test_figures_of_what_was_imported_are_what_stripes_objects_say(
     desk: Desk, seed: int
 ) -> None:

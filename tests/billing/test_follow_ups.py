@@ -46,7 +46,11 @@ class Unwilling:
         )
 
 
-@pytest.mark.parametrize("call", ["cancel_subscription", "refund"])
+@pytest.mark.parametrize(
+    ("database_url", "call"),
+    [("sqlite", "cancel_subscription"), ("postgresql", "refund")],
+    indirect=["database_url"],
+)
 async def test_killed_in_between_it_is_done_once(desk: Desk, call: str) -> None:
     _, customer = await desk.reader()
     kept, twice = desk.subscribe(customer), None

@@ -15,6 +15,7 @@ from service.reports.figures import Summary, exact_mrr, mrr_movements, summary
 from service.reports.metrics import total
 from tests.billing.desk import Desk
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.reports import rows
 
 MONTH = timedelta(days=32)
@@ -94,6 +95,7 @@ async def test_a_life_with_discounts_a_pause_and_an_erasure(desk: Desk) -> None:
         assert (await session.get_one(Reader, reader)).pseudonym is None
 
 
+@on_sqlite
 async def test_a_discount_that_was_not_known_is_a_difference(desk: Desk) -> None:
     """As it is after the release that began to store them."""
     _, customer = await desk.reader()
@@ -116,6 +118,7 @@ async def test_a_discount_that_was_not_known_is_a_difference(desk: Desk) -> None
     assert (await desk.row(subscription)).discounts[0]["coupon"] == "STAFF"
 
 
+@on_sqlite
 async def test_an_end_without_a_movement_is_a_difference(desk: Desk) -> None:
     """As where the release before this one still ran beside it."""
     _, customer = await desk.reader()

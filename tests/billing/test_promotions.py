@@ -10,6 +10,7 @@ from service.finance.books import book
 from service.payments.books import Booking
 from service.reports.promotion_rollup import look_up_promotions
 from tests.billing.desk import Desk
+from tests.databases import on_sqlite
 
 
 def spring(desk: Desk, **terms: Any) -> tuple[str, dict[str, str]]:
@@ -31,6 +32,7 @@ async def uses(desk: Desk) -> dict[str, PromotionUse]:
         return {each.subscription_id or "": each for each in found}
 
 
+@on_sqlite
 async def test_each_code_of_a_coupon_is_known(desk: Desk) -> None:
     coupon, codes = spring(desk, duration="forever")
     given: dict[str | None, dict[str, Any]] = {
@@ -57,6 +59,7 @@ async def test_each_code_of_a_coupon_is_known(desk: Desk) -> None:
         assert [each["promotion_code"] for each in moved.discounts] == [found[name].promotion_code]
 
 
+@on_sqlite
 async def test_a_code_that_was_spent_before_anybody_heard_of_it_is_known(desk: Desk) -> None:
     _, codes = spring(desk, duration="once")
     _, customer = await desk.reader()

@@ -45,9 +45,13 @@ def test_every_order_ends_alike(
     purchase_ends_alike(quiet, sqlite_folder, buy, chance, most=1)
 
 
-@pytest.mark.parametrize("first", ["events", "return"])
+@pytest.mark.parametrize(
+    ("database_url", "first"),
+    [("sqlite", "events"), ("postgresql", "return")],
+    indirect=["database_url"],
+)
 def test_posted_backwards_and_thrice(quiet: Installation, first: str) -> None:
-    """By the front door, on both databases, all at the same time."""
+    """By the front door, all at the same time."""
     session_id = anonymous(quiet)
     events = handled_events(quiet)[::-1]
     address = f"/v1/checkout/return?session_id={session_id}"

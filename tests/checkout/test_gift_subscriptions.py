@@ -160,6 +160,7 @@ def test_a_gift_that_cant_be_mailed_holds_up_no_other(site: Installation) -> Non
     assert len([kind for kind, _ in mailed(site) if kind == "gift"]) == 2
 
 
+@on_sqlite
 def test_a_gift_waits_while_its_reader_subscribes_and_no_day_is_lost(site: Installation) -> None:
     gift = buy(site)
     bea = friend(site)

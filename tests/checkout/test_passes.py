@@ -294,6 +294,7 @@ def test_the_code_of_a_pass_is_recorded_once(site: Installation) -> None:
     assert (given.code, given.currency) == ("HALF", "EUR")
 
 
+@on_sqlite
 def test_who_bought_twice_without_signing_in_has_one_after_the_other(site: Installation) -> None:
     sell(site, "day", **DAY_PASS)
     begun = site.clocks.business()

@@ -118,6 +118,7 @@ def test_a_seat_that_is_paid_stays_to_the_end_of_its_period(site: Installation) 
     assert "The subscription “Team” has ended" in last.text
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_seats_that_cost_more_than_32_bits_are_sold(
     settings: Settings, clocks: MovingClocks
 ) -> None:

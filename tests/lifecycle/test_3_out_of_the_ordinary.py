@@ -11,6 +11,52 @@ from tests.patience import wait_until
 pytestmark = [told_on("postgresql")]
 
 
+def test_a_month_of_which_nobody_told_us_is_made_up_for(paper: Paper) -> None:
+    """The first story: all that was ever told is compared."""
+    renews, leaves, pays = (paper.reader(name) for name in ("zoe", "zack", "zita"))
+    renews.buys("monthly")
+    leaves.buys("monthly")
+    paper.hook("chaos", seed=1, drop=1.0)  # as if we were away: no webhook ever arrives
+    begun = pays.begins("monthly")
+    pays.pays(begun)
+    paper.passes(days=3)
+    paper.at_stripe.subscriptions.cancel(leaves.subscription.id)
+    left_on = paper.now
+    paper.passes(days=29)
+    paper.hook("chaos")
+
+    run = paper.newsroom("POST", "reconcile", fix=True)["id"]
+    report = finished(paper, run)
+    assert report["events_missed"] > 0
+    assert report["remaining"] == 0
+    assert renews.reads() == "subscription"
+    assert renews.happened == ["started", "renewed"]
+    assert leaves.reads() is None
+    assert f"Ended on {long_day(left_on, paper.site.settings.zone)}" in leaves.account
+    # The third never came back. What was bought with their address is theirs to take over.
+    pays.signs_in()
+    (bought,) = pays.browser.get("/v1/me").json()["purchases"]
+    assert pays.browser.post(f"/v1/me/purchases/{bought['id']}").status_code == 204
+    assert pays.reads(MEMBERS) == "subscription"
+    assert pays.happened == ["started", "renewed"]
+
+    again = finished(paper, paper.newsroom("POST", "reconcile", fix=False)["id"])
+    assert (again["events_missed"], again["found"]) == (0, 0)
+    for reader in (renews, pays):
+        reader.leaves()
+
+
+def finished(paper: Paper, run: str) -> dict[str, Any]:
+    """The report of a comparison, once it is there."""
+
+    def found() -> list[dict[str, Any]]:
+        runs = paper.newsroom("GET", "reconciliations")["items"]
+        return [each for each in runs if each["id"] == run and each["finished_at"] is not None]
+
+    wait_until(found, "the comparison is finished")
+    return found()[0]
+
+
 def refund(reader: Reader, **body: object) -> Any:
     """The newsroom gives money back, on the reader's page in the back office or by its API."""
     given = reader.paper.newsroom(
@@ -154,48 +200,3 @@ def test_what_another_shop_sells_opens_nothing(paper: Paper) -> None:
     yan.leaves()
     assert yan.reads() is None
     assert yan.happened == ["started", "ended"]
-
-
-def test_a_month_of_which_nobody_told_us_is_made_up_for(paper: Paper) -> None:
-    renews, leaves, pays = (paper.reader(name) for name in ("zoe", "zack", "zita"))
-    renews.buys("monthly")
-    leaves.buys("monthly")
-    paper.hook("chaos", seed=1, drop=1.0)  # as if we were away: no webhook ever arrives
-    begun = pays.begins("monthly")
-    pays.pays(begun)
-    paper.passes(days=3)
-    paper.at_stripe.subscriptions.cancel(leaves.subscription.id)
-    left_on = paper.now
-    paper.passes(days=29)
-    paper.hook("chaos")
-
-    run = paper.newsroom("POST", "reconcile", fix=True)["id"]
-    report = finished(paper, run)
-    assert report["events_missed"] > 0
-    assert report["remaining"] == 0
-    assert renews.reads() == "subscription"
-    assert renews.happened == ["started", "renewed"]
-    assert leaves.reads() is None
-    assert f"Ended on {long_day(left_on, paper.site.settings.zone)}" in leaves.account
-    # The third never came back. What was bought with their address is theirs to take over.
-    pays.signs_in()
-    (bought,) = pays.browser.get("/v1/me").json()["purchases"]
-    assert pays.browser.post(f"/v1/me/purchases/{bought['id']}").status_code == 204
-    assert pays.reads(MEMBERS) == "subscription"
-    assert pays.happened == ["started", "renewed"]
-
-    again = finished(paper, paper.newsroom("POST", "reconcile", fix=False)["id"])
-    assert (again["events_missed"], again["found"]) == (0, 0)
-    for reader in (renews, pays):
-        reader.leaves()
-
-
-def finished(paper: Paper, run: str) -> dict[str, Any]:
-    """The report of a comparison, once it is there."""
-
-    def found() -> list[dict[str, Any]]:
-        runs = paper.newsroom("GET", "reconciliations")["items"]
-        return [each for each in runs if each["id"] == run and each["finished_at"] is not None]
-
-    wait_until(found, "the comparison is finished")
-    return found()[0]
