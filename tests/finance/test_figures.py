@@ -13,6 +13,7 @@ from service.reports.period import parse_period
 from service.reports.registry import BY_SLUG
 from service.simulator.payments.balance import book as transaction
 from tests.billing.desk import Desk
+from tests.databases import on_sqlite
 from tests.finance.events import live
 
 
@@ -62,23 +63,21 @@ async def lines(desk: Desk, slug: str) -> list[Line]:
         return await BY_SLUG[slug].lines(session, Asked(period, now, zone))
 
 
-async def test_figures_are_what_stripes_objects_say(desk: Desk) -> None:
-    await live(desk)
-    await desk.hear()
+async def test_figures_are_what_stripes_objects_say(lived: Desk) -> None:
     revenue = {
         (each.series, each.currency): each.total.value
-        for each in await lines(desk, "revenue")
+        for each in await lines(lived, "revenue")
         if each.series not in {"fee_tax", "tax"}
     }
-    expected = expected_revenue(desk)
+    expected = expected_revenue(lived)
     assert {key: value for key, value in revenue.items() if value} == {
         key: value for key, value in expected.items() if value
     }
     assert {currency for _, currency in revenue} == {"EUR"}
-    at, sold = desk.at_stripe, ours(desk)
+    at, sold = lived.at_stripe, ours(lived)
     back = {
         (each.series, each.currency): each.total
-        for each in await lines(desk, "refunds-and-disputes")
+        for each in await lines(lived, "refunds-and-disputes")
     }
     paid = [each for each in at.listed("charge") if each["id"] in sold and each["paid"]]
     refunds = [each for each in at.listed("refund") if each["charge"] in sold]
@@ -91,14 +90,15 @@ async def test_figures_are_what_stripes_objects_say(desk: Desk) -> None:
     paid_out: Counter[str] = Counter()
     for payout in at.listed("payout"):
         paid_out[payout["currency"].upper()] += payout["amount"]
-    assert {each.currency: each.total.value for each in await lines(desk, "payouts")} == paid_out
+    assert {each.currency: each.total.value for each in await lines(lived, "payouts")} == paid_out
     dunning = {
-        (each.series, each.currency): each.total.value for each in await lines(desk, "dunning")
+        (each.series, each.currency): each.total.value for each in await lines(lived, "dunning")
     }
     assert (dunning["begun", ""], dunning["lost", ""], dunning["recovered", ""]) == (1, 1, 0)
     assert dunning["lost_amount", "EUR"] == 900
 
 
+@on_sqlite
 async def test_a_debit_that_failed_later_is_no_revenue(desk: Desk) -> None:
     """Stripe books it when the money seems to come, and back when the bank says that it doesn't."""
     _, ana = await desk.reader()
