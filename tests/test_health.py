@@ -15,6 +15,7 @@ from service.settings import Settings
 from service.tokens.key_pairs import generate
 from service.tokens.keys import KeyRingHolder, stored
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
 
 
@@ -40,6 +41,7 @@ async def test_another_migration_says_what_to_run(paywall: Paywall) -> None:
     assert answer.json()["checks"]["migrations"] == "run: paywall migrate"
 
 
+@on_sqlite
 async def test_keys_that_another_secret_sealed_make_it_unready_not_dead(paywall: Paywall) -> None:
     foreign = stored(
         generate("ES256"), "active", encryption_key=bytes(32), now=paywall.clocks.wall()
@@ -54,6 +56,7 @@ async def test_keys_that_another_secret_sealed_make_it_unready_not_dead(paywall:
     assert (await paywall.client.get("/healthz")).json() == {"status": "ok"}
 
 
+@on_sqlite
 @pytest.mark.parametrize(("metrics", "status"), [(True, 200), (False, 404)])
 async def test_figures_are_there_unless_switched_off(
     database: Database, settings: Settings, clocks: MovingClocks, metrics: bool, status: int

@@ -9,6 +9,7 @@ import pytest
 from service.db.session import Database
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall, inside
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -73,6 +74,7 @@ async def test_a_schedule_changes_every_surface_at_its_instant(paywall: Paywall)
     assert await shown(paywall, "ferry") == expected("free", "schedule", None, 60, "free")
 
 
+@on_sqlite
 async def test_a_token_of_the_meter_ends_with_the_metered_time(paywall: Paywall) -> None:
     published = paywall.clocks.business() - 7 * DAY + timedelta(minutes=5)
     schedule = {"subscribers_after_days": 7}
@@ -87,6 +89,7 @@ async def test_a_token_of_the_meter_ends_with_the_metered_time(paywall: Paywall)
     assert (await paywall.client.get("/articles/ferry")).text.count(CANARY) == 0
 
 
+@on_sqlite
 async def test_sections_and_tags_have_levels(paywall: Paywall) -> None:
     await paywall.publish("crossword", section="Puzzles")
     await paywall.publish("results", section="Puzzles", tags=["Election"])
@@ -102,6 +105,7 @@ async def test_sections_and_tags_have_levels(paywall: Paywall) -> None:
     ]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "schedule",
     [

@@ -59,6 +59,7 @@ async def test_answers_are_added_and_never_changed(asking: Paywall) -> None:
     assert given == [True, False]
 
 
+@on_sqlite
 @pytest.mark.parametrize(("asks", "kept"), [(True, ["checkout"]), (False, [])])
 async def test_what_a_stranger_ticked_at_checkout_is_nobodys_consent(
     database: Database, clocks: MovingClocks, asks: bool, kept: list[str]

@@ -73,6 +73,7 @@ async def reason(paywall: Paywall, token: str) -> str | None:
     return row.end_reason
 
 
+@on_sqlite
 async def test_the_former_token_has_thirty_seconds_by_whichever_clock(
     mailed: Paywall, visitor: Visitor
 ) -> None:
@@ -255,6 +256,7 @@ async def test_made_up_tokens_open_nothing_and_end_nothing(
     assert (await visitor.me()).status_code == 200
 
 
+@on_sqlite
 async def test_tokens_of_another_installation_end_nothing(
     mailed: Paywall, visitor: Visitor
 ) -> None:

@@ -193,6 +193,7 @@ async def test_without_a_list_the_week_ends(paywall: Paywall, clocks: MovingCloc
     assert (await browser.post(CLAIM, json=MINE)).status_code == 404
 
 
+@on_sqlite
 async def test_nobody_learns_what_was_wrong(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -219,6 +220,7 @@ async def test_nobody_learns_what_was_wrong(
         assert len({answer.text for answer in answers}) == 1
 
 
+@on_sqlite
 async def test_tries_are_limited_by_reader_and_by_number(
     paywall: Paywall, clocks: MovingClocks
 ) -> None:

@@ -18,6 +18,7 @@ from service.grants.store import live_grants_of
 from service.identity.readers import create_reader
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.statements import statements
 
@@ -184,6 +185,7 @@ async def test_a_list_begins_changes_and_ends_rights(
     assert (await store(context, changed)).changed == ["R0"], "it begins again"
 
 
+@on_sqlite
 async def test_a_list_that_ends_too_many_is_refused(context: Context) -> None:
     await store(context, many(40))
     with pytest.raises(ListRefused, match="lacks 6 of 40"):
@@ -193,11 +195,13 @@ async def test_a_list_that_ends_too_many_is_refused(context: Context) -> None:
         await store(context, [])
 
 
+@on_sqlite
 async def test_a_few_may_leave_a_small_source(context: Context) -> None:
     await store(context, many(9))
     assert len((await store(context, many(4))).ended) == 5
 
 
+@on_sqlite
 @pytest.mark.parametrize("left", [[], many(8)[4:]], ids=["a-header-alone", "others"])
 async def test_a_list_that_ends_all_of_a_small_source_is_refused(
     context: Context, left: list[str]
@@ -209,6 +213,7 @@ async def test_a_list_that_ends_all_of_a_small_source_is_refused(
     assert len((await store(context, left, most=100)).ended) == 4
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("running", "left", "told"),
     [

@@ -24,6 +24,7 @@ from service.outbox.sender import PAUSES, send_due_mails
 from service.outbox.smtp import SmtpMailer, mail_server
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.outbox.post_office import post_office
 
 CODE = "864209"
@@ -109,6 +110,7 @@ async def test_an_erased_reader_s_address_goes_with_the_last_mail(
     assert (sent.status, sent.recipient, sent.recipient_key) == ("sent", "", "")
 
 
+@on_sqlite
 async def test_a_server_that_is_busy_first_and_takes_it_then(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -131,6 +133,7 @@ async def test_a_server_that_is_busy_first_and_takes_it_then(
     assert READER not in str(logs)
 
 
+@on_sqlite
 async def test_what_the_server_wants_never_is_not_tried_again(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -148,6 +151,7 @@ async def test_what_the_server_wants_never_is_not_tried_again(
     assert await send_due_mails(database, postman, clocks) == 0
 
 
+@on_sqlite
 async def test_what_waited_for_the_server_leaves_within_a_minute_of_its_return(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -166,6 +170,7 @@ async def test_what_waited_for_the_server_leaves_within_a_minute_of_its_return(
     assert await send_due_mails(database, postman, clocks) == 6
 
 
+@on_sqlite
 async def test_pauses_grow_until_it_is_given_up(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -187,6 +192,7 @@ async def test_pauses_grow_until_it_is_given_up(
     assert (mail.status, mail.result, mail.text) == ("failed", "gave up: away", "")
 
 
+@on_sqlite
 async def test_a_link_that_has_expired_is_not_sent(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -203,6 +209,7 @@ async def test_a_link_that_has_expired_is_not_sent(
     assert postman.taken == []
 
 
+@on_sqlite
 async def test_a_mistake_in_sending_holds_up_no_other_mail_and_tells_no_content(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -286,6 +293,7 @@ async def test_who_takes_longer_than_the_lease_changes_nothing_any_more(
     assert (sent.status, sent.result) == ("sent", "taken")
 
 
+@on_sqlite
 async def test_in_development_the_mailbox_keeps_content_for_a_day(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:

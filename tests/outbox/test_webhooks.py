@@ -33,6 +33,7 @@ from service.outbox.webhook_signing import SEALED_FOR, signed_headers
 from service.outbox.webhook_targets import Targets
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.outbox.webhook_receiver import Received, answer, receiving
 
 HERE = Targets(only_https=False, allow_private=True)
@@ -180,6 +181,7 @@ async def test_only_what_was_committed_and_asked_for_is_sent(office: Office) -> 
         assert len((await session.scalars(select(Job.id))).all()) == 1
 
 
+@on_sqlite
 async def test_it_is_tried_ten_times_with_growing_pauses_then_failed_and_replayed(
     office: Office,
 ) -> None:
@@ -258,6 +260,7 @@ async def test_a_process_that_dies_leaves_the_delivery_to_the_next(office: Offic
     assert (await office.only_delivery()).status == "delivered"
 
 
+@on_sqlite
 async def test_gone_disables_the_endpoint_and_what_waits_isn_t_sent(office: Office) -> None:
     async with receiving() as receiver:
         endpoint_id, _ = await office.endpoint(receiver.url)
@@ -303,6 +306,7 @@ async def test_an_endpoint_deleted_while_something_waits_takes_it_along(office: 
         assert len((await session.scalars(select(DomainEvent))).all()) == 1
 
 
+@on_sqlite
 async def test_two_secrets_sign_for_a_day_after_a_rotation(office: Office) -> None:
     async with receiving() as receiver:
         endpoint_id, old = await office.endpoint(receiver.url)
@@ -325,6 +329,7 @@ async def test_two_secrets_sign_for_a_day_after_a_rotation(office: Office) -> No
         assert secret not in f"{endpoint.secret_sealed} {endpoint.old_secret_sealed}"
 
 
+@on_sqlite
 async def test_another_master_secret_is_told_and_a_rotation_helps(office: Office) -> None:
     async with receiving() as receiver:
         endpoint_id, _ = await office.endpoint(receiver.url)
@@ -344,6 +349,7 @@ async def test_another_master_secret_is_told_and_a_rotation_helps(office: Office
         assert len(receiver.received) == 1
 
 
+@on_sqlite
 async def test_a_slow_endpoint_holds_up_no_other(office: Office) -> None:
     over = asyncio.Event()
 
@@ -373,6 +379,7 @@ async def test_a_slow_endpoint_holds_up_no_other(office: Office) -> None:
     assert {each.status for each in await office.deliveries()} == {"delivered"}
 
 
+@on_sqlite
 async def test_a_name_that_has_come_to_mean_this_machine_is_refused_and_tried_again(
     office: Office,
 ) -> None:
