@@ -36,6 +36,7 @@ from service.crawlers.names import ConfirmedNames, Names, SystemNames
 from service.crawlers.verifiers import KnownCrawlers, Verifiers
 from service.db.business_clock import follow
 from service.db.context import Context, context_in
+from service.db.in_time import AnswersInTime
 from service.db.session import Database
 from service.encoded import KnownRequests, Reply, Work
 from service.grants.institution_reads import InstitutionReads
@@ -181,6 +182,7 @@ def create_app(
         app.add_middleware(LateRoutes, router=app.router, parts=LATE)
     install_handlers(app)
     app.add_exception_handler(404, answer_unknown_address)
+    app.add_middleware(AnswersInTime, database=app.running.get(Database))
     app.add_middleware(Boundary, max_body_bytes=settings.max_body_kilobytes * 1024)
     app.add_middleware(OriginPolicy, headers=AnswerHeaders.of(settings))
     app.add_middleware(RequestLog)

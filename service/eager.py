@@ -30,6 +30,12 @@ async def in_task() -> None:
         await asyncio.sleep(0)
 
 
+def noticed(task: asyncio.Task[Any]) -> None:
+    """For `add_done_callback` of work that several may wait for: it may fail when all of them have gone."""
+    if not task.cancelled():
+        task.exception()
+
+
 async def _rest(work: Coroutine[Any, Any, None], waited: Any) -> None:
     await _steps(work, waited)
 

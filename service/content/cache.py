@@ -18,6 +18,7 @@ from service.content.level import level_at
 from service.content.store import content_version, get_article
 from service.content.teaser import teaser, with_body
 from service.db.session import AppDatabase, Database
+from service.eager import noticed
 from service.encoded import Head
 from service.html.public_answer import BROWSERS_TAKE, Document, PublicDocument, encode, json_bytes
 from service.problems import Problem
@@ -134,6 +135,7 @@ class ArticleCache:
             load = asyncio.create_task(self._load(database, slug))
             self._loading[key] = load
             load.add_done_callback(lambda _: self._loading.pop(key))
+            load.add_done_callback(noticed)
         return await asyncio.shield(load)
 
     def peek(self, slug: str, now: datetime) -> CachedArticle | None:

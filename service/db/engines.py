@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from service.db import sqlite_driver
 
@@ -135,6 +136,19 @@ def _look_before_use(engine: Engine) -> None:
         except (engine.dialect.loaded_dbapi.Error, OSError) as error:
             # Whatever ended it has ended the others, too: they are made anew.
             raise InvalidatePoolError from error
+
+
+def postgresql_look(url: str, seconds: float) -> AsyncEngine:
+    """An engine that makes a connection for each question, and waits no longer for it, nor for the answer.
+
+    It learns of a server whether it answers, though all connections of the pool are taken.
+    """
+    return create_async_engine(
+        url,
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={"timeout": seconds, "command_timeout": seconds},
+    )
 
 
 def postgresql_engine(url: str, patience: float) -> AsyncEngine:

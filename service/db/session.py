@@ -25,6 +25,7 @@ from service.db.engines import (
     batch_engine,
     end_long_statements,
     postgresql_engine,
+    postgresql_look,
     sqlite_engine,
 )
 from service.db.failures import (
@@ -35,7 +36,7 @@ from service.db.failures import (
     translated,
 )
 from service.db.turns import take_key
-from service.eager import in_task
+from service.eager import in_task, noticed
 from service.running import part
 
 log = structlog.get_logger()
@@ -49,6 +50,8 @@ LONGEST_BATCH_SECONDS = 3.5
 """PostgreSQL: readers wait for their count, and are better told to come again within five seconds, of which one may have
 gone before (access/openings.py).
 """
+LONGEST_SILENCE_SECONDS = 2.5
+"""PostgreSQL: a reader who has waited for a while asks whether it is there (db/in_time.py), and is told within five seconds."""
 Slow = Literal["reports", "search"]
 """Kinds of queries that may take long: figures, lists and exports; and what anybody may search for."""
 SLOW_AT_ONCE = 3
@@ -82,6 +85,9 @@ class Database:
             self._turn = asyncio.Lock()
         else:
             self._writing = self._reading = postgresql_engine(self.url, patience)
+            self._longest_silence = min(patience, LONGEST_SILENCE_SECONDS)
+            self._lookout = postgresql_look(self.url, self._longest_silence)
+            self._looking: asyncio.Task[bool] | None = None
             self._committing_each = self._writing.execution_options(isolation_level="AUTOCOMMIT")
         self.is_shared = self.dialect != "sqlite"
         """Whether several processes may serve by it."""
@@ -136,6 +142,28 @@ class Database:
 
         return await self.in_time(asked())
 
+    async def is_silent(self) -> bool:
+        """Whether it takes a question and answers nothing for a few seconds. It is asked once for all who wait for that."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> bool:
+        async def ask() -> None:
+            async with self._lookout.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+
+        asking = asyncio.create_task(ask())
+        self._left.add(asking)
+        asking.add_done_callback(self._ended)
+        try:
+            await asyncio.wait({asking}, timeout=self._longest_silence)
+            # An error is an answer, too: those who wait get one of their own.
+            return not asking.done() or isinstance(asking.exception(), TimeoutError)
+        finally:
+            asking.cancel()
+            self._looking = None
+
     async def in_time(self, work: Coroutine[Any, Any, _T], seconds: float | None = None) -> _T:
         """What `work` answers within `seconds`, or a few, else Problem `database-unavailable`.
 
@@ -156,8 +184,7 @@ class Database:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._left.discard(task)
-        if not task.cancelled():
-            task.exception()  # it was raised to who asked, or came too late for that
+        noticed(task)  # it was raised to who asked, or came too late for that
 
     async def in_one_go(self, work: Callable[[Connection], _T]) -> _T:
         """What `work` answers, which is done in one transaction, committed at its end.

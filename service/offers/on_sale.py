@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
 from service.db.tables import Offer
+from service.eager import noticed
 from service.offers.schemas import OfferItem
 from service.offers.store import live_offers
 from service.problems import Problem
@@ -69,6 +70,7 @@ class OnSale:
         if self._loading is None:
             self._asked_at = self._clocks.monotonic()
             self._loading = asyncio.create_task(self._load())
+            self._loading.add_done_callback(noticed)
         loading, held = self._loading, self._held
         if held is not None:
             waits = self._longest_seconds - (self._clocks.monotonic() - self._asked_at)

@@ -33,9 +33,12 @@ def written_rules(stored: RulesVersion | None, settings: Settings) -> RulesIn:
 
 def unread_of(stored: RulesVersion) -> str:
     """That a version has parts of a later release, which replacing it would lose, in a sentence; empty: it has none."""
-    if is_read_whole(RulesIn, stored.document):
-        return ""
-    return f"A later release saved version {stored.version}. This release can show it, but not replace it."
+    return "" if is_read_whole(RulesIn, stored.document) else later_words(stored.version)
+
+
+def later_words(version: int) -> str:
+    """That a later release saved this version."""
+    return f"A later release saved version {version}. This release can show it, but not replace it."
 
 
 async def save_rules(

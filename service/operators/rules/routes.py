@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.content.recut_job import last_recut
 from service.db.context import context_in
 from service.db.session import AppDatabase, ReportSession
-from service.db.tables import Offer, RulesVersion
+from service.db.tables import Offer
 from service.html.list_query import AnyPage, ListQuery
 from service.html.pages import render_part
 from service.html.redirect import see_other
@@ -48,7 +48,7 @@ from service.operators.rules.schemas import RulesOut, VersionNumber
 from service.problems import Problem
 from service.rules.in_force import RuleBook
 from service.rules.prompts import AUDIENCE_WORDS, PLACE_WORDS, WALL_WORDS
-from service.rules.save import unread_of
+from service.rules.save import later_words
 from service.running import running_of
 from service.settings import AppSettings
 
@@ -138,8 +138,7 @@ async def _rules_page(
     versions, last = await list_versions(session, asked), await last_recut(session)
     actors = [each.by for each in versions.items if each.by]
     seen = then or current
-    stored = await session.get(RulesVersion, seen.version) if seen.version else None
-    later = unread_of(stored) if stored is not None else ""
+    later = later_words(seen.version)
     return page(
         request,
         "rules.html",
@@ -153,7 +152,7 @@ async def _rules_page(
         recut=RecutOut.of(last) if last is not None else None,
         then=then,
         warnings=[each for each in seen.warnings if each != later],
-        later=later,
+        later=later if later in seen.warnings else "",
         versions=versions,
         names=await names_of(session, [*actors, *([last.payload["started_by"]] if last else [])]),
         asked=asked,
