@@ -10,6 +10,13 @@ from service.wrong_values import sentence_of
 from tests.inside import Paywall
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+on_sqlite = pytest.mark.parametrize(
+    "module_database_url", ["sqlite"], indirect=True, scope="module"
+)
+"""For what is refused before a database is asked."""
+on_postgresql = pytest.mark.parametrize(
+    "module_database_url", ["postgresql"], indirect=True, scope="module"
+)
 JSON = {"Content-Type": "application/json"}
 PROBLEM = "application/problem+json"
 
@@ -183,8 +190,23 @@ ROUTES = [
 ]  # fmt: skip
 
 
+@on_sqlite
 @pytest.mark.parametrize("header", HEADERS)
 async def test_headers(paywall: Paywall, header: str) -> None:
+    await _send(paywall, header)
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    "header",
+    [each for each, (name, _) in HEADERS.items() if name in {b"Authorization", b"Cookie", b"Paywall-Device"}],
+)  # fmt: skip
+async def test_headers_that_say_who_asks(paywall: Paywall, header: str) -> None:
+    """Whoever is said to ask is looked up."""
+    await _send(paywall, header)
+
+
+async def _send(paywall: Paywall, header: str) -> None:
     for method, path in ROUTES:
         async with paywall.new_client() as client:
             answer = await client.request(method, path, headers=[HEADERS[header]])
@@ -230,6 +252,7 @@ BODIES: dict[str, tuple[bytes, dict[str, str], int, str]] = {
 }  # fmt: skip
 
 
+@on_sqlite
 @pytest.mark.parametrize("name", BODIES)
 async def test_bodies(paywall: Paywall, name: str) -> None:
     content, headers, status, slug = BODIES[name]
@@ -279,6 +302,7 @@ ERASE_BODIES: dict[str, tuple[bytes, dict[str, str], int]] = {
 }
 
 
+@on_sqlite
 @pytest.mark.parametrize("name", ERASE_BODIES)
 async def test_bodies_of_erase(paywall: Paywall, name: str) -> None:
     reader_id = await paywall.sign_in()
