@@ -11,15 +11,15 @@ from tests.databases import database_of
 from tests.demo.invented import FEW, SIZE, SMALL, Demo, begun
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def url_of_the_year(request: pytest.FixtureRequest) -> Iterator[str]:
     with database_of(request, "sqlite") as url:
         yield url
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def demo(url_of_the_year: str) -> AsyncIterator[Demo]:
-    """The year as it was written; for tests that only look at it."""
+    """The year as it was written; for tests that only look at it, and that one worker plays."""
     async with begun(url_of_the_year, SIZE) as made:
         yield made
 

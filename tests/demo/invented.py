@@ -24,7 +24,7 @@ from tests.conftest import MovingClocks, settings_of
 from tests.stripe_at_hand import gateway_to
 from tests.wire import Wire
 
-SIZE, SMALL = 80, 40
+SIZE, SMALL = 80, 30
 MONTH = timedelta(days=30)
 URL = "http://stripe.localhost"
 FEW = 8

@@ -54,7 +54,7 @@ FILLED = (
     ExchangeRate, Institution, InstitutionReadDay, GiftLink, GiftOpening, GiftSubscription, Seat,
 )  # fmt: skip
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("the-year")]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("the-year")]
 
 
 async def test_each_report_has_something_to_show(demo: Demo) -> None:

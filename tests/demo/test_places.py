@@ -13,7 +13,7 @@ from service.identity.operators import open_operator_session
 from service.operators.frame.places import GROUPS
 from tests.demo.invented import Demo
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("the-year")]
 EMPTY = {
     "/admin/money": ["No open disputes."],  # one is opened a minute after the first start
 }

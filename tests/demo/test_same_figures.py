@@ -21,7 +21,7 @@ from service.reports.readers import Kind, ReaderFilter, list_readers
 from service.reports.registry import BY_SLUG
 from tests.demo.invented import Demo
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("the-year")]
 _T = TypeVar("_T")
 
 
