@@ -202,7 +202,7 @@ async def test_headers(paywall: Paywall, header: str) -> None:
     [each for each, (name, _) in HEADERS.items() if name in {b"Authorization", b"Cookie", b"Paywall-Device"}],
 )  # fmt: skip
 async def test_headers_that_say_who_asks(paywall: Paywall, header: str) -> None:
-    """Whoever is said to ask is looked up."""
+    """These are looked up in the database."""
     await _send(paywall, header)
 
 
