@@ -1,10 +1,8 @@
 """The leak check finds each kind of leak, finds none where none is, and leaves nothing behind."""
 
 import asyncio
-import os
+import contextlib
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import httpx
@@ -19,8 +17,9 @@ from service.leakcheck.check import CannotCheck, Check, Leak, Result
 from service.settings import Settings
 from tests.conftest import START, MovingClocks
 from tests.databases import on_sqlite
+from tests.forked import Command, command, processes, without_settings
 from tests.leakcheck.leaky import LEAKS, LeakySite
-from tests.patience import PATIENCE, wait_until
+from tests.patience import wait_until
 from tests.served import Installation, installation
 
 SITE = Site("http://site.example", ("http://site.example/story/{slug}",))
@@ -177,12 +176,9 @@ def served(settings: Settings) -> Iterator[Installation]:
         yield at
 
 
-def run(at: Installation, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "service", "leakcheck", at.url, *arguments],
-        env={**os.environ, "LEAKCHECK_KEY": at.api_key},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+def run(at: Installation) -> "contextlib.AbstractContextManager[Command]":
+    told = {**without_settings(), "LEAKCHECK_KEY": at.api_key}
+    return command("leakcheck", at.url, environment=told)
 
 
 async def walls_and_reads(database: Database) -> int:
@@ -191,10 +187,11 @@ async def walls_and_reads(database: Database) -> int:
 
 
 @on_sqlite
+@processes
 def test_our_own_service_has_no_leak(served: Installation) -> None:
-    process = run(served)
-    out, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, out + err
+    with run(served) as process:
+        assert process.wait() == 0
+        out = process.out
     assert "no leak, 0 not answered" in out
     assert "Not asked: A reader of the kind registered" in out
     left = served.browser.get("/v1/articles?section=leakcheck").json()["items"]
@@ -205,12 +202,13 @@ def test_our_own_service_has_no_leak(served: Installation) -> None:
 
 
 @on_sqlite
+@processes
 def test_after_an_interrupt_nothing_is_left(served: Installation) -> None:
-    process = run(served)
     planted = "/v1/articles/leakcheck-metered"
-    wait_until(lambda: served.browser.get(planted).status_code == 200, "the article is planted")
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 1
+    with run(served) as process:
+        wait_until(lambda: served.browser.get(planted).status_code == 200, "the article is planted")
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 1
+        err = process.err
     assert err.endswith("Interrupted. The test articles are deleted; run it again for a result.\n")
     assert served.browser.get(planted).status_code == 404
