@@ -132,10 +132,15 @@ def plan_of(row: ExperimentRow) -> ExperimentIn:
         raise Problem("not-found", _later(row.slug)) from error
 
 
+def unread_plan(row: ExperimentRow) -> str:
+    """That the plan has parts of a later release, without which nothing is tried here, in a sentence; empty: it has none."""
+    return "" if is_read_whole(ExperimentIn, row.document) else _later(row.slug)
+
+
 def _check_whole(row: ExperimentRow) -> None:
-    if not is_read_whole(ExperimentIn, row.document):
-        raise Problem("rules-unreadable", _later(row.slug))
+    if unread := unread_plan(row):
+        raise Problem("rules-unreadable", unread)
 
 
 def _later(slug: str) -> str:
-    return f"A later release planned the experiment {slug}. Update this one to see and change it whole."
+    return f"A later release planned the experiment {slug}. Update this one to see, change and run it whole."

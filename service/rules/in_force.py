@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
+from service.bodies import is_read_whole
 from service.db.session import Database
 from service.db.tables import ExperimentRow, RulesVersion
 from service.rules.document import cannot_read, of_settings, read_stored
-from service.rules.experiment_document import read_plan
+from service.rules.experiment_document import ExperimentIn, read_plan
 from service.rules.experiment_store import begun_and_stopped, latest_begun, running_at
 from service.rules.experiments import Experiment, Variant
 from service.rules.rules import Rules
@@ -177,14 +178,13 @@ async def experiment_at(session: AsyncSession, at: datetime) -> Experiment | Non
 
 
 def _started(stored: ExperimentRow | None) -> Experiment | None:
-    """None where there is none, or a later release planned it."""
+    """None where there is none, or a later release planned it: what this one doesn't know would change what is compared."""
     if stored is None or stored.started_at is None:
         return None
-    try:
-        return read_plan(stored.document).as_rule(stored.started_at)
-    except ValidationError:
-        log.exception("experiment.unreadable", experiment=stored.slug)
+    if not is_read_whole(ExperimentIn, stored.document):
+        log.error("experiment.unreadable", experiment=stored.slug)
         return None
+    return read_plan(stored.document).as_rule(stored.started_at)
 
 
 def _readable(newest_first: Sequence[RulesVersion], settings: Settings) -> InForce:

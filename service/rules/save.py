@@ -38,16 +38,17 @@ def unread_of(stored: RulesVersion) -> str:
 
 def later_words(version: int) -> str:
     """That a later release saved this version."""
-    return f"A later release saved version {version}. This release can show it, but not replace it."
+    return f"A later release saved version {version}. This release can show it, but neither replace it nor save it again."
 
 
 async def save_rules(
-    change: Change, rules: RulesIn, settings: Settings, *, after: int | None
+    change: Change, rules: RulesIn, settings: Settings, *, after: int | None, shown: int = 0
 ) -> RulesVersion | None:
     """Put the rules in force, if they differ from those that are; the version in force then.
 
-    `after`: the version that the editor has seen, 0 for the settings'; None: whichever it is.
-    Raises Problem `rules-changed` where it is another one now, `rules-unreadable` where this release can't read it whole, `invalid-request` for offers that don't exist, and `experiment-relies-on-them` where they would
+    `after`: the version that the editor has seen, 0 for the settings'; None: whichever it is. `shown`: the version that was
+    changed into these rules.
+    Raises Problem `rules-changed` where it is another one now, `rules-unreadable` where this release can't read one of the two whole, `invalid-request` for offers that don't exist, and `experiment-relies-on-them` where they would
     change what the control of a running experiment counts by or shows. Call it while nobody else changes experiments
     (experiment_changes.py).
     """
@@ -58,8 +59,9 @@ async def save_rules(
     before = written_rules(former, settings)
     if before == rules:
         return former
-    if former is not None and (unread := unread_of(former)):
-        raise Problem("rules-unreadable", unread)
+    for replaced in (former, await change.session.get(RulesVersion, shown) if shown else None):
+        if replaced is not None and (unread := unread_of(replaced)):
+            raise Problem("rules-unreadable", unread)
     await check_offers(
         change.session,
         [

@@ -181,7 +181,7 @@ async def test_what_a_later_release_has_stored_isnt_lost(
         )
     read = await paywall.client.get(RULES, headers=paywall.staff)
     assert read.status_code == 200
-    told = "A later release saved version 1. This release can show it, but not replace it."
+    told = "A later release saved version 1. This release can show it, but neither replace it nor save it again."
     assert read.json()["warnings"] == [told]
     refused = await change(paywall, document("registered"))
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/rules-unreadable")
@@ -200,6 +200,29 @@ async def test_what_a_later_release_has_stored_isnt_lost(
     async with paywall.database.reading() as session:
         assert (await session.get_one(RulesVersion, 1)).document == later
         assert await session.get(RulesVersion, 2) is None
+
+
+async def test_an_older_version_of_a_later_release_isnt_saved_in_part(
+    signed_in: SignedIn, paywall: Paywall
+) -> None:
+    """Whether it comes from its page or over the API: an installation went back a release, and had its rules changed."""
+    now, older = paywall.clocks.business(), {**document("free"), "later": 1}
+    versions = ((1, older), (2, document("registered")), (3, document("subscribers")))
+    async with paywall.database.transaction() as session:
+        for number, each in versions:
+            session.add(RulesVersion(version=number, at=now, actor="x", document=each))
+    browser = await signed_in("admin")
+    page = (await browser.get("/admin/rules/versions/1")).text
+    assert ("A later release saved version 1" in page, "Save " in page) == (True, False)
+    refused = await browser.post("/admin/rules", data=fields(page))
+    assert (refused.status_code, "A later release saved version 1" in refused.text) == (409, True)
+    again = await browser.post("/admin/rules", data=fields(refused.text))
+    assert again.status_code == 409, "the form still knows where it came from"
+    read = await paywall.client.get(f"{RULES}/versions/1", headers=paywall.staff)
+    assert read.json()["rules"] == older
+    assert (await change(paywall, read.json()["rules"])).status_code == 422
+    whole = fields((await browser.get("/admin/rules/versions/2")).text)
+    assert (await browser.post("/admin/rules", data=whole)).status_code == 303
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import AuditEntry, RulesVersion
+from service.db.tables import AuditEntry, ExperimentRow, RulesVersion
 from service.identity.audit import change_by
 from service.identity.callers import COMMAND
 from service.levels import Level
@@ -27,6 +28,7 @@ from service.rules.in_force import (
     InForce,
     RuleBook,
     RulesUnreadable,
+    experiment_at,
     in_force_at,
     rules_in_force,
 )
@@ -202,6 +204,31 @@ async def test_what_a_later_release_added_is_left_out(context: Context) -> None:
     assert found.rules.levels.default.level == "subscribers"
     with pytest.raises(Problem, match="A later release saved version 1"):
         await save(context, rules("free"), after=1)
+
+
+@pytest.mark.parametrize("added", [{}, {"later": 1}, {"subject": "price"}])
+async def test_an_experiment_of_a_later_release_doesnt_run_in_part(
+    context: Context, added: dict[str, Any]
+) -> None:
+    plan = {
+        "slug": "spring", "question": "Does it?", "subject": "limit", "goal": "paid", "size": 1000,
+        "ends_at": (START + timedelta(days=30)).isoformat(),
+        "variants": [
+            {"name": "usual", "share": 50},
+            {"name": "one", "share": 50, "limits": {"anonymous": 1, "registered": 2}},
+        ],
+    }  # fmt: skip
+    row = ExperimentRow(
+        slug="spring", document={**plan, **added}, created_at=START, created_by="command",
+        started_at=START, stopped_at=None, ends_at=START + timedelta(days=30),
+    )  # fmt: skip
+    async with context.database.transaction() as session:
+        session.add(row)
+    book = RuleBook(context.settings)
+    await book.refresh(context.database)
+    assert (book.in_force.experiment is None) == bool(added)
+    async with context.database.reading() as session:
+        assert (await experiment_at(session, START) is None) == bool(added)
 
 
 async def test_of_many_versions_reports_read_the_newest(context: Context) -> None:

@@ -26,7 +26,7 @@ from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Seen, Visit, form_requires, page_requires
 from service.problems import Problem
-from service.rules.experiment_changes import facts_of, known_experiment, plan_of
+from service.rules.experiment_changes import facts_of, known_experiment, plan_of, unread_plan
 from service.rules.experiment_store import find_experiment
 from service.rules.experiments import GOAL_WORDS, STATE_WORDS, SUBJECT_WORDS
 from service.rules.prompts import AUDIENCE_WORDS, PLACE_WORDS, WALL_WORDS
@@ -209,6 +209,7 @@ async def _one(
         "experiment.html",
         status_code=refusal.type.status if refusal else 200,
         report=report,
+        later=unread_plan(report.row),
         plan=report.plan,
         row=report.row,
         seen=facts_of(report.row),

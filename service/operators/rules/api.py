@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Response
+from fastapi.responses import JSONResponse
 
 from service.content.recut_job import last_recut
 from service.db.session import ReportSession
@@ -20,6 +21,7 @@ from service.operators.rules.recuts import AppRecuts, RecutOut, shown_recut
 from service.operators.rules.schemas import RulesHistory, RulesOut, VersionNumber
 from service.problems import Problem
 from service.rules.document import RulesIn
+from service.rules.save import later_words
 from service.settings import AppSettings
 
 router = APIRouter(prefix="/rules", tags=["rules"])
@@ -63,12 +65,19 @@ async def read_versions(_: Reads, asked: AnyPage, session: ReportSession) -> Rul
     return RulesHistory.of(await list_versions(session, asked))
 
 
-@router.get("/versions/{version}", summary="Read one version of the rules")
+@router.get("/versions/{version}", summary="Read one version of the rules", response_model=RulesOut)
 async def read_version(
     version: VersionNumber, _: Reads, session: ReportSession, settings: AppSettings
-) -> RulesOut:
-    """The rules as they were then. Needs the permission articles:read."""
-    return await shown(session, await rules_of_version(session, version), settings)
+) -> RulesOut | Response:
+    """The rules as they were then; of a later release as they are stored, so that they aren't taken for whole and sent back.
+
+    Needs the permission articles:read.
+    """
+    stored = await rules_of_version(session, version)
+    found = await shown(session, stored, settings)
+    if later_words(version) not in found.warnings:
+        return found
+    return JSONResponse(found.model_dump(mode="json") | {"rules": stored.document})
 
 
 @router.post("/recut", summary="Cut all articles anew", status_code=202)

@@ -35,10 +35,14 @@ class RuleChanges:
     context: Context
     rule_book: RuleBook
 
-    async def save(self, actor: Actor, rules: RulesIn, *, after: int | None) -> RulesOut:
+    async def save(
+        self, actor: Actor, rules: RulesIn, *, after: int | None, shown_version: int = 0
+    ) -> RulesOut:
         """Raises the problems `rules-changed`, `rules-unreadable` and `experiment-relies-on-them` (rules/save.py)."""
         async with changing_experiments(self.context, actor.label) as change:
-            saved = await save_rules(change, rules, self.context.settings, after=after)
+            saved = await save_rules(
+                change, rules, self.context.settings, after=after, shown=shown_version
+            )
             made = await shown(change.session, saved, self.context.settings)
         await self.rule_book.refresh(self.context.database)
         return made

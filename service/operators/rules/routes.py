@@ -44,7 +44,7 @@ from service.operators.rules.meters_form import MeterRow, sent_meters
 from service.operators.rules.preview_links import preview_links
 from service.operators.rules.prompt_rows import PromptRow, sent_prompts
 from service.operators.rules.recuts import AppRecuts, RecutOut
-from service.operators.rules.schemas import RulesOut, VersionNumber
+from service.operators.rules.schemas import LATEST, RulesOut, VersionNumber
 from service.problems import Problem
 from service.rules.in_force import RuleBook
 from service.rules.prompts import AUDIENCE_WORDS, PLACE_WORDS, WALL_WORDS
@@ -100,7 +100,8 @@ async def send_rules(
     changes: AppRuleChanges,
     database: AppDatabase,
     settings: AppSettings,
-    version: Annotated[int, Form(ge=0, le=2**31 - 1)],
+    version: Annotated[int, Form(ge=0, le=LATEST)],
+    shown: Annotated[int, Form(ge=0, le=LATEST)] = 0,
 ) -> Response:
     """Put the rules in force; what can't be is told above the form, which keeps what was typed."""
     async with database.reading() as session:
@@ -109,11 +110,13 @@ async def send_rules(
     try:
         rules = rules_in(entries, settings.zone)
         rules = rules.model_copy(update={"crawlers": crawlers})
-        await changes.save(visit.operator, rules, after=version)
+        await changes.save(visit.operator, rules, after=version, shown_version=shown)
     except Problem as problem:
         async with database.reading() as session:
             current = await current_rules(session, settings)
-            return await _rules_page(request, session, current, entries, refusal=problem)
+            return await _rules_page(
+                request, session, current, entries, shown=shown, refusal=problem
+            )
     return see_other(RULES)
 
 
@@ -132,6 +135,7 @@ async def _rules_page(
     asked: ListQuery = FROM_THE_START,
     *,
     then: RulesOut | None = None,
+    shown: int | None = None,
     refusal: Problem | None = None,
 ) -> Response:
     """After `rules-changed` the form is sent upon what is in force by then, which its words say."""
@@ -151,6 +155,7 @@ async def _rules_page(
         ),
         recut=RecutOut.of(last) if last is not None else None,
         then=then,
+        shown=seen.version if shown is None else shown,
         warnings=[each for each in seen.warnings if each != later],
         later=later if later in seen.warnings else "",
         versions=versions,
