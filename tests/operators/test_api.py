@@ -133,12 +133,11 @@ BAD: dict[str, tuple[str, str, Any, int]] = {
 
 
 @on_sqlite
-@pytest.mark.parametrize("name", BAD)
-async def test_bad_input(paywall: Paywall, name: str) -> None:
-    method, path, body, status = BAD[name]
-    answer = await call(paywall, method, path, body)
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
+async def test_bad_input(paywall: Paywall) -> None:
+    for name, (method, path, body, status) in BAD.items():
+        answer = await call(paywall, method, path, body)
+        assert answer.status_code == status, (name, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json", name
     async with paywall.database.reading() as session:
         assert not list(await session.scalars(select(AuditEntry)))
 

@@ -123,13 +123,12 @@ async def test_a_card_says_why_there_is_a_dash_and_what_a_share_is_made_of(
     assert "All its walls were less than 30 days ago." in card[: card.index('class="behind"')]
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("span", "century"), ("source", "x" * 300), ("plan", "nope"), ("currency", "eur")],
-)
-async def test_what_cannot_be_asked_is_refused(signed_in: SignedIn, name: str, value: str) -> None:
+async def test_what_cannot_be_asked_is_refused(signed_in: SignedIn) -> None:
     browser = await signed_in("viewer")
-    assert (await browser.get("/admin", params={name: value})).status_code == 422
+    for name, value in (
+        ("span", "century"), ("source", "x" * 300), ("plan", "nope"), ("currency", "eur"),
+    ):  # fmt: skip
+        assert (await browser.get("/admin", params={name: value})).status_code == 422, name
 
 
 async def test_articles_lead_to_their_pages_here_and_in_the_report(

@@ -111,43 +111,44 @@ async def test_a_win_back_offer_is_made_on_the_page_and_over_the_api(
         assert each.after["sold_to"] == "former"
 
 
+NO_OFFER: list[tuple[dict[str, str], str]] = [
+    ({"amount": ""}, "Price: enter a price"),
+    ({"amount": "9,000"}, "thousands"),
+    ({"amount": "0.01"}, "Stripe charges at least"),
+    ({"amount": "-9"}, "amount"),
+    ({"amount": "٩"}, "amount"),
+    ({"currency": "XXX"}, "currency"),
+    ({"plan": "Two words"}, "plan"),
+    ({"plan": ""}, "plan"),
+    ({"kind": "article", "interval_count": "999"}, "interval_count"),
+    ({"interval_count": "99"}, "interval_count"),
+    ({"interval_count": "x"}, "Number of intervals: enter a whole number"),
+    ({"trial_days": "9999"}, "trial_days"),
+    ({"trial_days": "14", "intro_amount": "1"}, "a trial or an intro price, not both"),
+    ({"intro_amount": "10"}, "intro_amount"),
+    ({"sold_to": "former", "trial_days": "14"}, "get no free days"),
+    ({"sold_to": "former", "kind": "gift"}, "only a subscription"),
+    ({"intro_periods": "2"}, "intro_periods"),
+    ({"name": " "}, "name"),
+    ({"name": "a\r\nb"}, "can't be seen"),
+    ({"name": "a\u202eb"}, "can't be seen"),
+    ({"name": "a\u200bb"}, "can't be seen"),
+    ({"name": "x" * 81}, "1 to 80 characters"),
+]  # fmt: skip
+
+
 @on_sqlite
-@pytest.mark.parametrize(
-    ("fields", "told"),
-    [
-        ({"amount": ""}, "Price: enter a price"),
-        ({"amount": "9,000"}, "thousands"),
-        ({"amount": "0.01"}, "Stripe charges at least"),
-        ({"amount": "-9"}, "amount"),
-        ({"amount": "٩"}, "amount"),
-        ({"currency": "XXX"}, "currency"),
-        ({"plan": "Two words"}, "plan"),
-        ({"plan": ""}, "plan"),
-        ({"kind": "article", "interval_count": "999"}, "interval_count"),
-        ({"interval_count": "99"}, "interval_count"),
-        ({"interval_count": "x"}, "Number of intervals: enter a whole number"),
-        ({"trial_days": "9999"}, "trial_days"),
-        ({"trial_days": "14", "intro_amount": "1"}, "a trial or an intro price, not both"),
-        ({"intro_amount": "10"}, "intro_amount"),
-        ({"sold_to": "former", "trial_days": "14"}, "get no free days"),
-        ({"sold_to": "former", "kind": "gift"}, "only a subscription"),
-        ({"intro_periods": "2"}, "intro_periods"),
-        ({"name": " "}, "name"),
-        ({"name": "a\r\nb"}, "can't be seen"),
-        ({"name": "a\u202eb"}, "can't be seen"),
-        ({"name": "a\u200bb"}, "can't be seen"),
-        ({"name": "x" * 81}, "1 to 80 characters"),
-    ],
-)  # fmt: skip
 async def test_what_makes_no_offer_says_why_and_keeps_what_was_typed(
-    signed_in: SignedIn, database: Database, fields: dict[str, str], told: str
+    signed_in: SignedIn, database: Database
 ) -> None:
     browser = await signed_in("admin")
-    typed = {**TYPED, **fields, "sure": "yes"}
-    refused = await send(browser, "new", **typed)
-    assert refused.status_code == 422
-    assert told in unescape(refused.text)
-    assert 'value="EUR"' in refused.text or fields.get("currency")
+    csrf = csrf_in((await browser.get("/admin/account")).text)
+    for fields, told in NO_OFFER:
+        typed = {**TYPED, **fields, "sure": "yes", "csrf": csrf, "seen": "none"}
+        refused = await browser.post("/admin/offers/new", data=typed)
+        assert refused.status_code == 422, fields
+        assert told in unescape(refused.text), fields
+        assert 'value="EUR"' in refused.text or fields.get("currency"), fields
     assert await offers(database) == []
 
 
@@ -165,33 +166,28 @@ async def test_names_are_shown_as_text(signed_in: SignedIn, store: Store) -> Non
     assert "can’t create offers" in (await browser.get("/admin/offers/new")).text
 
 
+UNCHANGED: list[tuple[dict[str, str], int, str]] = [
+    ({"change": "end"}, 422, "select “I am sure” first"),
+    ({"change": "change", "name": ""}, 422, "1 to 80 characters"),
+    ({"change": "change", "name": "a\nb"}, 422, "can't be seen"),
+    ({"change": "change", "name": "Other", "position": "-1"}, 422, "Position: "),
+    ({"change": "change", "name": "Other", "position": "10000000"}, 422, "Position: "),
+    ({"change": "change", "name": "Other", "seen": "x"}, 412, "somebody has changed"),
+    ({"change": "end", "sure": "1", "seen": "none"}, 412, "it already exists"),
+    ({"change": "delete"}, 422, "change"),
+]  # fmt: skip
+
+
 @on_sqlite
-@pytest.mark.parametrize(
-    ("form", "status", "told"),
-    [
-        ({"change": "end"}, 422, "select “I am sure” first"),
-        ({"change": "change", "name": ""}, 422, "1 to 80 characters"),
-        ({"change": "change", "name": "a\nb"}, 422, "can't be seen"),
-        ({"change": "change", "name": "Other", "position": "-1"}, 422, "Position: "),
-        ({"change": "change", "name": "Other", "position": "10000000"}, 422, "Position: "),
-        ({"change": "change", "name": "Other", "seen": "x"}, 412, "somebody has changed"),
-        ({"change": "end", "sure": "1", "seen": "none"}, 412, "it already exists"),
-        ({"change": "delete"}, 422, "change"),
-    ],
-)
 async def test_what_changes_no_offer_says_why(
-    signed_in: SignedIn,
-    store: Store,
-    database: Database,
-    form: dict[str, str],
-    status: int,
-    told: str,
+    signed_in: SignedIn, store: Store, database: Database
 ) -> None:
-    offer = rows.offer()
+    offer, browser = rows.offer(), await signed_in("admin")
     await store(offer)
-    refused = await send(await signed_in("admin"), offer.id, **form)
-    assert refused.status_code == status
-    assert told in unescape(refused.text)
+    for form, status, told in UNCHANGED:
+        refused = await send(browser, offer.id, **form)
+        assert refused.status_code == status, form
+        assert told in unescape(refused.text), form
     (kept,) = await offers(database)
     assert (kept.name, kept.archived_at, kept.version) == (offer.name, None, 1)
     assert await audited(database) == []
@@ -309,26 +305,24 @@ async def test_the_same_over_the_api(paywall: Paywall) -> None:
     assert coupons.json() == {"items": []}
 
 
+WRONG_FIELDS: list[tuple[dict[str, Any], str]] = [
+    ({"amount": 0}, "body.amount"), ({"amount": 10**10}, "body.amount"),
+    ({"amount": 1}, "body.amount"), ({"amount": "9.00"}, "body.amount"),
+    ({"currency": "EURO"}, "body.currency"), ({"currency": "XXX"}, "body.currency"),
+    ({"interval": "hour"}, "body.interval"), ({"plan": "Two words"}, "body.plan"),
+    ({"name": "a\nb"}, "body.name"), ({"name": "a\0b"}, "body.name"),
+    ({"price_text": "free"}, "body.price_text"), ({"position": 1}, "body.position"),
+    ({"kind": "pass", "trial_days": 3}, "body.trial_days"),
+    ({"covers": "article"}, "body.covers"),
+]  # fmt: skip
+
+
 @on_sqlite
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"amount": 0}, "body.amount"), ({"amount": 10**10}, "body.amount"),
-        ({"amount": 1}, "body.amount"), ({"amount": "9.00"}, "body.amount"),
-        ({"currency": "EURO"}, "body.currency"), ({"currency": "XXX"}, "body.currency"),
-        ({"interval": "hour"}, "body.interval"), ({"plan": "Two words"}, "body.plan"),
-        ({"name": "a\nb"}, "body.name"), ({"name": "a\0b"}, "body.name"),
-        ({"price_text": "free"}, "body.price_text"), ({"position": 1}, "body.position"),
-        ({"kind": "pass", "trial_days": 3}, "body.trial_days"),
-        ({"covers": "article"}, "body.covers"),
-    ],
-)  # fmt: skip
-async def test_what_makes_no_offer_is_named(
-    paywall: Paywall, change: dict[str, Any], field: str
-) -> None:
-    refused = await call(paywall, "POST", body={**MONTHLY, **change})
-    assert refused.status_code == 422
-    assert [each["field"] for each in refused.json()["errors"]] == [field]
+async def test_what_makes_no_offer_is_named(paywall: Paywall) -> None:
+    for change, field in WRONG_FIELDS:
+        refused = await call(paywall, "POST", body={**MONTHLY, **change})
+        assert refused.status_code == 422, change
+        assert [each["field"] for each in refused.json()["errors"]] == [field], change
     assert await offers(paywall.database) == []
 
 

@@ -122,7 +122,7 @@ async def test_a_session_ends_by_itself(
 ) -> None:
     browser = await signed_in("viewer")
     clocks.travel(timedelta(hours=settings.operator_session_hours, seconds=-1))
-    assert (await browser.get("/admin")).status_code == 200
+    assert (await browser.get("/admin/account")).status_code == 200
     clocks.travel(timedelta(seconds=1))
     assert (await browser.get("/admin")).status_code == 303
 
@@ -142,29 +142,27 @@ async def test_signing_out_ends_the_session_at_the_server(
     browser = await signed_in("viewer")
     name = cookie_name("operator", settings)
     kept = {"Cookie": f"{name}={browser.cookies[name]}"}
-    csrf = csrf_in((await browser.get("/admin")).text)
+    csrf = csrf_in((await browser.get("/admin/account")).text)
     answer = await browser.post("/admin/sign-out", data={"csrf": csrf})
     assert (answer.status_code, answer.headers["location"]) == (303, "/admin/sign-in")
     browser.cookies.clear()
     assert (await browser.get("/admin", headers=kept)).status_code == 303
 
 
-@pytest.mark.parametrize("form", [{}, {"csrf": ""}, {"csrf": "0" * 64}, {"csrf": "ä"}])
-async def test_a_form_that_isnt_ours_signs_nobody_out(
-    signed_in: SignedIn, form: dict[str, str]
-) -> None:
+async def test_a_form_that_isnt_ours_signs_nobody_out(signed_in: SignedIn) -> None:
     browser = await signed_in("viewer")
-    answer = await browser.post("/admin/sign-out", data=form)
-    assert answer.status_code == 403
-    assert "Reload the page" in answer.text
-    assert (await browser.get("/admin")).status_code == 200
+    for form in ({}, {"csrf": ""}, {"csrf": "0" * 64}, {"csrf": "ä"}):
+        answer = await browser.post("/admin/sign-out", data=form)
+        assert answer.status_code == 403, form
+        assert "Reload the page" in answer.text, form
+    assert (await browser.get("/admin/account")).status_code == 200
 
 
 async def test_the_field_of_another_session_doesnt_count(
     signed_in: SignedIn, settings: Settings
 ) -> None:
     browser = await signed_in("viewer")
-    foreign = csrf_in((await browser.get("/admin")).text)
+    foreign = csrf_in((await browser.get("/admin/account")).text)
     await send(browser, "viewer@example.org", PASSWORD)
     assert (await browser.post("/admin/sign-out", data={"csrf": foreign})).status_code == 403
 
