@@ -86,36 +86,33 @@ async def test_filters(database: Database, settings: Settings) -> None:
     assert await slugs(database, section="Opinion", author="Ada Lowe") == []
 
 
-@pytest.mark.parametrize(
-    ("q", "found"),
-    [
-        ("harbour", True),
-        ("HARBOUR wall", True),
-        ("wall harbour", True),
-        ("élan", True),
-        ("e\u0301lan", True),
-        ("ÉLAN", True),
-        ("elan", True),
-        ("ÊLÁN", True),
-        ("elans", False),
-        ("100%", True),
-        ("a_b", True),
-        ("", True),
-        ("  ", True),
-        ("harbour bridge", False),
-        ("%", True),
-        ("_b_", False),
-        ("10_%", False),
-        ("1%0", False),
-        ("\\", False),
-        ("/", False),
-        ("' OR 1=1 --", False),
-        ('"; DROP TABLE articles; --', False),
-    ],
-)
-async def test_search_takes_words_as_they_are(
-    database: Database, settings: Settings, q: str, found: bool
-) -> None:
+WORDS = [
+    ("harbour", True),
+    ("HARBOUR wall", True),
+    ("wall harbour", True),
+    ("élan", True),
+    ("e\u0301lan", True),
+    ("ÉLAN", True),
+    ("elan", True),
+    ("ÊLÁN", True),
+    ("elans", False),
+    ("100%", True),
+    ("a_b", True),
+    ("", True),
+    ("  ", True),
+    ("harbour bridge", False),
+    ("%", True),
+    ("_b_", False),
+    ("10_%", False),
+    ("1%0", False),
+    ("\\", False),
+    ("/", False),
+    ("' OR 1=1 --", False),
+    ('"; DROP TABLE articles; --', False),
+]
+
+
+async def test_search_takes_words_as_they_are(database: Database, settings: Settings) -> None:
     await publish(
         database,
         settings,
@@ -124,7 +121,8 @@ async def test_search_takes_words_as_they_are(
         standfirst="With élan",
         body="<p>100% a_b</p><p>x y</p>",
     )
-    assert await slugs(database, q=q) == (["a"] if found else [])
+    for q, found in WORDS:
+        assert await slugs(database, q=q) == (["a"] if found else []), q
 
 
 async def test_search_finds_nothing_behind_the_cut(database: Database, settings: Settings) -> None:

@@ -74,6 +74,7 @@ async def test_the_list_pages_through_everybody_once(signed_in: SignedIn, store:
     assert set(seen) == {reader.id for reader in readers}
 
 
+@on_sqlite
 async def test_the_filter_keeps_what_was_chosen_and_says_when_nothing_matches(
     signed_in: SignedIn, store: Store
 ) -> None:

@@ -20,6 +20,7 @@ from service.tokens.keys import PUBLISHED_BEFORE_USE, KeyRingHolder, rotate
 from service.tokens.ring import KeyRing
 from service.tokens.signing import verify
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
 
 STEP = timedelta(minutes=2)
@@ -76,6 +77,7 @@ def in_use(history: list[Fetched]) -> list[str]:
     return [token for tokens in (*access, *unlock) for token in tokens]
 
 
+@on_sqlite
 async def test_readers_of_two_instances_notice_no_rotation(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:

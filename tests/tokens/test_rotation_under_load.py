@@ -34,6 +34,7 @@ from service.tokens.ring import KeyRing
 from service.tokens.signing import sign
 from service.tokens.verifier import TokenVerifier
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.tokens.examples import AUDIENCE, ISSUER, Rings, access
 
 STEP = timedelta(seconds=30)
@@ -179,6 +180,7 @@ async def test_rotation_under_load_refuses_nobody(newsroom: Newsroom) -> None:
     assert newsroom.checked > 10_000
 
 
+@on_sqlite
 async def test_another_algorithm_and_an_imported_key_refuse_nobody(newsroom: Newsroom) -> None:
     await newsroom.live(PUBLISHED_BEFORE_USE)
     newsroom.algorithm = "EdDSA"
