@@ -23,6 +23,7 @@ from service.offers.pricing import checked_price
 from service.offers.store import create_offer, live_offers
 from service.rules.document import NamedLevelIn, of_settings
 from service.rules.in_force import rules_in_force
+from service.rules.prompt_document import PromptIn
 from service.rules.save import save_rules
 from service.rules.store import latest_version
 
@@ -50,6 +51,13 @@ LEVELS: tuple[tuple[str, Level], ...] = (
     ("long read", "subscribers"),
 )  # fmt: skip
 """By tag; all else has the level of the settings, but for the few articles that name one."""
+
+
+_COUNTDOWN = PromptIn(
+    name="Last free articles", place="countdown", left_at_most=1,
+    title="Free articles left this month: {left} of {limit}",
+    text="Subscribers read as much as they like. Their subscriptions pay for our reporters.",
+)  # fmt: skip
 
 
 async def seed(context: Context, paper: Newspaper) -> str | None:
@@ -94,13 +102,14 @@ async def another_password(context: Context) -> str | None:
 
 
 async def _rule(context: Context) -> None:
-    """Give a new demo its rules of levels."""
+    """Give a new demo its rules: levels by tag, and what is said beside the last free articles."""
     async with context.database.transaction() as session:
         if await latest_version(session) or await session.scalar(select(Article.id).limit(1)):
             return
         then = context.clocks.business() - _RULED_BEFORE
         usual = of_settings(context.settings)
         tags = tuple(NamedLevelIn(name=name, level=level) for name, level in LEVELS)
-        rules = usual.model_copy(update={"levels": usual.levels.model_copy(update={"tags": tags})})
+        levels = usual.levels.model_copy(update={"tags": tags})
+        rules = usual.model_copy(update={"levels": levels, "prompts": (_COUNTDOWN,)})
         change = Change(session, Clocks(lambda: then), _ACTOR)
         await save_rules(change, rules, context.settings, after=0)

@@ -39,7 +39,9 @@ async def test_reads_are_as_real_ones_are_recorded_and_explained(going_on: Demo)
             .group_by(Grant.source)
         )  # fmt: skip
     granted = {reader: source for source, reader in holders}
-    only_registered = {each.reader_id for each in written if each.audience == "registered"}
+    only_registered = {
+        each.reader_id for each in written if each.wall and each.audience == "registered"
+    }
     context = demo.context
     async with inside(context.database, context.settings, demo.clocks) as paywall:
         for slug in slugs.values():
@@ -65,6 +67,7 @@ async def test_reads_are_as_real_ones_are_recorded_and_explained(going_on: Demo)
                 headers=paywall.staff,
             )
             assert told.json()["reason"] == each.reason, (asked, told.text)
+    assert {each.prompt for each in written if each.granted} == {None, "Last free articles"}
     filled_by_kind = filled(real)
     assert filled(written).items() <= filled_by_kind.items()
 
@@ -73,7 +76,8 @@ def filled(entries: Sequence[AccessEntry]) -> dict[object, frozenset[str]]:
     """The columns with a value of each kind of row, but for what led there and what is tried on some."""
     found: dict[object, frozenset[str]] = {}
     for each in entries:
-        kind = each.reason, each.wall, each.audience, each.once, each.reader_id is None
+        beside = each.prompt if each.granted else None
+        kind = each.reason, each.wall, each.audience, each.once, each.reader_id is None, beside
         columns = {name for name in Entry._fields if getattr(each, name) is not None}
         columns -= {"referrer_host", "campaign", "variant"}
         assert found.setdefault(kind, frozenset(columns)) == columns, kind

@@ -28,7 +28,8 @@ from service.access.decision import (
 from service.access.evidence import article_facts, evidence_of_rows
 from service.access.metered import Reading as MeteredReading
 from service.access.metered import metered_reader, room_after_registering, window_asked
-from service.access.occasion import Arrival
+from service.access.notices import Beside
+from service.access.occasion import Arrival, audience_of_reader
 from service.access.views import variant_met
 from service.access.wall import Met, wall_for
 from service.content.article import ListedArticle
@@ -52,6 +53,7 @@ from service.metering.store import known_device_holder, named_meter, reader_hold
 from service.metering.window import MeterState
 from service.offers.on_sale import Assortment
 from service.rules.in_force import InForce
+from service.rules.prompts import Occasion
 
 _RETURNING = 0.38
 """Of the visitors without an account, those who were here before."""
@@ -168,8 +170,10 @@ class Reading:
         arrival = Arrival(article.section, article.language, reading.entry)
         row = row._replace(variant=variant_met(case, arrival, view, None, None))
         if row.consumed and window is not None:
-            counted = window._replace(counted=window.counted | {article.id})
-            self._meters[_meter(seat, counted), window.window.key] = counted
+            window = window._replace(counted=window.counted | {article.id})
+            self._meters[_meter(seat, window), window.window.key] = window
+        if isinstance(outcome, Meter):
+            return self._with_prompt(row, window, arrival, view, verified=verified)
         if not isinstance(outcome, Wall):
             return row
         shown = window and window.without_reads(self.calendar.zone)
@@ -181,6 +185,25 @@ class Reading:
             granted=False, wall=wall.kind, prompt=wall.prompt, audience=wall.audience,
             variant=variant_met(case, arrival, view, wall, None),
         )  # fmt: skip
+
+    def _with_prompt(
+        self,
+        row: Entry,
+        window: MeterState | None,
+        arrival: Arrival,
+        view: InForce,
+        *,
+        verified: bool,
+    ) -> Entry:
+        """With what was said beside an article that the meter opened; `window` as it was then."""
+        met = Occasion("anonymous", None, arrival.section, arrival.language, arrival.entry, 0)
+        said = [each for each in view.rules.prompts if each.fits_some(met, row.at)]
+        if not said:
+            return row
+        audience = audience_of_reader(verified, (), arrival.sources)
+        fitting = [each for each in said if audience in each.readers]
+        notice = Beside.of(audience, fitting, self.assortment, known=False).shown(window)
+        return row._replace(audience=audience, prompt=notice.prompt if notice is not None else None)
 
     def _known(self, seat: _Seat, asked: MeterState) -> MeterState:
         """With what the holder has read in this window."""
