@@ -13,15 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.context import Context
 from service.db.tables import Reader, Right, RightClaim
 from service.grants.grants import EVERYTHING, provisional_reference
+from service.grants.right_readers import KnownReaders, match_key
 from service.grants.right_turns import turn_of_claim
-from service.grants.rights import (
-    BoundBy,
-    KnownReaders,
-    Rights,
-    is_known_by_name,
-    is_over,
-    match_key,
-)
+from service.grants.rights import BoundBy, Rights, is_known_by_name, is_over
 from service.grants.store import put_grant
 from service.identity.readers import take_turn
 from service.limits.rate import Limit, take_each, too_many

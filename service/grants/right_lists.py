@@ -30,16 +30,9 @@ from service.grants.right_differences import (
     RightDifferences,
     RightState,
 )
+from service.grants.right_readers import SentRight, keys_of, known_readers, match_key
 from service.grants.right_turns import locked, take_claims, take_source
-from service.grants.rights import (
-    Rights,
-    SentRight,
-    is_over,
-    keys_of,
-    known_readers,
-    match_key,
-    payload_of,
-)
+from service.grants.rights import Rights, is_over, payload_of
 from service.grants.shown_lists import check_shown, refuse_changed, stamp_of_list
 from service.identity.audit import record
 from service.identity.email import email_key

@@ -10,7 +10,7 @@ from service.clock import Instant, check_span
 from service.db.tables import Right
 from service.grants.matching import nobody_finds
 from service.grants.right_lists import MOST_ENDED_PERCENT
-from service.grants.rights import SentRight
+from service.grants.right_readers import SentRight
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
 from service.identity.email import email_key
 from service.texts import SLUG_LENGTH, storable

@@ -1,92 +1,41 @@
 """Gift subscriptions from the purchase to their end: paid by one, mailed to and redeemed by another."""
 
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import httpx2
 import pytest
 from sqlalchemy import select
 
-from service.billing import gift_rounds
-from service.billing.gift_rounds import ARRANGE, SEND, gift_round
-from service.billing.gift_subscriptions import readers_to_arrange
-from service.billing.reconciliations import opening_passes
-from service.db.context import Context
+from service.billing.gift_rounds import SEND
 from service.db.session import Database
-from service.db.tables import GiftSubscription, Grant, Job, Mail, Pass, Reader
-from service.identity.cookies import cookie_name
-from service.identity.readers import create_reader
-from service.identity.sessions import open_session
+from service.db.tables import GiftSubscription, Grant, Job, Pass, Reader
 from service.settings import Settings
-from tests.checkout.rows import DAY, rows, sell
+from tests.checkout.gifts import (
+    ADMIN,
+    FRIEND,
+    buy,
+    compared,
+    friend,
+    gift_shop,
+    look,
+    mailed,
+    reason,
+    redeem,
+    refund,
+)
+from tests.checkout.rows import DAY, rows
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.patience import PATIENCE
-from tests.served import Installation, installation
+from tests.served import Installation
 from tests.stripe_at_hand import sdk
-
-QUARTER: dict[str, Any] = {
-    "amount": 2500, "currency": "EUR", "interval": "day", "interval_count": 90, "kind": "gift",
-}  # fmt: skip
-FRIEND = "bea@example.org"
-ADMIN = "/v1/admin/gift-subscriptions"
 
 
 @pytest.fixture
 def site(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
-    """It can mail, and sells a gift of 90 days."""
-    mailing = settings.model_copy(update={"mail_from": "Gazette <hello@gazette.example.org>"})
-    with installation(mailing, clocks) as made:
-        made.publish("a", access={"level": "subscribers"})
-        sell(made, "quarter", **QUARTER)
+    with gift_shop(settings, clocks) as made:
         yield made
-
-
-def buy(site: Installation, **gift: Any) -> dict[str, Any]:
-    """Buy a gift and come back; it as its buyer sees it."""
-    site.subscribe("quarter", gift=gift)
-    (bought,) = site.browser.get("/v1/me/gift-subscriptions").json()["items"]
-    found: dict[str, Any] = bought
-    return found
-
-
-def friend(site: Installation, address: str = FRIEND) -> httpx2.Client:
-    """The browser of a reader with a confirmed address."""
-
-    async def make(database: Database) -> str:
-        async with database.transaction() as session:
-            now = site.clocks.wall()
-            reader = await create_reader(session, email=address, clocks=site.clocks)
-            reader.email_verified_at, reader.verified_key = now, address
-            opened = await open_session(
-                session, reader_id=reader.id, now=now, settings=site.settings
-            )
-        return opened.token
-
-    browser = site.new_browser()
-    name = cookie_name("session", site.settings)
-    browser.cookies.set(name, site.in_database(make), domain="127.0.0.1")
-    return browser
-
-
-def redeem(gift: dict[str, Any], browser: httpx2.Client) -> httpx2.Response:
-    token = gift["url"].rpartition("/")[2]
-    return browser.post(f"/v1/gift-subscriptions/{token}/redeem")
-
-
-def look(site: Installation) -> None:
-    """What the service does of itself every minute."""
-    site.in_database(lambda database: gift_round(Context(site.settings, site.clocks, database)))
-
-
-def mailed(site: Installation) -> list[tuple[str, str]]:
-    return sorted((each.kind, each.recipient) for each in rows(site, Mail))
-
-
-def reason(site: Installation, browser: httpx2.Client) -> Any:
-    return site.unlock("a", browser).json()["reason"]
 
 
 @on_sqlite
@@ -161,31 +110,6 @@ def test_a_gift_that_cant_be_mailed_holds_up_no_other(site: Installation) -> Non
 
 
 @on_sqlite
-def test_a_gift_waits_while_its_reader_subscribes_and_no_day_is_lost(site: Installation) -> None:
-    gift = buy(site)
-    bea = friend(site)
-    redeem(gift, bea)
-    site.travel(10 * DAY)
-    site.browser = bea
-    site.subscribe("monthly")
-    site.settle()
-    look(site)
-    assert reason(site, bea) == "subscription"
-    (row,) = rows(site, GiftSubscription)
-    (own,) = (each for each in rows(site, Grant) if each.source == "subscription")
-    assert (row.starts_at, row.ends_at) == (own.ends_at, own.ends_at + 80 * DAY)
-    (subscription,) = site.simulator.world.store.find("subscription", [])
-    with sdk(site.stripe_url) as stripe:
-        stripe.subscriptions.cancel(subscription["id"])
-    site.settle()
-    look(site)
-    now = site.clocks.business()
-    assert reason(site, bea) == "gift"
-    (row,) = rows(site, GiftSubscription)
-    assert (row.starts_at, row.ends_at) == (now, now + 80 * DAY)
-
-
-@on_sqlite
 def test_a_refund_ends_it_redeemed_or_not(site: Installation) -> None:
     gift, bea = buy(site), friend(site)
     redeem(gift, bea)
@@ -201,74 +125,6 @@ def test_a_refund_ends_it_redeemed_or_not(site: Installation) -> None:
     assert (refused.status_code, "given back" in refused.json()["detail"]) == (409, True)
     (shown,) = site.browser.get("/v1/me/gift-subscriptions").json()["items"]
     assert shown["state"] == "refunded"
-
-
-def waiting(site: Installation) -> list[str]:
-    """Whose gifts would be arranged anew."""
-
-    async def ask(database: Database) -> list[str]:
-        async with database.reading() as session:
-            return await readers_to_arrange(session, site.clocks.business())
-
-    return site.in_database(ask)
-
-
-def test_only_gifts_that_have_to_move_are_arranged(site: Installation) -> None:
-    """Neither one in its place, nor the one behind it, nor one that nothing moves any more."""
-    bea = friend(site)
-    for _ in range(2):
-        site.subscribe("quarter", gift={})
-        site.travel(DAY)
-    gifts = site.browser.get("/v1/me/gift-subscriptions").json()["items"]
-    for gift in gifts:
-        redeem(gift, bea)
-    assert waiting(site) == []
-    site.browser = bea
-    site.subscribe("monthly")
-    site.settle()
-    look(site)
-    first, second = sorted((each.starts_at, each.ends_at) for each in rows(site, GiftSubscription))
-    (own,) = (each for each in rows(site, Grant) if each.source == "subscription")
-    assert (first[0], second[0]) == (own.ends_at, first[1])
-    assert waiting(site) == []
-    staff = {"Authorization": f"Bearer {site.api_key}"}
-    for gift in gifts:
-        assert site.browser.delete(f"{ADMIN}/{gift['id']}", headers=staff).status_code == 204
-    with sdk(site.stripe_url) as stripe:
-        (subscription,) = site.simulator.world.store.find("subscription", [])
-        stripe.subscriptions.cancel(subscription["id"])
-    site.settle()
-    assert waiting(site) == []
-
-
-@on_sqlite
-def test_a_gift_that_cant_be_moved_is_tried_again_while_it_has_to(
-    site: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gift, bea = buy(site), friend(site)
-    redeem(gift, bea)
-    site.browser = bea
-    site.subscribe("monthly")
-    site.settle()
-
-    async def fail(*_: object) -> None:
-        raise LookupError
-
-    def tried(minutes: int) -> tuple[str, int]:
-        site.clocks.travel(timedelta(minutes=minutes))
-        look(site)
-        (job,) = (each for each in rows(site, Job) if each.kind == ARRANGE)
-        return job.status, job.attempts
-
-    with monkeypatch.context() as broken:
-        broken.setattr(gift_rounds, "arrange_gifts", fail)
-        first = [tried(minutes) for minutes in (0, 1, 5, 30)]
-        assert first == [("waiting", attempts) for attempts in (1, 2, 3, 4)]
-        then = [tried(minutes) for minutes in (120, 119, 1)]
-        assert then == [("failed", attempts) for attempts in (5, 5, 6)]
-    assert len(waiting(site)) == 1
-    assert tried(120)[0] == "done"
-    assert waiting(site) == []
 
 
 @on_sqlite
@@ -351,26 +207,6 @@ def test_a_subscriber_may_buy_one_and_who_has_no_confirmed_address_redeems_none(
     assert len(rows(site, Reader)) == 1
 
 
-def refund(site: Installation) -> None:
-    site.clocks.travel(timedelta(minutes=1))
-    (paid,) = rows(site, Pass)
-    with sdk(site.stripe_url) as stripe:
-        stripe.refunds.create(
-            {"payment_intent": paid.id, "metadata": {"paywall_access": "end_access"}}
-        )
-    site.settle()
-
-
-def compared(site: Installation) -> list[str]:
-    """The payments that a comparison with Stripe looks at."""
-
-    async def ask(database: Database) -> list[str]:
-        async with database.reading() as session:
-            return await opening_passes(session, site.clocks.business())
-
-    return site.in_database(ask)
-
-
 @on_sqlite
 def test_what_was_refunded_is_neither_mailed_nor_listed_nor_compared(site: Installation) -> None:
     staff = {"Authorization": f"Bearer {site.api_key}"}
@@ -404,38 +240,6 @@ def test_what_an_erased_reader_redeemed_opens_nothing_any_more(site: Installatio
     assert grant.ends_at <= site.clocks.business()
     (row,) = rows(site, GiftSubscription)
     assert row.ends_at == grant.ends_at
-
-
-@on_sqlite
-def test_a_gift_of_another_plan_runs_beside_a_subscription(site: Installation) -> None:
-    sell(site, "quarter", **QUARTER, plan="all")
-    gift, bea = buy(site), friend(site)
-    site.browser = bea
-    site.subscribe("monthly")
-    site.settle()
-    assert redeem(gift, bea).json()["state"] == "running"
-    look(site)
-    (row,) = rows(site, GiftSubscription)
-    assert row.starts_at <= site.clocks.business()
-
-
-def test_taking_back_redeeming_and_arranging_at_once_never_fail(site: Installation) -> None:
-    staff = {"Authorization": f"Bearer {site.api_key}"}
-    gift, bea = buy(site), friend(site)
-    answers: list[int] = []
-
-    def revoke() -> None:
-        browser = site.new_browser()
-        answers.append(browser.delete(f"{ADMIN}/{gift['id']}", headers=staff).status_code)
-
-    works = [lambda: answers.append(redeem(gift, bea).status_code), revoke, revoke]
-    threads = [threading.Thread(target=each) for each in (*works, lambda: look(site))]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert sorted(set(answers)) in ([200, 204], [204, 409])
-    assert reason(site, bea) == "subscribers_only"
 
 
 @on_sqlite

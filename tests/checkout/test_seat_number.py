@@ -10,6 +10,7 @@ import pytest
 from service.db.session import Database
 from service.db.tables import Mail, MovementRow, Offer, Subscription
 from service.settings import Settings
+from tests.checkout.gifts import friend, reason
 from tests.checkout.rows import rows, sell
 from tests.checkout.seated import (
     ADMIN,
@@ -21,7 +22,6 @@ from tests.checkout.seated import (
     site_with_seats,
     take,
 )
-from tests.checkout.test_gift_subscriptions import friend, reason
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.served import Installation, installation

@@ -10,9 +10,9 @@ import pytest
 from service.db.session import Database
 from service.db.tables import Grant, Mail, Reader, Seat, Subscription
 from service.settings import Settings
+from tests.checkout.gifts import friend, reason
 from tests.checkout.rows import rows
 from tests.checkout.seated import ADMIN, invite, lost_by, seats, set_number, site_with_seats, take
-from tests.checkout.test_gift_subscriptions import friend, reason
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.served import Installation

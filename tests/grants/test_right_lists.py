@@ -13,7 +13,7 @@ from service.grants.csv_file import ListRefused
 from service.grants.matching import MatchKey, plain
 from service.grants.right_differences import RightDifferences
 from service.grants.right_lists import PORTION, read_list, store_list
-from service.grants.rights import SentRight
+from service.grants.right_readers import SentRight
 from service.grants.store import live_grants_of
 from service.identity.readers import create_reader
 from service.settings import Settings

@@ -15,8 +15,9 @@ from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Right
 from service.grants import right_claims, right_lists
+from service.grants.right_readers import SentRight
 from service.grants.right_turns import take_claims, take_source
-from service.grants.rights import Rights, SentRight, put_right
+from service.grants.rights import Rights, put_right
 from service.grants.store import live_grants_of
 from service.settings import Settings
 from tests.conftest import MovingClocks

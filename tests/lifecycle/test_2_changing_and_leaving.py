@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.checkout.gifts import look, redeem
 from tests.checkout.rows import sell
-from tests.checkout.test_gift_subscriptions import look, redeem
 from tests.lifecycle.paper import CARD_OF_A_NEWCOMER, EXTRA, MEMBERS, Paper, mails_about, told_on
 from tests.plans import scans
 

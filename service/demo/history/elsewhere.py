@@ -18,7 +18,8 @@ from service.grants.gift_links import make_link, open_link
 from service.grants.institution_reads import InstitutionReads
 from service.grants.institutions import InstitutionTerms, put_institution
 from service.grants.places import SEPARATOR, InstitutionNetworks
-from service.grants.rights import SentRight, put_right
+from service.grants.right_readers import SentRight
+from service.grants.rights import put_right
 from service.identity.reader_uses import ReaderUses
 from service.metering.window import window_at
 from service.operators.rates.changes import Pair, enter_rate

@@ -24,9 +24,10 @@ from service.grants.right_lists import (
     read_list,
     store_list,
 )
+from service.grants.right_readers import SentRight
 from service.grants.right_schemas import LONGEST_REFERENCE, RightIn, RightQuery
 from service.grants.right_store import list_rights, sources
-from service.grants.rights import SentRight, end_right, facts_of, is_over, put_right
+from service.grants.rights import end_right, facts_of, is_over, put_right
 from service.grants.shown_lists import ListChanged
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
