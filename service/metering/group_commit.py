@@ -50,9 +50,9 @@ def _counted(
     """One statement, which commits; of those who had no room, it takes another to see the windows."""
     found: dict[str, Recorded] = {}
     others: defaultdict[tuple[datetime, Span, int], list[Attempt]] = defaultdict(list)
-    for each, (meter, counted, carried, began, closed) in zip(
-        batch, send(connection, batch, now), strict=True
-    ):
+    by_meter = {each.meter: each for each in batch}
+    for meter, counted, carried, began, closed in send(connection, batch, now):
+        each = by_meter[meter]
         if counted is not None:
             state = state_of(counted, carried, began, each.window, each.limit)
             found[meter] = Recorded(state, counted=True)

@@ -7,7 +7,8 @@ Each sees what was there before it, so what a part passes on goes by `RETURNING`
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
@@ -17,16 +18,21 @@ from service.limits.rate import CLOCKS_APART
 from service.metering.attempt import Attempt
 from service.metering.ledger import Entry
 
-_KINDS = {
-    "meter": "text", "counted_in": "timestamptz", "most": "integer",
-    "began": "timestamptz", "ended": "timestamptz",
+_OF_A_READ = {
+    "meter": "text", "holder": "text", "id": "text", "at": "timestamptz", "reader_id": "text", "device_id": "text",
+}  # fmt: skip
+_OF_SOME = {
+    "counted_in": "timestamptz", "most": "integer", "began": "timestamptz", "ended": "timestamptz",
     "said_beside": "text",
     "network": "text", "network_most": "integer", "network_ends": "timestamptz", "touched": "boolean",
     **{f"touch_{part}": "text" for part in PARTS},
-    **dict.fromkeys(Entry._fields, "text"),
-    "day": "date", "at": "timestamptz", "window_start": "timestamptz",
+    **{name: "text" for name in Entry._fields if name not in _OF_A_READ},
+    "day": "date", "window_start": "timestamptz",
     "granted": "boolean", "consumed": "boolean", "once": "boolean",
 }  # fmt: skip
+"""Columns that most reads of a batch have in common. The driver takes long for each array, however short."""
+_own = itemgetter(*(Entry._fields.index(name) for name in _OF_A_READ if name != "meter"))
+_others = itemgetter(*(n for n, name in enumerate(Entry._fields) if name not in _OF_A_READ))
 _OVER = f"held.ends_at <= $1 OR held.ends_at > excluded.ends_at + interval '{CLOCKS_APART.seconds} seconds'"
 """As in limits/rate.py: also one that ends later than any that begins now."""
 _OF_ITS_OWN = "past.holder > wanted.holder || '@' AND past.holder < wanted.holder || 'A'"
@@ -51,22 +57,31 @@ _NO_NETWORK = (None, None, None)
 
 
 def send(connection: Connection, batch: Sequence[Attempt], now: datetime) -> Sequence[Any]:
-    """Count for each what has room, and record it. Rows of `meter`, `counted` and `carried` as JSON, None
+    """Count for each what has room, and record it. Rows, in any order, of `meter`, `counted` and `carried` as JSON, None
     where nothing was counted, `began` of a rolling window, and `closed`: the network has no room. `now` is
     wall time.
     """
-    rows = [
-        (
-            each.meter, each.window.key, each.limit, each.window.began, each.window.ended,
+    some: dict[tuple[Any, ...], int] = {}
+    rows = []
+    for each in batch:
+        window, touch = each.window, each.touch
+        common = (
+            window.key, each.limit, window.began, window.ended,
             json.dumps(each.prompts) if each.prompts else None,
             *(each.network[0].begun(each.network[1], now) if each.network else _NO_NETWORK),
-            *((True, *each.touch.parts) if each.touch is not None else _UNTOUCHED),
-            *each.entry,
-        )
-        for each in batch
-    ]  # fmt: skip
+            *((True, *touch.parts) if touch is not None else _UNTOUCHED),
+            *_others(each.entry),
+        )  # fmt: skip
+        rows.append((some.setdefault(common, len(some) + 1), each.meter, *_own(each.entry)))
     columns = map(list, zip(*rows, strict=True))
-    return connection.exec_driver_sql(_statement(), (now, *columns)).all()
+    told = f"[{','.join(map(_in_json, some))}]"
+    return connection.exec_driver_sql(_statement(), (now, told, *columns)).all()
+
+
+@lru_cache(maxsize=1_000)
+def _in_json(common: tuple[Any, ...]) -> str:
+    """Values of `_OF_SOME`: those who read at a time have the same again and again."""
+    return json.dumps(dict(zip(_OF_SOME, common, strict=True)), default=str)
 
 
 def begun(connection: Connection, batch: Sequence[Attempt]) -> Sequence[str]:
@@ -84,7 +99,10 @@ WHERE {" OR ".join(_OPENED)}
 
 @cache
 def _statement() -> str:
-    arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_KINDS.values(), 2))
+    reads = ", ".join(
+        f"${n}::{kind}[]" for n, kind in enumerate(("integer", *_OF_A_READ.values()), 3)
+    )
+    some = ", ".join(map(" ".join, _OF_SOME.items()))
     entry = ", ".join(Entry._fields)
     said = ", ".join(
         {"window_start": _BEGAN, "prompt": _PROMPT}.get(name, name) for name in Entry._fields
@@ -94,7 +112,9 @@ def _statement() -> str:
     named = ", ".join(f"excluded.last_{part}" for part in PARTS)
     return f"""
 WITH wanted AS MATERIALIZED (
-  SELECT * FROM unnest({arrays}) AS wanted ({", ".join(_KINDS)})
+  SELECT * FROM unnest({reads}) AS reads (kind, {", ".join(_OF_A_READ)})
+  JOIN ROWS FROM (jsonb_to_recordset($2::jsonb) AS ({some})) WITH ORDINALITY
+    AS common ({", ".join(_OF_SOME)}, kind) USING (kind)
 ), beginning AS MATERIALIZED (
   SELECT meter, network, network_most, network_ends,
     row_number() OVER (PARTITION BY network ORDER BY meter) AS place,
