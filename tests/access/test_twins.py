@@ -62,7 +62,7 @@ class Twins:
                 answer = await client.post(
                     f"/v1/articles/{slug}/unlock", content=body, headers=sent
                 )
-                answers.append(_seen(answer))
+                answers.append(seen(answer))
             assert answers[0] == answers[1], (slug, body, headers, how)
 
     def _pair(self, *, is_new: bool) -> list[str]:
@@ -80,7 +80,8 @@ class Twins:
         }[how]  # fmt: skip
 
 
-def _seen(answer: httpx2.Response) -> tuple[Any, ...]:
+def seen(answer: httpx2.Response) -> tuple[Any, ...]:
+    """What is the same for two devices."""
     content = answer.json()
     lengths = [len(content.pop(each, None) or "") for each in ("token", "device_token")]
     content.pop("token_expires_at", None)
