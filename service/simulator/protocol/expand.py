@@ -91,12 +91,13 @@ def public(store: Store, value: Any) -> Any:
     kind = value.get("object")
     shown: JSON = {}
     for key, entry in value.items():
-        if key == "_sim":
-            continue
-        if isinstance(entry, str) and isinstance(kind, str) and (kind, key) in _EMBEDDED:
+        if isinstance(entry, (dict, list)):
+            if key != "_sim":
+                shown[key] = public(store, entry)
+        elif isinstance(entry, str) and (kind, key) in _EMBEDDED:
             shown[key] = public(store, store.get(entry))
         else:
-            shown[key] = public(store, entry)
+            shown[key] = entry
     return shown
 
 
