@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+import pytest
 from sqlalchemy import delete, func, select
 
 from service.billing.adopt import Adoption, adoptions_of
@@ -154,6 +155,7 @@ async def movements(desk: Desk, subscription: str) -> list[tuple[str, str, datet
     return [(m.kind, m.cause, m.at, m.from_recurring, m.to_recurring) for m in found]
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_an_account_is_imported_whole_quietly_and_once(desk: Desk) -> None:
     begun = desk.clocks.business()
     await listen(desk)

@@ -124,3 +124,8 @@ def test_another_shops_subscription_on_the_account_is_counted_and_gives_nothing(
     assert 'paywall_stripe_events_total{result="unknown customer"}' in counted
     site.travel(timedelta(days=35))
     assert reads(site) == "subscription"
+    # Ours ends, and theirs goes on.
+    with sdk(site.stripe_url) as stripe:
+        stripe.subscriptions.cancel(ours.id)
+    site.settle()
+    assert reads(site) is None

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from service.access.words import long_day
 from tests.lifecycle.paper import MEMBERS, Paper, Reader, mails_about, told_on
 from tests.patience import wait_until
@@ -82,30 +80,23 @@ def test_a_part_of_the_money_goes_back(paper: Paper) -> None:
     sam.leaves()
 
 
-@pytest.mark.parametrize(
-    ("access", "opens", "status"),
-    [("keep", True, "active"), ("end_access", False, "active"), ("cancel", False, "canceled")],
-)
-def test_all_of_the_money_goes_back(paper: Paper, access: str, opens: bool, status: str) -> None:
-    tess = paper.reader(f"tess-{access.replace('_', '-')}")
+def test_all_of_the_money_goes_back(paper: Paper) -> None:
+    tess = paper.reader("tess")
     tess.buys("monthly")
     paper.passes(days=2)
-    refund(tess, access=access)
-    assert (tess.reads() is not None) is opens
-    assert tess.subscription.status == status
+    refund(tess, access="end_access")
+    assert tess.reads() is None
+    assert tess.subscription.status == "active"
     assert "payment.refunded" in tess.happened
     assert mails_about(tess).count("refund") == 1
-    if access == "end_access":
-        # A reader who pays the next month reads again.
-        paper.passes(days=32)
-        assert tess.reads() == "subscription"
+    # A reader who pays the next month reads again.
+    paper.passes(days=32)
+    assert tess.reads() == "subscription"
     tess.leaves()
 
 
-@pytest.mark.parametrize("evidence", ["winning_evidence", "losing_evidence"])
-def test_a_dispute_closes_and_its_end_decides(paper: Paper, evidence: str) -> None:
-    is_won = evidence == "winning_evidence"
-    uma = paper.reader(f"uma-{evidence[0]}")
+def test_a_dispute_is_lost(paper: Paper) -> None:
+    uma = paper.reader("uma")
     uma.buys("monthly")
     paper.passes(days=3)
     dispute = paper.hook("dispute", charge=uma.charge)
@@ -113,14 +104,12 @@ def test_a_dispute_closes_and_its_end_decides(paper: Paper, evidence: str) -> No
     assert uma.reads() is None
 
     paper.at_stripe.disputes.update(
-        dispute["id"], {"evidence": {"uncategorized_text": evidence}, "submit": True}
+        dispute["id"], {"evidence": {"uncategorized_text": "losing_evidence"}, "submit": True}
     )
     paper.passes(days=1)
-    assert (uma.reads() is not None) is is_won
-    assert uma.subscription.status == ("active" if is_won else "canceled")
-    ended = [] if is_won else ["ended"]
-    assert uma.happened == ["started", "disputed", "dispute_closed", *ended]
-    uma.leaves()
+    assert uma.reads() is None
+    assert uma.subscription.status == "canceled"
+    assert uma.happened == ["started", "disputed", "dispute_closed", "ended"]
 
 
 def test_a_customer_is_deleted_at_stripe(paper: Paper) -> None:
@@ -136,20 +125,6 @@ def test_a_customer_is_deleted_at_stripe(paper: Paper) -> None:
     vic.buys("monthly")
     assert vic.reads() == "subscription"
     vic.leaves()
-
-
-def test_a_price_is_archived_and_who_has_it_keeps_it(paper: Paper) -> None:
-    walt = paper.reader("walt")
-    walt.buys("yearly")
-    (item,) = walt.subscription["items"].data
-    paper.at_stripe.prices.update(item.price.id, {"active": False})
-    paper.settles()
-    paper.passes(days=364)
-    assert walt.reads() == "subscription"
-    paper.passes(days=3)
-    assert walt.reads() == "subscription"
-    assert walt.paid == [9000, 9000]
-    walt.leaves()
 
 
 def test_two_tabs_pay_twice(paper: Paper) -> None:
@@ -177,26 +152,3 @@ def test_two_tabs_pay_twice(paper: Paper) -> None:
     mine = {each["action"] for each in seen if each["target"] == at_home.profile["id"]}
     assert {"subscription.cancel", "payment.refund"} <= mine
     on_the_phone.leaves()
-
-
-def test_what_another_shop_sells_opens_nothing(paper: Paper) -> None:
-    yan = paper.reader("yan")
-    yan.buys("monthly")
-    paper.passes(hours=1)
-    shop = paper.at_stripe
-    mugs = shop.products.create({"name": "Mugs"})
-    price = shop.prices.create(
-        {
-            "product": mugs.id,
-            "unit_amount": 1,
-            "currency": "eur",
-            "recurring": {"interval": "month"},
-        }
-    )
-    shop.subscriptions.create(
-        {"customer": yan.subscription.customer, "items": [{"price": price.id}]}
-    )
-    paper.settles()
-    yan.leaves()
-    assert yan.reads() is None
-    assert yan.happened == ["started", "ended"]
