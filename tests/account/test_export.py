@@ -149,7 +149,7 @@ async def test_reads_come_page_by_page(
 async def test_an_export_is_never_in_memory_as_a_whole(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
-    reader_id = await add_reads(database, clocks, 20 * PAGE, 0)
+    reader_id = await add_reads(database, clocks, 8 * PAGE, 0)
     export = await gather_export(Context(settings, clocks, database), None, reader_id=reader_id)
     tracemalloc.start()
     try:
@@ -159,9 +159,9 @@ async def test_an_export_is_never_in_memory_as_a_whole(
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert whole > 4 * MEGABYTE
+    assert whole > 3 * MEGABYTE
     assert seen < MEGABYTE
-    assert peak < 24 * MEGABYTE
+    assert peak < 8 * MEGABYTE
 
 
 async def add_reads(database: Database, clocks: MovingClocks, many: int, anonymous: int) -> str:
