@@ -81,7 +81,7 @@ class Database:
             self._writing = sqlite_engine(self.url, writer=True)
             self._reading = sqlite_engine(self.url, writer=False)
             self._batches = batch_engine(self.url)
-            self._batching = ThreadPoolExecutor(1, thread_name_prefix="batches")
+            self._batching = _new_batching()
             self._turn = asyncio.Lock()
         else:
             self._writing = self._reading = postgresql_engine(self.url, patience)
@@ -292,12 +292,18 @@ class Database:
             yield session
 
     async def dispose(self) -> None:
+        """Close what is open. It can be used again: a lone server prepares the database it then serves by."""
         await self._slow.dispose()
         await self._writing.dispose()
         await self._reading.dispose()
         if self.dialect == "sqlite":
             self._batching.shutdown(wait=True)
+            self._batching = _new_batching()
             self._batches.dispose()
+
+
+def _new_batching() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="batches")
 
 
 async def _done(

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from fastapi import FastAPI, Response
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import IntegrityError
 
 from service.boundary import Boundary
@@ -197,3 +197,22 @@ def test_what_is_locked_is_read_anew() -> None:
     found = dict(locked_entities())
     assert len(found) > 15
     assert [place for place, code in found.items() if "populate_existing=True" not in code] == []
+
+
+async def test_a_database_that_was_left_can_be_used_again(database: Database) -> None:
+    """In each way: a lone server prepares the database of its application and leaves it, then serves by it."""
+
+    def one(connection: Connection) -> int:
+        found: int = connection.execute(text("SELECT 1")).scalar_one()
+        return found
+
+    for _ in range(3):
+        async with database.transaction() as session:
+            assert await session.scalar(text("SELECT 1")) == 1
+        async with database.reading() as session:
+            assert await session.scalar(text("SELECT 1")) == 1
+        async with database.slow_reading("search") as session:
+            assert await session.scalar(text("SELECT 1")) == 1
+        assert await database.in_one_go(one) == 1
+        assert await database.by_statement(one) == 1
+        await database.dispose()
