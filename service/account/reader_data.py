@@ -42,6 +42,7 @@ from service.db.tables import (
     Customer,
     DisputeRow,
     DomainEvent,
+    FewHabit,
     FormerGrant,
     GiftLink,
     GiftOpening,
@@ -193,6 +194,7 @@ HOLDINGS: tuple[Holding, ...] = (
         blank={"holder": _without_device_names},
         kept="day reads counted subscribe_wall_at register_wall_at",
     ),
+    Holding("few_habits", FewHabit, lambda subject: FewHabit.reader_id.in_(subject.ids)),
     Holding("touches", Touches, lambda subject: Touches.holder.in_(their_holders(subject))),
     # Before the checkouts, whose ties to devices go.
     Holding("checkout_touches", CheckoutTouches, their_checkout_touches),

@@ -15,13 +15,22 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from service.db.bulk import insert_rows
 from service.db.context import Context
-from service.db.tables import HabitDay, HolderDay, HolderReturn, RolledDay, SourceDay, StepDepth
+from service.db.tables import (
+    FewHabit,
+    HabitDay,
+    HolderDay,
+    HolderReturn,
+    RolledDay,
+    SourceDay,
+    StepDepth,
+)
 from service.identity.sign_in_asks import asks_before, forget_asks
 from service.metering.partitions import months_on
 from service.reports.asked import Asked
 from service.reports.period import Interval, Period, midnight, step_after, step_of
 from service.reports.queries.depths import DEPTH_INTERVALS, depths_between
 from service.reports.queries.habits import WINDOW, Habits, habits_of, habits_on
+from service.reports.queries.listed_habits import SEARCHED, few_of
 from service.reports.queries.source_days import sold_on
 from service.reports.returns import OF_BUYERS, buyers_of, returns_of
 from service.reports.rollups import unless_too_slow
@@ -55,6 +64,8 @@ async def count_days(context: Context, progress: Callable[[date], None] = lambda
             progress(day)
     if lately := await _days(context, _lacks_habits(today)):
         await _count_habits(context, lately, today)
+        if today - _ONE_DAY in lately:
+            await note_few_habits(context)
     await _tell_settled_apart(context)
     due = await _days(context, _is_due(RolledDay.depths_counted_on, today) & _was_begun())
     await _count_depths(context, due, today)
@@ -224,6 +235,24 @@ async def _count_habits(context: Context, days: list[date], today: date) -> None
                 await session.merge(HabitDay(day=day, **vars(habits)))
         for day in days:
             await _note(session, day, habits_counted_on=today, habits_version=HABITS_VERSION)
+
+
+async def note_few_habits(context: Context) -> None:
+    """Who reads as few do, up to yesterday: lists would look through all that was read in a month or two.
+
+    What isn't noted, as it takes too long, a list finds itself.
+    """
+    day = _today(context) - _ONE_DAY
+    rows: list[tuple[Any, ...]] = []
+    for series in SEARCHED:
+        with unless_too_slow("few", day):
+            async with context.database.slow_reading("reports") as session:
+                found = await few_of(session, _asked(context, day, day, "day"), day, series)
+            if found is not None:
+                rows += [(day, series, reader_id) for reader_id in ("", *found)]
+    async with context.database.transaction() as session:
+        await session.execute(delete(FewHabit))
+        await _insert(session, FewHabit, ("day", "series", "reader_id"), rows)
 
 
 async def _with_habits(session: AsyncSession, days: list[date]) -> list[date]:

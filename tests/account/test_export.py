@@ -65,7 +65,7 @@ def test_everything_held_on_the_reader(known: tuple[Site, Known]) -> None:
     assert set(told) == {"about", "stripe", *(holding.section for holding in HOLDINGS)}
     # All that was made lies in one section at least; counters of networks name no reader.
     assert [name for name, rows in told.items() if not rows] == [
-        "promotion_uses", "gift_subscriptions", "seats", "refunds", "disputes", "gift_links", "gifts_opened",
+        "few_habits", "promotion_uses", "gift_subscriptions", "seats", "refunds", "disputes", "gift_links", "gifts_opened",
         "revoked_tokens",
     ]  # fmt: skip
     assert told["about"]["reader"] == reader.reader_id

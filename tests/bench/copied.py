@@ -27,6 +27,7 @@ from service.db.tables import (
     DomainEvent,
     DunningEpisode,
     EdgeDay,
+    FewHabit,
     HabitDay,
     HolderDay,
     HolderReturn,
@@ -159,7 +160,7 @@ async def keep_ledger(database: Database, today: date) -> None:
 
 async def _know_all(database: Database) -> None:
     """Refuse rows of which it isn't known how they are copied."""
-    known = {*_SHARED, *_SUMS, *_NAMES, RolledDay}
+    known = {*_SHARED, *_SUMS, *_NAMES, RolledDay, FewHabit}
     async with database.reading() as session:
         for mapper in Base.registry.mappers:
             if mapper.class_ not in known:

@@ -19,7 +19,7 @@ from service.db.session import Database
 from service.db.tables import MovementRow
 from service.demo.multitude import VERSION, Multitude
 from service.reports.article_sale_rollup import count_article_sales
-from service.reports.day_rollup import count_days, count_past_habits
+from service.reports.day_rollup import count_days, count_past_habits, note_few_habits
 from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import MOVEMENTS
 from service.reports.promotion_rollup import look_up_promotions
@@ -110,6 +110,8 @@ async def _filled(url: str, subscribers: int, say: Say) -> None:
             async with without_indexes(database):
                 await copied.multiply(database, times, say)
                 progress(f"{of.subscribers * times:,} subscribers copied")
+            # Of the copies, too.
+            await note_few_habits(Context(settings, clocks, database))
             progress("indexed again")
         await copied.keep_ledger(database, clocks.business().date())
         await _look_over(url)

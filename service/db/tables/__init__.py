@@ -82,6 +82,7 @@ _TABLES = {
         "BookedDay",
         "CohortMonth",
         "EdgeDay",
+        "FewHabit",
         "HabitDay",
         "HolderDay",
         "HolderReturn",

@@ -124,6 +124,21 @@ class HabitDay(Base):
     counted by an earlier release, which counted all of them."""
 
 
+class FewHabit(Base):
+    """One of the few readers with a number of days with a read, up to the latest day whose habits are counted.
+
+    By a series of the list (reports/queries/listed_habits.py). A row without a reader says that there are no more.
+    """
+
+    __tablename__ = "few_habits"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    series: Mapped[str] = mapped_column(primary_key=True)
+    reader_id: Mapped[str] = mapped_column(primary_key=True)
+
+    __table_args__ = (Index("ix_few_habits_reader_id", "reader_id"),)
+
+
 class Rollup(Base):
     """What a rollup that follows its rows was made for. Where it isn't so any more, it is made anew."""
 

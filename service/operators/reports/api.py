@@ -20,8 +20,8 @@ from service.settings import AppSettings
 
 router = APIRouter(prefix="/reports", tags=["reports"])
 
-_AT_ONCE = 1_000
-"""Each page of a file counts the period anew."""
+_AT_FIRST, _AT_ONCE = 100, 1_000
+"""Rows of a file's first part, which is waited for, and of the others: each counts the period anew."""
 ReadsSubscribers = Annotated[Actor, Depends(requires(Permission.SUBSCRIBERS_READ))]
 Slug = Annotated[str, Path(max_length=100), Storable]
 
@@ -65,6 +65,6 @@ async def download_rows(
 
     async with context.database.slow_reading("reports") as session:
         period = await checked(session, figure, period)
-        first = await some(session, None, _AT_ONCE)
+        first = await some(session, None, _AT_FIRST)
     name = f"{slug}-rows_{period.period.first}_{period.period.last}"
     return csv_file(context, name, CountedLine, some, at_once=_AT_ONCE, first=first)

@@ -23,10 +23,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from service.db.tables import MovementRow, Reader, ReaderDevice
+from service.db.tables import FewHabit, MovementRow, Reader, ReaderDevice
 from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked
-from service.reports.few_readers import FEW, is_among
+from service.reports.few_readers import FEW
 from service.reports.followed import is_first
 from service.reports.listed import counted_row, one_series
 from service.reports.period import NotAsked, midnight
@@ -60,6 +60,8 @@ _BY_READS: Mapping[str, _Fits] = {
     **{name: _is_between(*ends) for name, ends in BUCKETS.items()},
 }
 """From the days with a read, of the last 30 and of the 30 before."""
+SEARCHED = tuple(name for name in _BY_READS if BUCKETS.get(name, (1,))[0] > 0)
+"""Without a read are many readers: they are found one by one."""
 _DIGITS = 2
 
 
@@ -111,21 +113,32 @@ async def _is_among_few(
     """Whether it is one of the readers with such days, where they are few: of a million readers to look each up takes
     longer than a statement may. Many are found soon in that way, and those without a read are.
     """
+    if name not in SEARCHED:
+        return true()
+    row = FewHabit
+    noted = select(row.reader_id).where(row.day == day, row.series == name)
+    found = [*await session.scalars(noted)] or await few_of(session, asked, day, name, few)
+    return true() if found is None else Reader.id.in_(sorted({*found}))
+
+
+async def few_of(
+    session: AsyncSession, asked: Asked, day: date, name: str, few: int = FEW
+) -> list[str] | None:
+    """Readers with such days, a series of `SEARCHED`, where they are few. It reads all days of a month or two."""
 
     def readers(read: Subquery) -> Select[Any]:
         fits = _BY_READS[name](read.c.lately, read.c.before)
         return select(func.substr(read.c.whose, len(READER) + 1)).where(fits)
 
-    if BUCKETS.get(name, (1,))[0] == 0:
-        return true()
     # Most of the time goes into reading the days.
     days = 2 * WINDOW if name == AT_RISK else WINDOW
     sampled = readers(await read_lately(session, asked, day, _DIGITS, days)).subquery()
     number = await session.scalar(select(func.count()).select_from(sampled)) or 0
     if number > few * rate(_DIGITS):
-        return true()
+        return None
     whose = readers(await read_lately(session, asked, day, days=days))
-    return await is_among(session, whose, otherwise=true(), few=few)
+    found = [*await session.scalars(whose.limit(few + 1))]
+    return None if len(found) > few else found
 
 
 async def _days(session: AsyncSession, asked: Asked, day: date) -> Subquery:
