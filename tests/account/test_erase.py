@@ -153,6 +153,7 @@ def test_the_same_address_begins_anew(site: Site, known: Known) -> None:
     assert (again.json()["consumed"], again.json()["meter"]["used"]) == (True, 1)
 
 
+@on_sqlite
 def test_purchases_under_way(site: Site) -> None:
     """The reader's own can't be paid any more; an anonymous one makes a new reader."""
     browser = site.at.browser

@@ -46,6 +46,7 @@ def buy(at: Installation, browser: object, offer: str, email: str) -> None:
     at.settle()
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_no_table_names_an_erased_reader_an_hour_later(site: Site) -> None:
     at, browser = site.at, site.at.browser
     sell(at, "day", amount=200, currency="EUR", interval="day", kind="pass")

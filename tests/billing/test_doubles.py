@@ -217,6 +217,7 @@ async def test_one_that_isnt_paid_yields_to_one_that_is(desk: Desk, order: Order
     assert await desk.is_open(bought)
 
 
+@on_sqlite
 async def test_accounts_that_turn_out_to_be_one_keep_one_subscription(desk: Desk) -> None:
     account, first = await desk.reader()
     reader, second = await desk.reader()

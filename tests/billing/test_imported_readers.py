@@ -38,6 +38,7 @@ async def offered(desk: Desk, reader_id: str) -> list[str]:
         return [each.id for each in await offered_purchases(session, account)]
 
 
+@on_sqlite
 async def test_who_signs_in_with_the_address_has_all_that_was_imported_with_it(desk: Desk) -> None:
     first, second = at_stripe(desk), at_stripe(desk, "Ana@Example.org")
     others = at_stripe(desk, "bo@example.org")
