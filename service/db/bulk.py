@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from itertools import chain
@@ -123,8 +123,18 @@ def _as_stored(rows: Iterable[Sequence[Any]], times: Iterable[int]) -> list[Sequ
     columns: list[Iterable[Any]] = [*zip(*rows, strict=True)]
     if columns:  # else there are no rows
         for place in times:
-            columns[place] = map(stored_time, columns[place])
+            columns[place] = _texts(columns[place])
     return [*zip(*columns, strict=True)]
+
+
+def _texts(times: Iterable[date | None]) -> Iterator[str | None]:
+    """Each as `stored_time`: rows that are written together have the same day and window, one after the other."""
+    last: date | None = None
+    text: str | None = None
+    for each in times:
+        if each != last:
+            last, text = each, stored_time(each)
+        yield text
 
 
 def stored_time(value: date | None) -> str | None:

@@ -25,7 +25,13 @@ async def stored(database: Database) -> list[tuple[str, int, datetime, datetime]
 
 async def test_values_are_read_back_as_they_were_given(database: Database) -> None:
     local = NOON.astimezone(timezone(timedelta(hours=-9, minutes=-30)))
-    rows = [("a", 1, NOON, local), ("b", 2, NOON + timedelta(microseconds=7), NOON)]
+    later = NOON + timedelta(microseconds=7)
+    rows = [
+        ("a", 1, NOON, local),
+        ("a1", 1, NOON, local),
+        ("b", 2, later, NOON),
+        ("b1", 2, NOON, later),
+    ]
     await database.in_one_go(partial(insert_rows, table=RateLimit, columns=COLUMNS, rows=rows))
     async with database.transaction() as session:
         session.add(RateLimit(key="c", count=1, started_at=NOON, ends_at=local))
@@ -33,7 +39,7 @@ async def test_values_are_read_back_as_they_were_given(database: Database) -> No
     assert found == [*rows, ("c", 1, NOON, local)]
     async with database.reading() as session:  # compared by the database, as by the usual way
         same = select(RateLimit.key).where(RateLimit.started_at == NOON, RateLimit.ends_at == local)
-        assert list(await session.scalars(same.order_by(RateLimit.key))) == ["a", "c"]
+        assert list(await session.scalars(same.order_by(RateLimit.key))) == ["a", "a1", "c"]
 
 
 async def test_the_ending_says_what_happens_to_rows_that_are_there(database: Database) -> None:
