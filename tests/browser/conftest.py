@@ -140,13 +140,25 @@ def chromium() -> "Iterator[Browser]":
         yield browser
 
 
-@pytest.fixture
-def demo(tmp_path: Path, migrated_file: Path) -> Iterator[Demo]:
-    """A new demo, whose database needn't be migrated first: that takes as long as all else of a start."""
-    data = tmp_path / "data"
+@contextmanager
+def new_demo(data: Path, migrated_file: Path) -> Iterator[Demo]:
+    """One whose database needn't be migrated first: that takes as long as all else of a start."""
     data.mkdir()
     shutil.copyfile(migrated_file, data / "paywall.db")
     with running_demo(data) as demo:
+        yield demo
+
+
+@pytest.fixture
+def demo(tmp_path: Path, migrated_file: Path) -> Iterator[Demo]:
+    with new_demo(tmp_path / "data", migrated_file) as demo:
+        yield demo
+
+
+@pytest.fixture(scope="module")
+def standing_demo(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[Demo]:
+    """For tests that buy nothing, let no time pass, and sign in with addresses of their own."""
+    with new_demo(tmp_path_factory.mktemp("standing") / "data", migrated_file) as demo:
         yield demo
 
 
@@ -160,4 +172,11 @@ def size(request: pytest.FixtureRequest) -> str:
 def visit(chromium: "Browser", demo: Demo, size: str) -> "Iterator[Page]":
     """A reader's browser of this size; any error in the page's scripts or policy fails the test."""
     with reader(chromium, demo, size) as page:
+        yield page
+
+
+@pytest.fixture
+def look(chromium: "Browser", standing_demo: Demo, size: str) -> "Iterator[Page]":
+    """The same at the demo that stands."""
+    with reader(chromium, standing_demo, size) as page:
         yield page

@@ -131,8 +131,8 @@ def test_time_and_the_portal(visit: Page, size: str) -> None:
     look_at(page, size, "cancelled")
 
 
-def test_a_wrong_address_leads_on(visit: Page, size: str) -> None:
-    page = visit
+def test_a_wrong_address_leads_on(look: Page, size: str) -> None:
+    page = look
     page.goto("/articles/no-such-article")
     expect(page.get_by_role("link").first).to_be_visible()
     look_at(page, size, "not-found")

@@ -123,8 +123,8 @@ def erase(page: Page, size: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Read everything")
 
 
-def test_a_registered_article_asks_to_sign_in(visit: Page, size: str) -> None:
-    page = visit
+def test_a_registered_article_asks_to_sign_in(look: Page, size: str) -> None:
+    page = look
     page.goto(f"/articles/{next(articles(page, 'registered'))}")
     expect(page.locator(".wall")).to_contain_text("This article is for registered readers.")
     expect(page.locator(".kicker").first).to_contain_text("Registered readers")
@@ -206,8 +206,8 @@ def test_a_wall_that_the_script_shows_takes_the_address_too(visit: Page, size: s
     expect(page.locator(".prose.paywall")).to_be_visible()
 
 
-def test_two_tabs_share_one_refresh(chromium: Browser, demo: Demo) -> None:
-    with reader(chromium, demo, "desktop") as page:
+def test_two_tabs_share_one_refresh(chromium: Browser, standing_demo: Demo) -> None:
+    with reader(chromium, standing_demo, "desktop") as page:
         sign_in_by_code(page, "tabs@ternsey.example")
         page.wait_for_url("**/account")
         tabs = [page, page.context.new_page()]
@@ -228,8 +228,10 @@ def test_two_tabs_share_one_refresh(chromium: Browser, demo: Demo) -> None:
         assert len([url for url in asked if url.endswith("/v1/session/token")]) == 1
 
 
-def test_signing_in_works_without_javascript(chromium: Browser, demo: Demo, size: str) -> None:
-    with reader(chromium, demo, size, javascript=False) as page:
+def test_signing_in_works_without_javascript(
+    chromium: Browser, standing_demo: Demo, size: str
+) -> None:
+    with reader(chromium, standing_demo, size, javascript=False) as page:
         page.goto("/account")
         page.get_by_label("E-mail address").fill("ana@b")
         page.get_by_role("button", name="Send me a link").click()
@@ -253,8 +255,8 @@ def test_signing_in_works_without_javascript(chromium: Browser, demo: Demo, size
         expect(mail.get_by_label("E-mail address")).to_have_value("")
 
 
-def test_the_forms_look_good(visit: Page, size: str) -> None:
-    page = visit
+def test_the_forms_look_good(look: Page, size: str) -> None:
+    page = look
     page.goto("/account/sign-in")
     look_at(page, size, "sign-in")
     page.get_by_label("E-mail address").fill("ana@b")
