@@ -44,7 +44,7 @@ from service.grants.link_tokens import link_key
 from service.grants.places import InstitutionNetworks
 from service.identity.callers import EndedTokens
 from service.identity.declarations import PUBLIC, declared_routes
-from service.identity.devices import IN_BYTES, device_key
+from service.identity.devices import device_key
 from service.identity.key_uses import KeyUses
 from service.identity.origins import AnswerHeaders, OriginPolicy
 from service.identity.passwords import ARGON2ID, Passwords
@@ -112,7 +112,7 @@ class Service(RunningApp):
         super().__init__(running, **options)
         self.router.middleware_stack = ByPath(self.router)
         self._hot = HotRoutes(self)
-        self.known = KnownRequests(running.get(Clocks).monotonic, IN_BYTES)
+        self.known = KnownRequests(running.get(Clocks).monotonic)
         self._router = super().__call__
 
     def openapi(self) -> dict[str, Any]:

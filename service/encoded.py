@@ -6,7 +6,6 @@ Any other server gets them as ASGI has it.
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Coroutine, Sequence
 from math import inf
 from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
@@ -34,108 +33,51 @@ class Head(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """An answer: one of the heads has the body's length. `again` answers the next request of the same bytes, `alike`
-    begins one that differs in its own value alone (`KnownRequests`).
-    """
+    """An answer: one of the heads has the body's length. `again` answers the next request of the same bytes."""
 
     status: int
     heads: tuple[Head, ...]
     body: bytes
     again: "Again | None" = None
-    alike: "Alike | None" = None
 
 
 Again = Callable[[], Whole | None]
 """The answer as of now. None: read the request, nothing has been done."""
+
+
 Reply = Callable[[Whole | None], None]
 """Takes the answer to one request, once. None: ask as ASGI has it, nothing has been done."""
-Alike = Callable[[Scope, bytes, Reply], bool]
-"""Replies to the request of this scope, in which this is its own value. False: read it, nothing has been done."""
 Work = Coroutine[Any, Any, None]
 
 
 class KnownRequests:
     """How to answer requests by their bytes, of one application: equal ones needn't be read twice.
 
-    Nor need those which differ only in the first text of the shape `own`: that has no character that ends anything.
     `time` tells seconds. They are forgotten after some: what answers them may hold on to much.
     """
 
-    def __init__(self, time: Callable[[], float], own: re.Pattern[bytes]) -> None:
-        self._time, self._own = time, own
-        self._again: dict[bytes, Again] = {}
-        self._alike: dict[tuple[bytes, bytes], _Known] = {}
+    def __init__(self, time: Callable[[], float]) -> None:
+        self._time = time
+        self._known: dict[bytes, Again] = {}
         self._until = -inf
 
-    def keep(self, request: bytes, scope: Scope, body: bytes, answer: Whole) -> None:
-        """Answer requests of these bytes, and those which are alike, as the answer has it."""
-        if (answer.again is None and answer.alike is None) or len(request) > _LONGEST_KNOWN:
-            return
+    def keep(self, request: bytes, again: Again) -> None:
+        """Answer requests of these bytes so, until that has no answer."""
         now = self._time()
-        if now > self._until or len(self._again) + len(self._alike) >= _MOST_KNOWN:
-            self._again, self._alike, self._until = {}, {}, now + _KNOWN_SECONDS
-        if answer.again is not None:
-            self._again[request] = answer.again
-        own = self._own.search(request)
-        if answer.alike is not None and own is not None and request.count(own[0]) == 1:
-            around = request[: own.start()], request[own.end() :]
-            known = _Known.of(scope, body, own[0], answer.alike)
-            if known is not None:
-                self._alike[around] = known
+        if now > self._until or len(self._known) >= _MOST_KNOWN:
+            self._known, self._until = {}, now + _KNOWN_SECONDS
+        if len(request) <= _LONGEST_KNOWN:
+            self._known[request] = again
 
     def answer(self, request: bytes) -> Whole | None:
         """None: it has to be read, nothing has been done."""
-        again = self._again.get(request)
+        again = self._known.get(request)
         if again is None:
             return None
         answer = again()
         if answer is None:
-            self._again.pop(request, None)
+            self._known.pop(request, None)
         return answer
-
-    def find_alike(self, request: bytes) -> "tuple[_Known, bytes] | None":
-        """What is known of such requests, and the own value of this one."""
-        own = self._own.search(request) if self._alike else None
-        if own is None:
-            return None
-        known = self._alike.get((request[: own.start()], request[own.end() :]))
-        return (known, own[0]) if known is not None else None
-
-
-class _Known(NamedTuple):
-    """What was read of a request whose own value is in a header: the scope but for its headers, all of them but that
-    one, and what is around the value in it.
-    """
-
-    scope: Scope
-    body: bytes
-    begin: Alike
-    headers: tuple[tuple[bytes, bytes], ...]
-    name: bytes
-    around: tuple[bytes, bytes]
-
-    @classmethod
-    def of(cls, scope: Scope, body: bytes, own: bytes, begin: Alike) -> Self | None:
-        """None: the value is in none of the headers."""
-        for n, (name, value) in enumerate(scope["headers"]):
-            before, found, after = value.partition(own)
-            if found:
-                others = (*scope["headers"][:n], *scope["headers"][n + 1 :])
-                kept = {each: scope[each] for each in _OF_ALL if each in scope}
-                return cls(kept, body, begin, others, name, (before, after))
-        return None
-
-    def scope_of(self, own: bytes, client: tuple[str, int] | None) -> Scope:
-        """As if it had been read."""
-        (before, after), scope = self.around, dict(self.scope)
-        scope["client"], scope["state"] = client, dict(self.scope["state"])
-        scope["headers"] = [*self.headers, (self.name, before + own + after)]
-        return scope
-
-
-_OF_ALL = (
-    "type", "asgi", "http_version", "server", "scheme", "root_path", "method", "path", "raw_path", "query_string", "state", "app",
-)  # fmt: skip
 
 
 @runtime_checkable

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from service.eager import begin
-from service.encoded import AnswersWhole, KnownRequests, Whole, Work
+from service.encoded import AnswersWhole, Whole, Work
 
 LARGEST_PORT = 65_535
 LARGEST_HEAD = 32 * 1024
@@ -144,44 +144,19 @@ class ImpatientProtocol(HttpToolsProtocol):
         self._time()
 
     def _is_known(self, data: bytes) -> bool:
-        """Answer these bytes, or begin to, if they are a request that is known: between two requests they say what they
-        said before.
-        """
+        """Answer these bytes, if they are a request that is known: between two requests they say what they said before."""
         if self._answerer is None:
             return False
         try:
             answer = self._answerer.known.answer(data)
-            if answer is None:
-                return self._has_begun(self._answerer.known, data)
         except Exception:
             log.exception("request.failed")
             return False
-        self._write(answer, b"\r\n")
-        self._note_answered()
-        return True
-
-    def _has_begun(self, requests: KnownRequests, data: bytes) -> bool:
-        found = requests.find_alike(data)
-        if found is None:
-            return False
-        known, own = found
-        earlier, scope = self.cycle, known.scope_of(own, self.client)
-        pending = _Pending(self, scope, known.body, None)
-        self.cycle = pending  # type: ignore[assignment]  # as below
-        try:
-            has_begun = known.begin(scope, own, pending.reply)
-        except Exception:
-            log.exception("request.failed", path=scope["path"])
-            pending.reply(None)
-            return True
-        if not has_begun:
-            self.cycle = earlier
-        return has_begun
-
-    def _note_answered(self) -> None:
-        """The timer of idle connections, which runs, finds out by this how long it has to."""
-        self._answered_at = self.loop.time()
-        self.server_state.total_requests += 1
+        if answer is not None:
+            self._write(answer, b"\r\n")
+            self._answered_at = self.loop.time()
+            self.server_state.total_requests += 1
+        return answer is not None
 
     def _is_idle(self) -> bool:
         """Whether what was asked is answered, and the next answer can be written."""
@@ -278,16 +253,13 @@ class ImpatientProtocol(HttpToolsProtocol):
         """Answer a request whole."""
         if self.transport.is_closing():
             return
-        if pending.request is not None and self._answerer is not None:
-            self._answerer.known.keep(pending.request, pending.scope, pending.body, answer)
+        if answer.again is not None and pending.request is not None and self._answerer is not None:
+            self._answerer.known.keep(pending.request, answer.again)
         self._write(answer, b"\r\n" if pending.keep_alive else b"connection: close\r\n\r\n")
         pending.response_complete = True
         if not pending.keep_alive:
             self.transport.close()
-        if self.timeout_keep_alive_task is not None:
-            self._note_answered()  # nothing was read since the last answer
-        else:
-            self.on_response_complete()
+        self.on_response_complete()
 
     def _write(self, answer: Whole, end: bytes) -> None:
         lines = [head[1] for head in answer.heads]
@@ -318,10 +290,8 @@ class ImpatientProtocol(HttpToolsProtocol):
         self._start_asgi_task(cycle, self.app)
 
     def timeout_keep_alive_handler(self) -> None:
-        """End a connection that is idle. Known requests set no timer anew: that takes as long as their answers."""
+        """End a connection that is idle. Answers to known requests set no timer anew: it takes as long as they do."""
         left = self._answered_at + self.timeout_keep_alive - self.loop.time()
-        if not self._is_idle():
-            left = self.timeout_keep_alive
         if left > 0:
             self.timeout_keep_alive_task = self.loop.call_later(
                 left, self.timeout_keep_alive_handler

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 import resource
 import subprocess
 import sys
@@ -44,8 +43,7 @@ NAMED = [(b"content-type", b"text/plain"), (b"content-length", b"5"), (b"x-frame
 class Twofold:
     """Answers alike on all paths: below `/whole` whole, elsewhere and to `/whole/not` as ASGI has it.
 
-    To `/whole/known` it has an answer `again`, and to those like it (`own=` and three digits), unless it `forgets` that
-    or `fails`.
+    To `/whole/known` it has an answer `again`, unless it `forgets` that or `fails`.
 
     At `/whole/later` what it waits for comes when `may_answer` is set, which is asked of a task. Three paths are
     broken: at once, later, and once it is answered.
@@ -54,10 +52,9 @@ class Twofold:
     whole_below = b"/whole"
 
     def __init__(self) -> None:
-        self.known = KnownRequests(lambda: 0.0, re.compile(rb"own=[0-9]{3}"))
+        self.known = KnownRequests(lambda: 0.0)
         self.may_answer = asyncio.Event()
         self.asked: list[str] = []
-        self.scopes: list[Scope] = []
         self.forgets = self.fails = False
         self.was_asked = asyncio.Event()
 
@@ -71,9 +68,7 @@ class Twofold:
         if path in {"/whole/later", "/whole/broken/later"}:
             return self._later(path, answer, reply)
         if path == "/whole/known":
-            self.scopes.append(scope)
-            again, alike = partial(self._again, answer), partial(self._begin, answer)
-            answer = answer._replace(again=again, alike=alike)
+            answer = answer._replace(again=partial(self._again, answer))
         reply(None if path == "/whole/not" else answer)
         if path == "/whole/broken/answered":
             raise ArithmeticError("of the test")
@@ -84,19 +79,6 @@ class Twofold:
         if self.fails:
             raise ArithmeticError("of the test")
         return None if self.forgets else answer
-
-    def _begin(self, answer: Whole, scope: Scope, own: bytes, reply: Reply) -> bool:
-        if self._again(answer) is None:
-            return False
-        self.asked[-1] = own.decode()
-        self.scopes.append(scope)
-        if own == b"own=777":
-            reply(None)
-        elif own == b"own=888":
-            asyncio.get_running_loop().call_soon(reply, answer)
-        else:
-            reply(answer)
-        return True
 
     async def _later(self, path: str, answer: Whole, reply: Reply) -> None:
         if path == "/whole/broken/later":
@@ -393,67 +375,6 @@ async def test_what_isnt_known_any_more_is_read(why: str) -> None:
         setattr(app, why, True)
         assert await answered(port, *[KNOWN + b"abc"] * 2) == told
     assert app.asked == ["/whole/known", "again", "/whole/known", "again", "/whole/known"]
-
-
-def own(number: int, request: bytes = KNOWN + b"abc") -> bytes:
-    return request.replace(b"Host: x", b"Host: x\r\nX-Own: (own=%d)\r\nX-Other: b" % number)
-
-
-async def test_a_request_that_differs_in_its_own_value_isnt_read() -> None:
-    """But by an application that wants it as ASGI has it, at once, later, or once it was begun."""
-    app, numbers = Twofold(), (111, 222, 111, 777, 888, 333)
-    async with listening(app=app) as port:
-        told = await answered(port, *map(own, numbers))
-    assert app.asked == ["/whole/known", "own=222", "again", "own=777", "own=888", "own=333"]
-    assert len(set(told)) == 1
-    for number, scope in zip((111, 222, 777, 888, 333), app.scopes, strict=True):
-        reading = Twofold()
-        async with listening(app=reading) as port:
-            await answered(port, own(number))
-        (read,) = reading.scopes
-        assert sorted(scope.pop("headers")) == sorted(read.pop("headers"))
-        assert scope.pop("client")[0] == read.pop("client")[0]
-        assert scope.pop("server")[0] == read.pop("server")[0]
-        assert scope == read
-
-
-@pytest.mark.parametrize(
-    ("why", "then"), [("forgets", ["again", "/whole/known"]), ("fails", ["again"])]
-)
-async def test_one_that_isnt_begun_is_read(why: str, then: list[str]) -> None:
-    """Or asked as ASGI has it, where that failed: something may have been done."""
-    app = Twofold()
-    async with listening(app=app) as port:
-        told = await answered(port, own(111), own(222))
-        setattr(app, why, True)
-        assert await answered(port, own(333), own(444)) == told
-    assert app.asked == ["/whole/known", "own=222", "/whole/known", *then]
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        (own(111), own(222).replace(b"X-Own", b"x-own")),
-        (own(111), own(222) [:-3] + b"abd"),
-        (own(111), own(222).replace(b"=222)", b"=2222)")),
-        (own(111).replace(b"X-Other: b", b"X-Other: own=111"), own(222).replace(b"X-Other: b", b"X-Other: own=222")),
-        (KNOWN.replace(b"h: 3", b"h: 7") + b"own=111", KNOWN.replace(b"h: 3", b"h: 7") + b"own=222"),
-        (KNOWN + b"abc", own(222)),
-    ],
-    ids=["a name", "the body", "a longer one", "twice", "in the body", "none"],
-)  # fmt: skip
-async def test_what_differs_in_more_is_read(first: bytes, second: bytes) -> None:
-    app = Twofold()
-    async with listening(app=app) as port:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        async with asyncio.timeout(PATIENCE):
-            for piece in (first, second):
-                writer.write(piece)
-                await reader.readuntil(b"\r\n\r\n")
-                await reader.readexactly(5)
-        writer.close()
-        await writer.wait_closed()
-    assert app.asked == ["/whole/known"] * 2
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,6 @@ from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import NamedTuple
 
-from starlette.types import Scope
-
 from service.access import cookieless
 from service.access.answers import JSON, UnlockAnswers
 from service.access.case import consumes
@@ -23,7 +21,6 @@ from service.access.sent import SentUnlock, referrer_of, wanted_of
 from service.access.unlock import Unlocking, count_answer
 from service.content.cache import CachedArticle
 from service.db.context import context_in
-from service.encoded import Reply
 from service.identity.callers import Caller
 from service.identity.cookies import cookie_name
 from service.identity.devices import DeviceKey, new_device_id, pseudonym
@@ -55,7 +52,7 @@ class _Device(NamedTuple):
     is_new: bool
 
 
-class Wish(NamedTuple):
+class _Wish(NamedTuple):
     """What led here, and whether a token is wanted: all that such requests for an article differ in."""
 
     touch: Touch
@@ -96,19 +93,17 @@ class FirstRead(NamedTuple):
 
     sent: SentUnlock
     entry: CachedArticle
-    wish: Wish
+    wish: _Wish
     alike: _Counted | _Walled
     device: _Device
     name: str
     meter: str
     """Where it is counted; of a wall the holder."""
-    is_known: bool = False
-    """Whether it was like another one, and not read."""
 
 
 class FirstReads:
     """Of one application. `decide_anew` starts to decide a request as all others are; with what was tried, if a full
-    network closed the device out. `begin_alike` begins one with this wish and body as `encoded.Alike` has it.
+    network closed the device out.
     """
 
     def __init__(
@@ -116,14 +111,13 @@ class FirstReads:
         running: Running,
         heads: AnswerHeads,
         decide_anew: Callable[[SentUnlock, ClosedOut | None], None],
-        begin_alike: Callable[[Wish, bytes, Scope, bytes, Reply], bool],
     ) -> None:
         self._context = context_in(running)
         self._answers, self._unlocking = running.get(UnlockAnswers), running.get(Unlocking)
         self._metering = running.get(Metering)
         self._gifts, self._on_sale = running.get(Gifts), running.get(OnSale)
         self._devices, self._rules = running.get(DeviceKey), running.get(RuleBook)
-        self._heads, self._decide_anew, self._begin_alike = heads, decide_anew, begin_alike
+        self._heads, self._decide_anew = heads, decide_anew
         self._session = cookie_name("session", self._context.settings).encode()
         self._wish = lru_cache(maxsize=_MOST_REMEMBERED)(self._read_wish)
 
@@ -142,26 +136,6 @@ class FirstReads:
         device = self._device(sent) if alike is not None else None
         if alike is None or device is None:
             return None
-        return self._named(sent, entry, wish, alike, device)
-
-    def find_alike(
-        self, sent: SentUnlock, entry: CachedArticle, wish: Wish, device: bytes, now: datetime
-    ) -> FirstRead | None:
-        """As `find`, of a request that wishes so and differs from one that was read in its device's token alone, which
-        was no cookie.
-        """
-        alike = self._alike(entry, wish, now) if not self._gifts.opened(entry.article.id) else None
-        device_id = self._devices.read(device.decode("ascii"))
-        if alike is None or device_id is None:
-            return None
-        named = _Device(device_id, by_cookie=False, is_new=False)
-        first = self._named(sent, entry, wish, alike, named)
-        return first._replace(is_known=True) if first is not None else None
-
-    def _named(
-        self, sent: SentUnlock, entry: CachedArticle, wish: Wish, alike: _Counted | _Walled, device: _Device
-    ) -> FirstRead | None:  # fmt: skip
-        """None: it isn't the first one."""
         name = pseudonym(device.id)
         holder = known_device_holder(name)
         if isinstance(alike, _Walled):
@@ -190,13 +164,13 @@ class FirstReads:
             self._admission(read.sent), (), partial(self._answer, read, alike),
         )  # fmt: skip
 
-    def _read_wish(self, body: bytes, referrer: bytes | None) -> Wish | None:
+    def _read_wish(self, body: bytes, referrer: bytes | None) -> _Wish | None:
         wanted = wanted_of(body)
         if wanted is None or wanted.gift is not None:
             return None
-        return Wish(wanted.touch(referrer_of(referrer), self._context.settings), wanted.token)
+        return _Wish(wanted.touch(referrer_of(referrer), self._context.settings), wanted.token)
 
-    def _alike(self, entry: CachedArticle, wish: Wish, now: datetime) -> _Counted | _Walled | None:
+    def _alike(self, entry: CachedArticle, wish: _Wish, now: datetime) -> _Counted | _Walled | None:
         kept = entry.first_reads.get(wish)
         if (
             isinstance(kept, SharedRead)
@@ -295,9 +269,4 @@ class FirstReads:
         head = described(sum(map(len, parts)), media_type)
         if device.is_new:
             head = self._heads.new_device(head, self._devices.sign(device.id))
-        # What browsers send besides differs too much.
-        is_frontends = (
-            not read.is_known and not device.is_new and b"cookie" not in read.sent.headers
-        )
-        alike = partial(self._begin_alike, read.wish, read.sent.body) if is_frontends else None
-        self._heads.give(read.sent, Given(status, head, parts), alike)
+        self._heads.give(read.sent, Given(status, head, parts))

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from service.access.sent import REQUEST_ID, Headers, SentUnlock
-from service.encoded import Alike, Head, Whole
+from service.encoded import Head, Whole
 from service.identity.cookies import set_cookie
 from service.identity.devices import COOKIE_SECONDS
 from service.identity.origins import AnswerHeaders
@@ -50,10 +50,9 @@ class AnswerHeads:
             b"%b%b: %b\r\n" % (head.lines, _SET_COOKIE, cookie),
         )
 
-    def give(self, sent: SentUnlock, given: Given, alike: Alike | None = None) -> None:
-        """Log the request, and answer it. `alike` begins those like it."""
-        answer = self.whole(sent.scope, sent.headers, sent.started, given)
-        sent.reply(answer._replace(alike=alike) if alike is not None else answer)
+    def give(self, sent: SentUnlock, given: Given) -> None:
+        """Log the request, and answer it."""
+        sent.reply(self.whole(sent.scope, sent.headers, sent.started, given))
 
     def whole(self, scope: Scope, headers: Headers, started: float, given: Given) -> Whole:
         """Log the request that came at `started`; its answer."""

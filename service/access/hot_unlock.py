@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from service.access.answers import Answered, UnlockAnswers
 from service.access.cookieless import network_of
-from service.access.first_reads import FirstReads, Wish
+from service.access.first_reads import FirstReads
 from service.access.heads import AnswerHeads, Given, described
 from service.access.metered import is_former
 from service.access.openings import Openings
@@ -62,7 +62,7 @@ class HotUnlock:
         self._networks = running.get(InstitutionNetworks)
         self._crawlers = running.get(KnownCrawlers)
         self._heads = AnswerHeads(self._context.settings)
-        self._firsts = FirstReads(running, self._heads, self._decide_anew, self._begin_alike)
+        self._firsts = FirstReads(running, self._heads, self._decide_anew)
         self._repeats = Repeats(running)
         self._operator = cookie_name("operator", self._context.settings).encode()
         self._deciding: set[asyncio.Task[None]] = set()
@@ -94,28 +94,6 @@ class HotUnlock:
             return self._answered(sent, self._once_certain(sent))
         self._firsts.begin(first, now)
         return None
-
-    def _begin_alike(
-        self, wish: Wish, body: bytes, scope: Scope, device: bytes, reply: Reply
-    ) -> bool:
-        """As `encoded.Alike` has it: a first read, if nothing has to be asked of anybody, or of who sends it."""
-        sent = SentUnlock(scope, dict(scope["headers"]), body, time.perf_counter(), reply)
-        now = self._context.clocks.business()
-        entry = self._articles.peek(sent.slug, now)
-        if entry is None or self._matters_where_from() or not self._openings.are_certain():
-            return False
-        first = self._firsts.find_alike(sent, entry, wish, device, now)
-        if first is None:
-            return False
-        try:
-            self._firsts.begin(first, now)
-        except Exception as error:  # noqa: BLE001 it is answered, and logged
-            self._heads.refuse(sent, error)
-        return True
-
-    def _matters_where_from(self) -> bool:
-        """Whether equal requests from different addresses may have different answers."""
-        return bool(self._networks) or not self._rules.in_force.rules.crawlers.treat_all_alike
 
     async def _answered(self, sent: SentUnlock, work: Work) -> None:
         """Do the work, which answers; where it fails, answer so."""
@@ -156,7 +134,8 @@ class HotUnlock:
         """
         started, now = time.perf_counter(), self._context.clocks.business()
         if (
-            self._matters_where_from()
+            self._networks
+            or not self._rules.in_force.rules.crawlers.treat_all_alike
             or (repeat.sold is not None and not self._openings.are_certain())
             or self._articles.peek(slug, now) is not repeat.entry
             or not self._repeats.holds(repeat, now)

@@ -17,8 +17,6 @@ from service.identity.secrets import derived_key
 from service.settings import Settings
 
 _SHAPE = re.compile(r"v1\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")
-IN_BYTES = re.compile(_SHAPE.pattern.encode())
-"""What looks like a signed device."""
 _BY_TIME = re.compile(r"([0-9a-f]{11})[A-Za-z0-9_-]{10}t")
 """Ids that begin with their time. The older ones are 16 random bytes, whose 22nd character is never a `t`."""
 HEADER = "Paywall-Device"

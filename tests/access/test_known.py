@@ -1,10 +1,7 @@
 """A request of the same bytes isn't read again, but decided again: it is answered as the router would now."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
 
 import httpx2
 import pytest
@@ -15,15 +12,14 @@ from starlette.types import Receive, Scope, Send
 from service.access.openings import Openings
 from service.access.revocations import Revocations
 from service.content.cache import ArticleCache
-from service.db.tables import AccessEntry, ReaderSession
+from service.db.tables import ReaderSession
 from service.encoded import KnownRequests, Whole
-from service.identity.devices import HEADER, IN_BYTES, device_key, new_device_id
+from service.identity.devices import HEADER, device_key, new_device_id
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer
 from service.tokens.revoked import revoke_claim
 from tests.access.test_meters import put
 from tests.access.test_openings import AGREED, INSTITUTION
-from tests.access.test_twins import seen
 from tests.databases import on_sqlite
 from tests.inside import Paywall
 from tests.server_bytes import ByBytes
@@ -44,15 +40,10 @@ class Counting(KnownRequests):
         self.number += answer is not None
         return answer
 
-    def find_alike(self, request: bytes) -> Any:
-        found = super().find_alike(request)
-        self.number += found is not None
-        return found
-
 
 @pytest.fixture
 def known(paywall: Paywall) -> Counting:
-    found = paywall.app.known = Counting(paywall.clocks.monotonic, IN_BYTES)
+    found = paywall.app.known = Counting(paywall.clocks.monotonic)
     return found
 
 
@@ -175,8 +166,16 @@ async def test_it_is_answered_as_the_router_would(
     for slug in "abcde":
         await paywall.client.get(f"/v1/articles/{slug}")
 
-    ask = await read(paywall)
-    async with both_ways(paywall) as (client, alone):
+    async def router(scope: Scope, receive: Receive, send: Send) -> None:
+        await FastAPI.__call__(paywall.app, scope, receive, send)
+
+    ask, base = await read(paywall), paywall.settings.public_url
+    async with (
+        httpx2.AsyncClient(transport=ByBytes(paywall.app, HERE), base_url=base) as client,
+        httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=router, client=HERE), base_url=base
+        ) as alone,
+    ):
         for _ in range(5):
             await ask(client)
         assert known.number >= 2
@@ -184,22 +183,6 @@ async def test_it_is_answered_as_the_router_would(
         answers = [shown(await ask(each)) for each in (client, alone, client)]
     assert answers[0] == answers[1]
     assert answers[2] == answers[1]
-
-
-@asynccontextmanager
-async def both_ways(paywall: Paywall) -> AsyncIterator[tuple[httpx2.AsyncClient, ...]]:
-    """By the server's bytes, and by the router alone."""
-
-    async def router(scope: Scope, receive: Receive, send: Send) -> None:
-        await FastAPI.__call__(paywall.app, scope, receive, send)
-
-    transports = ByBytes(paywall.app, HERE), httpx2.ASGITransport(app=router, client=HERE)
-    one, other = (
-        httpx2.AsyncClient(transport=each, base_url=paywall.settings.public_url)
-        for each in transports
-    )
-    async with one, other:
-        yield one, other
 
 
 def shown(answer: httpx2.Response) -> tuple[object, ...]:
@@ -222,58 +205,3 @@ async def test_each_time_is_recorded(
         await ask(paywall.client)
         assert len(await paywall.ledger()) == before + n + 1
     assert known.number >= 2
-
-
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-@pytest.mark.parametrize("slug", ["a", "paid"])
-async def test_a_device_is_answered_as_one_before_it(
-    slug: str, change: Callable[[Paywall], Awaitable[None]], paywall: Paywall, known: Counting
-) -> None:
-    """What differs in the device alone is no more read than what doesn't differ."""
-    await paywall.publish("paid", access={"level": "subscribers"})
-    await paywall.client.get(f"/v1/articles/{slug}")
-    async with both_ways(paywall) as (client, alone):
-        for _ in range(4):
-            await client.post(f"/v1/articles/{slug}/unlock", headers=device(paywall))
-        assert known.number >= 2
-        await change(paywall)
-        for _ in range(3):
-            paywall.clocks.travel(timedelta(milliseconds=1))
-            answers = [
-                await each.post(f"/v1/articles/{slug}/unlock", headers=device(paywall))
-                for each in (client, alone)
-            ]
-            assert seen(answers[0]) == seen(answers[1])
-    own = {"device_id", "holder", "id", "once_key"}
-    names = [column.key for column in AccessEntry.__table__.columns if column.key not in own]
-    last = sorted(await paywall.ledger(), key=lambda row: row.at)[-2:]
-    told = [[str(getattr(row, name)) for name in names] for row in last]
-    assert told[0] == told[1]
-
-
-async def test_one_device_on_many_connections_is_counted_once(
-    paywall: Paywall, known: Counting
-) -> None:
-    await paywall.client.get("/v1/articles/a")
-    for _ in range(2):  # at first connections are made
-        await asyncio.gather(*(paywall.unlock("a", **device(paywall)) for _ in range(20)))
-    same, before, number = device(paywall), len(await paywall.ledger()), known.number
-    answers = await asyncio.gather(*(paywall.unlock("a", **same) for _ in range(20)))
-    assert known.number == number + 20
-    assert [each.json()["consumed"] for each in answers].count(True) == 1
-    assert {each.json()["meter"]["used"] for each in answers} == {1}
-    assert len(await paywall.ledger()) == before + 20
-
-
-@pytest.mark.parametrize(
-    "forged", [lambda token: token[:-1] + ("A" if token[-1] != "A" else "B"), lambda token: token + "A"]
-)  # fmt: skip
-async def test_what_looks_like_a_device_is_read(
-    forged: Callable[[str], str], paywall: Paywall
-) -> None:
-    await paywall.client.get("/v1/articles/a")
-    for _ in range(3):
-        await paywall.unlock("a", **device(paywall))
-    sent = forged(device(paywall)[HEADER])
-    answer = await paywall.client.post("/v1/articles/a/unlock", headers={HEADER: sent})
-    assert answer.json()["device_token"].split(".")[1] != sent.split(".")[1], "it is a new device"

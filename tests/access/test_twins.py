@@ -62,7 +62,7 @@ class Twins:
                 answer = await client.post(
                     f"/v1/articles/{slug}/unlock", content=body, headers=sent
                 )
-                answers.append(seen(answer))
+                answers.append(_seen(answer))
             assert answers[0] == answers[1], (slug, body, headers, how)
 
     def _pair(self, *, is_new: bool) -> list[str]:
@@ -80,8 +80,7 @@ class Twins:
         }[how]  # fmt: skip
 
 
-def seen(answer: httpx2.Response) -> tuple[Any, ...]:
-    """What is the same for two devices."""
+def _seen(answer: httpx2.Response) -> tuple[Any, ...]:
     content = answer.json()
     lengths = [len(content.pop(each, None) or "") for each in ("token", "device_token")]
     content.pop("token_expires_at", None)
