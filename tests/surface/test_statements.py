@@ -181,7 +181,7 @@ MOST: Mapping[str, int] = {
     "/v1/articles/{slug}": 0,
     "/v1/articles/{slug}/access": 3,  # as above
     "/v1/me": 5,
-    "/v1/me/export": 50,
+    "/v1/me/export": 51,
     "/gift": 0,
     "/gift/{token}": 2,
     "/v1/gift-subscriptions/{token}": 1,
