@@ -64,6 +64,7 @@ sales = st.lists(
             ),
         }
     ),
+    min_size=1,
     max_size=8,
 )
 paid_out = st.lists(
@@ -71,7 +72,7 @@ paid_out = st.lists(
         _hours, st.integers(1, 9000), st.sampled_from(["EUR", "JPY"]),
         st.sampled_from(["paid", "in_transit", "failed", "canceled"]),
     ),
-    max_size=6,
+    min_size=1, max_size=6,
 )  # fmt: skip
 
 
