@@ -1,6 +1,6 @@
 """Trials: counted again in plain Python from random rows, on both databases and in several zones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hypothesis import given
@@ -17,12 +17,12 @@ from service.db.tables import (
 from service.finance.trials import forget_trials
 from service.reports.trial_rollup import look_up_trials
 from tests.reports import rows
-from tests.reports.figures_asked import asked, lines_of, store
+from tests.reports.figures_asked import lines_of, store
 from tests.reports.ledger_histories import (
     BEGIN,
 )
 from tests.reports.lists_behind import lists_agree
-from tests.reports.recounting import DAY, HOUR, LATER, Days, by_series, hours, periods, played
+from tests.reports.recounting import DAY, HOUR, Days, by_series, hours, periods, played
 from tests.reports.rolled import context_in
 from tests.reports.sampled import sampled
 
@@ -100,10 +100,10 @@ trials = st.lists(
 def test_trials(database_url: str) -> None:
     @SOME
     @given(
-        history=trials, days=periods, split=st.sampled_from(["", "interval_charged"]),
+        history=trials, days=periods,
         looked_up=st.sampled_from(["never", "before the rest", "and again"]),
     )  # fmt: skip
-    def play(history: list[Trial], days: Days, split: str, looked_up: str) -> None:
+    def play(history: list[Trial], days: Days, looked_up: str) -> None:
         async def compare(database: Database) -> None:
             offer = rows.offer()
             made = [row for each in history for row in each.rows(offer)]
@@ -117,24 +117,26 @@ def test_trials(database_url: str) -> None:
                 await forget_trials(session, select(Subscription.id))
             if looked_up == "and again":
                 await look_up_trials(context)
-            what = asked(
-                str(days.first), str(days.first + (days.count - 1) * DAY), "day", now=LATER,
-                home=days.zone, split=split,
-            )  # fmt: skip
-            found = by_series(await lines_of(database, "trial-conversion", what))
-            await lists_agree(database, "trial-conversion", what)
-            for value in ("month", "year") if split else ("",):
-                theirs = [
-                    each for each in history
-                    if each.outcome != "given" and (not value or each.is_yearly == (value == "year"))
-                ]  # fmt: skip
-                nothing = [0] * (days.count + 1)
-                for name in ("paid", "lost", "pending"):
-                    expected = days.tallied(each.over for each in theirs if each.became == name)
-                    assert found.get((name, value), nothing) == expected, name
-                ended = days.tallied(each.over for each in theirs)
-                assert found.get(("ended", value), nothing) == ended
+            for split in ("", "interval_charged"):
+                await _agree(database, history, days, split)
 
         played(compare, database_url)
 
     play()
+
+
+async def _agree(database: Database, history: list[Trial], days: Days, split: str) -> None:
+    what = replace(days.asked(), split=split)
+    found = by_series(await lines_of(database, "trial-conversion", what))
+    await lists_agree(database, "trial-conversion", what)
+    for value in ("month", "year") if split else ("",):
+        theirs = [
+            each for each in history
+            if each.outcome != "given" and (not value or each.is_yearly == (value == "year"))
+        ]  # fmt: skip
+        nothing = [0] * (days.count + 1)
+        for name in ("paid", "lost", "pending"):
+            expected = days.tallied(each.over for each in theirs if each.became == name)
+            assert found.get((name, value), nothing) == expected, name
+        ended = days.tallied(each.over for each in theirs)
+        assert found.get(("ended", value), nothing) == ended
