@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from sqlalchemy import ColumnElement, delete, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import InstrumentedAttribute
 
 from service.db.bulk import insert_rows
 from service.db.context import Context
@@ -67,7 +67,7 @@ async def count_days(context: Context, progress: Callable[[date], None] = lambda
         if today - _ONE_DAY in lately:
             await note_few_habits(context)
     await _tell_settled_apart(context)
-    due = await _days(context, _is_due(RolledDay.depths_counted_on, today) & _was_begun())
+    due = await _days(context, _is_due(RolledDay.depths_counted_on, today))
     await _count_depths(context, due, today)
     if days:
         log.info("ledger.counted", days=len(days), until=str(days[-1]))
@@ -85,13 +85,6 @@ async def count_past_habits(context: Context, *, at_once: int = COUNTED_TOGETHER
         await _count_habits(context, days, today)
         log.info("habits.counted", days=len(days), since=str(days[0]))
     return len(days) == at_once
-
-
-def _was_begun() -> ColumnElement[bool]:
-    """Whether anybody had read until then: before that nobody had used anything of a meter."""
-    read = aliased(RolledDay)
-    first = select(func.min(read.day)).where(read.rows > 0).scalar_subquery()
-    return RolledDay.day >= first
 
 
 def _is_unsettled(today: date) -> ColumnElement[bool]:

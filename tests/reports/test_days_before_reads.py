@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import HabitDay, HolderReturn, RolledDay, StepDepth
+from service.db.tables import HabitDay, HolderDay, HolderReturn, RolledDay, StepDepth
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days, count_past_habits
 from service.reports.rollups import roll_up
@@ -56,3 +56,36 @@ async def test_they_count_the_same_added_up(
     clicked, read = ((NOW - days[0] * DAY).date() for days in (CLICKS, READS))
     # A meter that nobody has used has no depth.
     assert firsts == [clicked, clicked, clicked, read]
+
+
+async def test_what_was_known_stays_known_where_days_of_holders_are_gone(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    """An earlier release added up from the first read on, and deleted the first days of holders since."""
+    offer, reader, article = rows.offer(), rows.reader(), rows.article("a", "A")
+    clicks = [
+        rows.checkout(reader, offer, NOW - n * DAY, stripe_subscription_id=f"sub_{n}")
+        for n in CLICKS
+    ]
+    reads = [rows.read(article, NOW - n * DAY, reader_id=reader.id) for n in READS]
+    await store(database, offer, reader, article, *reads)
+    clocks.time = NOW
+    context = Context(settings.model_copy(update={"time_zone": HOME.key}), clocks, database)
+    await roll_up(context)
+    await count_days(context)
+    await count_past_habits(context)
+    first_read = (NOW - READS[0] * DAY).date()
+    async with database.transaction() as session:
+        await session.execute(delete(HolderDay).where(HolderDay.day == first_read))
+    await store(database, *clicks)
+    first, last = ((NOW - n * DAY).date() for n in (50, 0))
+    what = asked(str(first), str(last), "week")
+    before = {slug: values(await lines_of(database, slug, what)) for slug in FIGURES}
+    assert None not in before["funnel"]["started", "", ""]
+    await roll_up(context)
+    await count_days(context)
+    await count_past_habits(context)
+    async with database.reading() as session:
+        before_reads = select(func.count()).where(RolledDay.day < first_read)
+        assert await session.scalar(before_reads)
+    assert {slug: values(await lines_of(database, slug, what)) for slug in FIGURES} == before

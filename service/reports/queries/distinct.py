@@ -104,13 +104,19 @@ async def _counted(
 async def _lost(
     session: AsyncSession, asked: Asked, looked: dict[date, date]
 ) -> dict[int | None, str]:
-    """Where days of holders had been deleted before the step's were counted."""
+    """Where days of holders had been deleted before the step's were counted.
+
+    Days before anybody read lost nobody, whenever they were counted.
+    """
     begun = await session.scalar(select(func.min(RolledDay.day)).where(RolledDay.rows > 0))
     lost: dict[int | None, str] = {}
+    if begun is None:
+        return lost
+    read = {day: back for day, back in looked.items() if day >= begun}
     for at, step in ((None, asked.period.whole), *enumerate(asked.period.steps)):
         since = max(
-            (back for day, back in looked.items() if step.first <= day <= step.last), default=None
+            (back for day, back in read.items() if step.first <= day <= step.last), default=None
         )
-        if since is not None and begun is not None and since > max(step.first, begun):
+        if since is not None and since > max(step.first, begun):
             lost[at] = f"Who came before {since} isn't known any more: begin on that day or later."
     return lost
