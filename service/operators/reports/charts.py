@@ -7,7 +7,8 @@ from math import ceil, floor, log10
 Values = Sequence[float | None]
 _TOP, _BOTTOM, _RIGHT = 10, 26, 8
 _TICKS = 4
-_NICE = (1, 2, 2.5, 5, 10)
+_HALVES = 2.5
+_NICE = (1, 2, _HALVES, 5, 10)
 _GAP = 0.25
 """The part of a step's width that is left free beside a bar."""
 
@@ -80,26 +81,32 @@ class Chart:
     paths: tuple[Path, ...] = ()
 
 
-def line_chart(series: Sequence[Values], size: Size, *, running: int | None = None) -> Chart:
-    """Each series as a line. `running` is the first step that isn't complete."""
+def line_chart(
+    series: Sequence[Values], size: Size, *, least: float, running: int | None = None
+) -> Chart:
+    """Each series as a line. `least`: what a scale's values are multiples of. `running` is the first step that isn't
+    complete.
+    """
     known = [value for values in series for value in values if value is not None]
     steps = max((len(values) for values in series), default=0)
-    scale = _Scale.of(known, size, steps)
+    scale = _Scale.of(known, size, steps, least)
     paths = [
         path for number, values in enumerate(series) for path in _paths(number, values, scale, running)
     ]  # fmt: skip
     return Chart(size, scale.ticks, scale.labels, scale.y(0), paths=tuple(paths))
 
 
-def bar_chart(series: Sequence[Values], size: Size) -> Chart:
-    """The series of each step on top of one another; what is below nothing goes down from there."""
+def bar_chart(series: Sequence[Values], size: Size, *, least: float) -> Chart:
+    """The series of each step on top of one another; what is below nothing goes down from there. `least` as in
+    `line_chart`.
+    """
     steps = max((len(values) for values in series), default=0)
     sums = [
         sum(value for values in series if (value := values[step]) is not None and value * sign > 0)
         for step in range(steps)
         for sign in (1, -1)
     ]
-    scale = _Scale.of(sums, size, steps)
+    scale = _Scale.of(sums, size, steps, least)
     bars: list[Bar] = []
     for step in range(steps):
         above = below = 0.0
@@ -128,11 +135,11 @@ class _Scale:
     count: int
 
     @classmethod
-    def of(cls, values: Sequence[float], size: Size, count: int) -> "_Scale":
+    def of(cls, values: Sequence[float], size: Size, count: int, least: float) -> "_Scale":
         low, high = min((0.0, *values)), max((0.0, *values))
         if low == high:
-            high = 1.0
-        step = _nice((high - low) / _TICKS)
+            high = least
+        step = _nice((high - low) / _TICKS, least)
         return cls(size, floor(low / step) * step, ceil(high / step) * step, step, max(count, 1))
 
     @property
@@ -180,10 +187,12 @@ def _paths(number: int, values: Values, scale: _Scale, running: int | None) -> l
     return found
 
 
-def _nice(step: float) -> float:
-    """The next rounder number."""
-    power = 10.0 ** floor(log10(step))
-    return next(each * power for each in _NICE if each * power >= step * (1 - 1e-9))
+def _nice(step: float, least: float) -> float:
+    """The next rounder number that is so many times `least`."""
+    steps = max(step / least, 1)
+    power = 10.0 ** floor(log10(steps))
+    nice = (each * power for each in _NICE if power > 1 or each != _HALVES)
+    return least * next(each for each in nice if each >= steps * (1 - 1e-9))
 
 
 def _r(value: float) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from service.operators.reports.charts import NARROW, WIDE, Chart, bar_chart, line_chart
-from service.operators.reports.shown import Behind, name_of
+from service.operators.reports.shown import LEAST_STEP, Behind, name_of
 from service.reports.cells import SAMPLE, Line, Unit
 from service.reports.figure import Figure, Parts
 from service.reports.report_schemas import Report
@@ -122,8 +122,11 @@ def _drawn(report: Report, group: Group, behind: Behind) -> Drawn:
         addresses += [("",) * len(steps)] * len(rests)
     over = [each.until <= report.asked.now for each in steps]
     running = over.index(False) if False in over else None
+    least = LEAST_STEP[group.unit]
     wide, narrow = (
-        bar_chart(values, size) if group.is_stack else line_chart(values, size, running=running)
+        bar_chart(values, size, least=least)
+        if group.is_stack
+        else line_chart(values, size, least=least, running=running)
         for size in (WIDE, NARROW)
     )
     return Drawn(

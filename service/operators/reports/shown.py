@@ -1,6 +1,6 @@
 """A report as a page shows it: words for its values, and the table of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -85,6 +85,12 @@ def number_text(value: float, unit: Unit, currency: str) -> str:
         case _:
             text = f"{value:,.0f}"
     return text.replace("-", _MINUS)
+
+
+LEAST_STEP: Mapping[Unit, float] = {
+    "readers": 1, "count": 1, "money": 1, "percent": 0.001, "times": 0.01, "days": 0.1,
+}  # fmt: skip
+"""Of whose multiples `tick_text` shows each as it is."""
 
 
 def tick_text(value: float, unit: Unit, currency: str) -> str:
