@@ -113,8 +113,9 @@ class ImpatientProtocol(HttpToolsProtocol):
     _timed: Literal["head", "body"] | None = None
     _timer: asyncio.TimerHandle | None = None
     _head = 0
-    _piece = _first_piece = b""
-    """What is being read, and what of the request came first."""
+    _piece = b""
+    _is_start = False
+    """What is being read, and whether it begins with a request, not within one."""
     _answerer: AnswersWhole | None = None
     _answered_at = -inf
     """When a known request was, by the loop's time."""
@@ -135,7 +136,8 @@ class ImpatientProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._awaited is None and self._is_idle() and self._is_known(data):
             return
-        self._piece = data
+        is_fresh = self._awaited == "head" and not self._head
+        self._piece, self._is_start = data, self._awaited is None or is_fresh
         super().data_received(data)
         if self._awaited == "head":
             self._head += len(data)
@@ -168,7 +170,7 @@ class ImpatientProtocol(HttpToolsProtocol):
         )
 
     def on_message_begin(self) -> None:
-        self._awaited, self._head, self._first_piece = "head", 0, self._piece
+        self._awaited, self._head = "head", 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -228,10 +230,10 @@ class ImpatientProtocol(HttpToolsProtocol):
             self.tasks.add(task)
 
     def _alone(self, body: bytes) -> bytes | None:
-        """All bytes of the request with this body, unless it came in pieces, or with another one."""
+        """All bytes of the request with this body, unless it came in pieces, or with others' bytes."""
         piece = self._piece
         is_alone = piece.find(_HEADS_END) + len(_HEADS_END) + len(body) == len(piece)
-        return piece if is_alone and self._first_piece is piece else None
+        return piece if is_alone and self._is_start else None
 
     def _ask_for_whole(self, pending: _Pending) -> Work | None:
         try:

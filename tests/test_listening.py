@@ -1,148 +1,20 @@
 """Connections on which requests don't come, or come too large, end; nobody else notices."""
 
 import asyncio
-import contextlib
 import resource
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from functools import partial
-from typing import ClassVar
 
 import pytest
-import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from service.eager import in_task
-from service.encoded import Head, KnownRequests, Reply, Whole, Work
-from service.listening import LARGEST_HEAD, ImpatientProtocol
+from service.encoded import Head
+from service.listening import LARGEST_HEAD
 from tests.patience import PATIENCE
+from tests.whole_answers import NEVER, POST, Twofold, listening, sent
 
-SOON, NEVER = 0.05, 3600.0
-
-
-async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers the body's length once it is there."""
-    size, more = 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return
-        size += len(message.get("body", b""))
-        more = message.get("more_body", False)
-    text = b"%d" % size
-    headers = [(b"content-length", b"%d" % len(text))]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": text})
-
-
-NAMED = [(b"content-type", b"text/plain"), (b"content-length", b"5"), (b"x-frame", b"a, b")]
-
-
-class Twofold:
-    """Answers alike on all paths: below `/whole` whole, elsewhere and to `/whole/not` as ASGI has it.
-
-    To `/whole/known` it has an answer `again`, unless it `forgets` that or `fails`.
-
-    At `/whole/later` what it waits for comes when `may_answer` is set, which is asked of a task. Three paths are
-    broken: at once, later, and once it is answered.
-    """
-
-    whole_below = b"/whole"
-
-    def __init__(self) -> None:
-        self.known = KnownRequests(lambda: 0.0)
-        self.may_answer = asyncio.Event()
-        self.asked: list[str] = []
-        self.forgets = self.fails = False
-        self.was_asked = asyncio.Event()
-
-    def whole(self, scope: Scope, body: bytes, reply: Reply) -> Work | None:
-        path = scope["path"]
-        self.asked.append(path)
-        self.was_asked.set()
-        answer = Whole(_status(scope), (Head.of(NAMED[:1]), Head.of(NAMED[1:])), _echoed(body))
-        if path == "/whole/broken":
-            raise ArithmeticError("of the test")
-        if path in {"/whole/later", "/whole/broken/later"}:
-            return self._later(path, answer, reply)
-        if path == "/whole/known":
-            answer = answer._replace(again=partial(self._again, answer))
-        reply(None if path == "/whole/not" else answer)
-        if path == "/whole/broken/answered":
-            raise ArithmeticError("of the test")
-        return None
-
-    def _again(self, answer: Whole) -> Whole | None:
-        self.asked.append("again")
-        if self.fails:
-            raise ArithmeticError("of the test")
-        return None if self.forgets else answer
-
-    async def _later(self, path: str, answer: Whole, reply: Reply) -> None:
-        if path == "/whole/broken/later":
-            raise ArithmeticError("of the test")
-        await in_task()
-        async with asyncio.timeout(PATIENCE):
-            await self.may_answer.wait()
-        reply(answer)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body, more = b"", True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-        await send({"type": "http.response.start", "status": _status(scope), "headers": NAMED})
-        await send({"type": "http.response.body", "body": _echoed(body)})
-
-
-def _status(scope: Scope) -> int:
-    return 402 if scope["method"] == "POST" else 200
-
-
-def _echoed(body: bytes) -> bytes:
-    """The first five bytes of it."""
-    return (body + b"hello")[:5]
-
-
-@contextlib.asynccontextmanager
-async def listening(
-    head: float = NEVER,
-    body: float = NEVER,
-    app: ASGIApp = echo,
-    state: ServerState | None = None,
-) -> AsyncIterator[int]:
-    class Timed(ImpatientProtocol):
-        seconds: ClassVar[dict[str, float]] = {"head": head, "body": body}
-
-    config = uvicorn.Config(app, log_config=None, proxy_headers=False)
-    state = state or ServerState()
-    state.default_headers = [(b"date", b"Sun, 29 Nov 2026 18:00:00 GMT")]
-    config.load()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Timed(config, state, {}), "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-
-
-async def sent(port: int, request: bytes) -> bytes:
-    """All that is answered, until the service ends the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    answered = b""
-    with contextlib.suppress(ConnectionError):
-        writer.write(request)
-        await writer.drain()
-        answered = await reader.read()
-    with contextlib.suppress(ConnectionError):
-        writer.close()
-        await writer.wait_closed()
-    return answered
-
-
+SOON = 0.05
 WHOLE = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
 
 
@@ -235,7 +107,6 @@ print(*resource.getrlimit(resource.RLIMIT_NOFILE))
 
 CLOSE = "Connection: close\r\n"
 GET = "GET {} HTTP/1.1\r\n"
-POST = "POST {} HTTP/1.1\r\nContent-Length: 3\r\n"
 
 
 @pytest.mark.parametrize(
@@ -338,94 +209,6 @@ async def test_who_leaves_before_a_whole_answer_is_no_failure() -> None:
         assert b"hello" in await sent(
             port, b"GET /whole HTTP/1.1\r\nHost: x\r\n" + CLOSE.encode() + b"\r\n"
         )
-
-
-KNOWN = POST.replace("{}", "/whole/known").replace("\r\n", "\r\nHost: x\r\n", 1).encode() + b"\r\n"
-
-
-async def answered(port: int, *pieces: bytes) -> list[bytes]:
-    """What comes back for each piece of one connection, which is sent once the one before is answered."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    found = []
-    async with asyncio.timeout(PATIENCE):
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            found.append(await reader.readuntil(b"abche"))
-    writer.close()
-    await writer.wait_closed()
-    return found
-
-
-async def test_a_request_of_the_same_bytes_is_read_once_a_connection() -> None:
-    app = Twofold()
-    async with listening(app=app) as port:
-        for _ in range(2):
-            told = await answered(port, *[KNOWN + b"abc"] * 4)
-            assert len(set(told)) == 1
-            assert told[0].endswith(b"\r\n\r\nabche")
-    assert app.asked == ["/whole/known", *["again"] * 3] * 2
-
-
-@pytest.mark.parametrize("why", ["forgets", "fails"])
-async def test_what_isnt_known_any_more_is_read(why: str) -> None:
-    app = Twofold()
-    async with listening(app=app) as port:
-        told = await answered(port, *[KNOWN + b"abc"] * 2)
-        setattr(app, why, True)
-        assert await answered(port, *[KNOWN + b"abc"] * 2) == told
-    assert app.asked == ["/whole/known", "again", "/whole/known", "again", "/whole/known"]
-
-
-@pytest.mark.parametrize(
-    "pieces",
-    [
-        # The second piece looks like a whole request, and is none by itself.
-        [KNOWN[:20], KNOWN[20:] + b"abc", KNOWN[:20], KNOWN[20:] + b"abc"],
-        [KNOWN, b"abc", KNOWN, b"abc"],
-        [(KNOWN + b"abc") * 2] * 3,
-        [KNOWN + b"abc" + KNOWN, b"abc", KNOWN + b"abc" + KNOWN, b"abc"],
-        [b"\r\n" + KNOWN + b"abc", KNOWN + b"abc", b"\r\n" + KNOWN + b"abc"],
-        [KNOWN.replace(b"Content-Length: 3", b"Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\n\r\n"] * 3,
-        [KNOWN + b"abc", KNOWN + b"ab", b"c", KNOWN + b"abc"],
-    ],
-    ids=["a piece", "a body alone", "two at once", "a head behind", "an empty line", "chunks", "a body's end"],
-)  # fmt: skip
-async def test_pieces_are_no_requests(pieces: list[bytes]) -> None:
-    told = []
-    for path in (b"/whole/known", b"/plain/known"):
-        async with listening(app=Twofold()) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            found = b""
-            async with asyncio.timeout(PATIENCE):
-                for n, piece in enumerate(pieces):
-                    writer.write(piece.replace(b"/whole/known", path))
-                    await writer.drain()
-                    asked = b"".join(pieces[: n + 1]).count(b"abc")
-                    while found.count(b"abche") < asked:
-                        found += await reader.read(1000)
-            writer.close()
-            await writer.wait_closed()
-        told.append(found)
-    assert told[0] == told[1]
-
-
-@pytest.mark.parametrize(("seconds", "ends"), [(3600, False), (0, True)])
-async def test_known_requests_keep_a_connection(seconds: int, ends: bool) -> None:
-    """The timer of idle connections finds out how long that is."""
-    state = ServerState()
-    async with listening(app=Twofold(), state=state) as port:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for _ in range(2):
-            writer.write(KNOWN + b"abc")
-            await reader.readuntil(b"abche")
-        (connection,) = state.connections
-        assert isinstance(connection, ImpatientProtocol)
-        connection.timeout_keep_alive = seconds
-        connection.timeout_keep_alive_handler()
-        assert connection.transport.is_closing() is ends
-        writer.close()
-        await writer.wait_closed()
 
 
 @pytest.mark.parametrize("value", [b"a\r\nset-cookie: b", b"a\nb", b"a\rb"])
