@@ -188,7 +188,7 @@ def _paths(number: int, values: Values, scale: _Scale, running: int | None) -> l
 
 
 def _nice(step: float, least: float) -> float:
-    """The next rounder number that is so many times `least`."""
+    """The next rounder multiple of `least`."""
     steps = max(step / least, 1)
     power = 10.0 ** floor(log10(steps))
     nice = (each * power for each in _NICE if power > 1 or each != _HALVES)
