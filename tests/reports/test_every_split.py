@@ -12,8 +12,10 @@ from service.db.session import Database
 from service.db.tables import Offer
 from service.reports.cells import Cell, Line, Unit
 from service.reports.figure import Figure
+from service.reports.led import SOURCES
 from service.reports.registry import FIGURES
 from tests.reports.figures_asked import asked, lines_of, store
+from tests.reports.lists_behind import lists_agree
 from tests.reports.one_of_each import some_of_each
 from tests.reports.rows import NOW
 
@@ -90,3 +92,15 @@ def _number(unit: Unit, cell: Cell) -> Number:
     if cell.whole is None:
         return cell.value or 0, 0
     return cell.part or 0, 0 if unit == "count" else cell.whole
+
+
+async def test_what_led_here_or_nothing_known_is_counted_and_listed(database: Database) -> None:
+    await store(database, *some_of_each())
+    for name in SOURCES:
+        for value in VALUES[name]:
+            what = replace(asked(*MARCH, now=LATER), chosen={name: value})
+            for slug in ("trial-conversion", "joined-and-left", "registrations"):
+                found = await lines_of(database, slug, what)
+                assert any(each.total.value for each in found), (slug, name, value)
+                addresses = await lists_agree(database, slug, what)
+                assert any(addresses), (slug, name, value)
