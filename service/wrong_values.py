@@ -158,40 +158,40 @@ def own_words(error: Mapping[str, Any]) -> str:
             return (
                 "is empty"
                 if bounds["min_length"] == 1
-                else f"has at least {bounds['min_length']} characters"
+                else f"must have at least {bounds['min_length']} characters"
             )
         case "string_too_long":
-            return f"has at most {bounds['max_length']} characters"
+            return f"must have at most {bounds['max_length']} characters"
         case "greater_than_equal":
-            return f"is at least {bounds['ge']}"
+            return f"must be at least {bounds['ge']}"
         case "less_than_equal":
-            return f"is at most {bounds['le']}"
+            return f"must be at most {bounds['le']}"
         case "int_parsing" | "int_type" | "int_from_float":
-            return "is a whole number"
+            return "must be a whole number"
         case _:
             return ""
 
 
-_CURRENCY = "is three capital letters, such as EUR"
-_ID = "is an id as answers and lists have it"
+_CURRENCY = "must be three capital letters, such as EUR"
+_ID = "must be an id as answers and lists have it"
 _WRITTEN = {
-    r"^[a-z0-9]+(-[a-z0-9]+)*$": "has small letters, digits and single hyphens, such as digital",
+    r"^[a-z0-9]+(-[a-z0-9]+)*$": "must have small letters, digits and single hyphens, such as digital",
     r"^[A-Z]{3}$": _CURRENCY,
     r"^([A-Z]{3})?$": _CURRENCY,
-    r"^([0-9]{1,9}(\.[0-9]{1,6})?)?$": "is a number, such as 0.015",
-    r"^https?://[^\s<>\"]+$": "begins with https:// or http://",
+    r"^([0-9]{1,9}(\.[0-9]{1,6})?)?$": "must be a number, such as 0.015",
+    r"^https?://[^\s<>\"]+$": "must begin with https:// or http://",
     r"^[A-Za-z]{3}$": _CURRENCY,
     r"^[a-z0-9_]+$": _ID,
     r"^[a-z0-9]+$": _ID,
     r"^[A-Za-z0-9_]+$": _ID,
-    r"^cus_[A-Za-z0-9_]+$": "is the id of a customer at Stripe, which begins with cus_",
-    r"^[A-Za-z0-9_-]+$": "has letters without accents, digits, hyphens and underscores",
-    r"^[A-Za-z0-9._-]+$": "has letters without accents, digits, points, hyphens and underscores",
-    r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$": "has letters without accents, digits and single hyphens",
-    r"^[A-Za-z_-]{3,60}$": "has 3 to 60 letters without accents, hyphens and underscores",
-    r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$": "is a language's tag, such as en or pt-BR",
-    r"^[^@\s]+@[^@\s]+$": "is an e-mail address, such as ana@example.org",
-    r"^([a-z0-9-]{1,63}\.)+[a-z]{2,63}$": "is a host's name in small letters, such as bot.example.org",
-    r"^\S{1,60}$": "has 1 to 60 characters and no space",
+    r"^cus_[A-Za-z0-9_]+$": "must be the id of a customer at Stripe, which begins with cus_",
+    r"^[A-Za-z0-9_-]+$": "must have letters without accents, digits, hyphens and underscores",
+    r"^[A-Za-z0-9._-]+$": "must have letters without accents, digits, points, hyphens and underscores",
+    r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$": "must have letters without accents, digits and single hyphens",
+    r"^[A-Za-z_-]{3,60}$": "must have 3 to 60 letters without accents, hyphens and underscores",
+    r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$": "must be a language's tag, such as en or pt-BR",
+    r"^[^@\s]+@[^@\s]+$": "must be an e-mail address, such as ana@example.org",
+    r"^([a-z0-9-]{1,63}\.)+[a-z]{2,63}$": "must be a host's name in small letters, such as bot.example.org",
+    r"^\S{1,60}$": "must have 1 to 60 characters and no space",
 }
 """How what an expression asks for is written."""

@@ -49,7 +49,7 @@ def test_our_own_checks_speak_for_themselves() -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        ({"type": "too_long", "ctx": {"max_length": 2}, "input": "abc"}, "has at most 2 characters"),
+        ({"type": "too_long", "ctx": {"max_length": 2}, "input": "abc"}, "must have at most 2 characters"),
         ({"type": "too_long", "ctx": {"max_length": 2}, "input": ["a"] * 3}, "takes at most 2"),
         ({"type": "too_short", "ctx": {"min_length": 1}, "input": ""}, "is empty"),
         ({"type": "value_error", "msg": "Value error, Expected UploadFile, received: <class 'str'>"}, "isn't a file"),
@@ -67,7 +67,7 @@ def test_what_is_empty_is_told_so() -> None:
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [
-        (r"^[A-Z]{3}$", "It is three capital letters, such as EUR."),
+        (r"^[A-Z]{3}$", "It must be three capital letters, such as EUR."),
         (r"^a{2}$", "Write it so that it fits the pattern ^a{2}$."),
     ],
 )

@@ -36,8 +36,8 @@ async def test_the_rules_of_crawlers_are_saved(signed_in: SignIn, database: Data
     assert 'role="alert"' in wrong.text
     assert escape("<euro>") in wrong.text
     for field, told in (
-        ("amount", "such as 0.015"), ("currency", "such as EUR"), ("custom", "begins with https://"),
-        ("standard", "begins with https://"), ("permits", "ai-index"),
+        ("amount", "such as 0.015"), ("currency", "such as EUR"), ("custom", "must begin with https://"),
+        ("standard", "must begin with https://"), ("permits", "ai-index"),
     ):  # fmt: skip
         refused = await browser.post("/admin/crawlers", data=sent | {field: "x"})
         assert (refused.status_code, told in refused.text) == (422, True), field

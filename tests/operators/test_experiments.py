@@ -144,7 +144,7 @@ async def test_its_pages_plan_it_start_it_and_stop_it(
         ({"ends_at": "soon"}, "End: "), ({"slug": "No Name"}, "Name: "),
         ({"title": [""] * 4, "offers": []}, "needs its limits or words"),
         ({"variant": ["usual", "", "", ""], "share": ["100", "", "", ""]}, "Variants: needs at least 2, not 1."),
-        ({"question": ""}, "Question: is empty."), ({"size": "many"}, "Sample size: is a whole number."),
+        ({"question": ""}, "Question: is empty."), ({"size": "many"}, "Sample size: must be a whole number."),
         ({"offers": ["1:off_none"]}, "There is no offer off_none."),
         ({"anonymous": ["", "x", "", ""]}, "Variant new, "), ({"share": []}, "form is missing"),
         ({"offers": ["4:off_gone"]}, "form is missing"), ({"walls": ["lapsed"]}, "form is missing"),

@@ -26,9 +26,9 @@ OWN = {
     ("path", "error", "said"),
     [
         ("/admin/articles/ferry", {"loc": ("schedule", "free_hours"), "type": "int_parsing"},
-         "Free for the first (hours): is a whole number."),
+         "Free for the first (hours): must be a whole number."),
         ("/admin/institutions", {"loc": ("body", "name"), "type": "string_too_long", "ctx": {"max_length": 200}},
-         "Name: has at most 200 characters."),
+         "Name: must have at most 200 characters."),
         ("/admin/readers", {"loc": ("query", "kind"), "type": "literal_error", "ctx": {"expected": "'owing' or 'lapsed'"}},
          "Kind: It is none of the values that can be chosen. Choose 'owing' or 'lapsed'."),
         ("/admin/offers/new", {"loc": ("body", "name", 3), "type": "too_long", "ctx": {"max_length": 2}},

@@ -68,7 +68,7 @@ async def test_what_can_be_read_is_kept(signed_in: SignedIn) -> None:
     answer = await browser.get("/admin/articles?status=nothing&query=lakes&sort=reads&limit=0")
     page = unescape(answer.text)
     assert answer.status_code == 422
-    assert "Limit: is at least 1" in page
+    assert "Limit: must be at least 1" in page
     assert 'value="lakes"' in page
     assert '<option value="reads" selected>' in page
 

@@ -168,8 +168,8 @@ async def test_what_cant_be_looked_up_is_a_page_too(signed_in: SignedIn, query: 
 async def test_a_number_out_of_bounds_is_told_with_its_bound(signed_in: SignedIn) -> None:
     browser = await signed_in("viewer")
     for asked, words in (
-        ("networks=1", "Minimum networks per day: is at least 2"),
-        ("days=31", "Days: is at most 30"),
+        ("networks=1", "Minimum networks per day: must be at least 2"),
+        ("days=31", "Days: must be at most 30"),
     ):
         refused = await browser.get(f"/admin/sharing?{asked}")
         assert (refused.status_code, words in refused.text) == (422, True), asked

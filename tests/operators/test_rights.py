@@ -85,7 +85,7 @@ async def test_a_plan_that_is_no_slug_is_refused_in_words(paywall: Paywall) -> N
     for plan in ("", "All Access"):
         refused = await paywall.client.post(PAGE, data=sent | {"plan": plan})
         assert refused.status_code == 422
-        assert "Plan: has small letters, digits and single hyphens" in refused.text
+        assert "Plan: must have small letters, digits and single hyphens" in refused.text
         assert 'value="KD-7"' in refused.text
 
 
