@@ -1,13 +1,16 @@
 """The rules over the API: what an editor saves holds for the next reader."""
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import httpx2
 import pytest
 
 from service.db.tables import RulesVersion
+from service.operators.rules.form import LABELS
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall
@@ -182,7 +185,7 @@ async def test_what_a_later_release_has_stored_isnt_lost(
     read = await paywall.client.get(RULES, headers=paywall.staff)
     assert read.status_code == 200
     told = "A later release saved version 1. This release can show it, but neither replace it nor save it again."
-    assert read.json()["warnings"] == [told]
+    assert (read.json()["warnings"], read.json()["is_whole"]) == ([told], False)
     refused = await change(paywall, document("registered"))
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/rules-unreadable")
     browser = await signed_in("admin")
@@ -273,3 +276,28 @@ async def test_offers_must_be_there_and_plans_and_sections_may_come_later(
     page = (await browser.get("/admin/rules")).text
     assert all(each in page for each in told)
     assert "There are no articles in Archiv yet." in (await browser.get("/admin/crawlers")).text
+
+
+async def test_what_another_editor_changed_is_called_as_in_the_form(
+    signed_in: SignedIn, paywall: Paywall
+) -> None:
+    """Each field of the form: all texts and numbers are others than those that the form was filled from."""
+    browser = await signed_in("editor")
+    page = (await browser.get("/admin/rules")).text
+    body = (await paywall.client.get(RULES, headers=paywall.staff)).json()["rules"]
+    other = document() | {
+        "meter": body["meter"] | {"window": "rolling", "days": 9, "anonymous": 1, "registered": 2, "former": 1, "carry_count": not body["meter"]["carry_count"]},
+        "walls": {
+            **{wall: {"title": "Join us", "text": "We need readers."} for wall in ("subscribe_wall", "register_wall")},
+            "purpose": "The harbour’s news.",
+        },
+        "gift_links": {"per_month": 1, "days": 2, "readers": 3}, "devices": {"per_reader": 9},
+        "elsewhere": {"by_account": not body["elsewhere"]["by_account"], "provisional_days": 1},
+        "previews": {"blocks": 1, "words": 20, "withheld_percent": 33}, "cookieless": {"per_day": 77},
+    }  # fmt: skip
+    changed = await change(paywall, other)
+    assert changed.status_code == 200, changed.text
+    refused = await browser.post("/admin/rules", data=fields(page))
+    assert refused.status_code == 412
+    told = set(re.findall(r"<li>(.*?) (?:is now: |was changed)", unescape(refused.text)))
+    assert told == set(LABELS.values())

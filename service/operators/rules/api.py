@@ -21,7 +21,6 @@ from service.operators.rules.recuts import AppRecuts, RecutOut, shown_recut
 from service.operators.rules.schemas import RulesHistory, RulesOut, VersionNumber
 from service.problems import Problem
 from service.rules.document import RulesIn
-from service.rules.save import later_words
 from service.settings import AppSettings
 
 router = APIRouter(prefix="/rules", tags=["rules"])
@@ -75,7 +74,7 @@ async def read_version(
     """
     stored = await rules_of_version(session, version)
     found = await shown(session, stored, settings)
-    if later_words(version) not in found.warnings:
+    if found.is_whole:
         return found
     return JSONResponse(found.model_dump(mode="json") | {"rules": stored.document})
 

@@ -62,11 +62,12 @@ async def shown(session: AsyncSession, stored: RulesVersion | None, settings: Se
     rules = written_rules(stored, settings)
     warnings = await warnings_of(session, rules)
     if stored is None:
-        return RulesOut(version=0, at=None, by=None, rules=rules, warnings=warnings)
-    warnings += [each for each in [unread_of(stored)] if each]
+        return RulesOut(version=0, at=None, by=None, rules=rules, is_whole=True, warnings=warnings)
+    unread = unread_of(stored)
     return RulesOut(
-        version=stored.version, at=stored.at, by=stored.actor, rules=rules, warnings=warnings
-    )
+        version=stored.version, at=stored.at, by=stored.actor, rules=rules, is_whole=not unread,
+        warnings=[*warnings, unread] if unread else warnings,
+    )  # fmt: skip
 
 
 async def current_rules(session: AsyncSession, settings: Settings) -> RulesOut:

@@ -90,6 +90,16 @@ _FIELDS = (
 )
 
 
+def _in_a_line(name: str) -> str:
+    """What save.py calls the field where it says what was changed meanwhile."""
+    part, _, rest = name.partition(".")
+    return f"{part.replace('_', ' ')} {rest.replace('.', ' ')}"
+
+
+LABELS: Mapping[str, str] = {_in_a_line(each): label_of("/admin/rules", each) for each in _FIELDS}
+"""What the form calls what another editor has changed meanwhile."""
+
+
 async def sent_words(request: Request) -> Words:
     """The other fields as they were sent. Raises Problem `invalid-request` for what no database stores."""
     form = await request.form()

@@ -32,6 +32,7 @@ from service.operators.rules.changes import (
     shown,
 )
 from service.operators.rules.form import (
+    LABELS,
     Entries,
     Row,
     Words,
@@ -142,7 +143,7 @@ async def _rules_page(
     versions, last = await list_versions(session, asked), await last_recut(session)
     actors = [each.by for each in versions.items if each.by]
     seen = then or current
-    later = later_words(seen.version)
+    later = "" if seen.is_whole else later_words(seen.version)
     return page(
         request,
         "rules.html",
@@ -157,7 +158,8 @@ async def _rules_page(
         then=then,
         shown=seen.version if shown is None else shown,
         warnings=[each for each in seen.warnings if each != later],
-        later=later if later in seen.warnings else "",
+        later=later,
+        labels=LABELS,
         versions=versions,
         names=await names_of(session, [*actors, *([last.payload["started_by"]] if last else [])]),
         asked=asked,

@@ -22,9 +22,11 @@ class RulesMade(BaseModel):
 
 
 class RulesOut(RulesMade):
-    """One version of the rules, whole: `rules` may be sent back as it is."""
+    """One version of the rules: `rules` may be sent back as it is where it is whole."""
 
     rules: RulesIn
+    is_whole: bool
+    """Whether `rules` is all that was saved. What a later release saved may be more, and can't be sent back."""
     warnings: list[str]
     """Sentences about plans that no offer sells and sections that no article is in: they may come later."""
 
