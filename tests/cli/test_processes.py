@@ -55,6 +55,23 @@ def serving(settings: Settings) -> Iterator[tuple[str, Command]]:
         process.wait()
 
 
+def test_a_read_is_counted(settings: Settings, paywall: Paywall) -> None:
+    """The command, its server, the database and the meter, on each database."""
+    made = paywall("api-keys", "create", "--label", "cms", "--scope", "articles:write")
+    key = {"Authorization": f"Bearer {made.first_word}"}
+    article = {
+        "title": "Tides", "body": "<p>High.</p>" * 40, "body_format": "html",
+        "status": "published", "access": {"level": "metered"},
+    }  # fmt: skip
+    with serving(settings) as (url, _), httpx2.Client(base_url=url, timeout=PATIENCE) as client:
+        put = client.put("/v1/admin/articles/tides", json=article, headers=key)
+        assert put.status_code == 201, put.text
+        client.cookies.clear()
+        read = client.post("/v1/articles/tides/unlock")
+    assert read.status_code == 200, read.text
+    assert (read.json()["consumed"], read.json()["meter"]["used"]) == (True, 1)
+
+
 @on_sqlite
 def test_sqlite_is_served_by_one_process(settings: Settings, tmp_path: Path) -> None:
     link = tmp_path / "link.db"
