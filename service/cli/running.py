@@ -9,7 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from service.cli.troubles import cause, database_errors
@@ -35,14 +35,21 @@ def reaching(settings: Settings) -> Iterator[None]:
     """Say in a sentence why the database can't be used; makes the folder of an SQLite file."""
     try:
         url = make_url(settings.database_url)
-        if url.get_backend_name() == "sqlite" and url.database:
-            _open_once(Path(url.database))
-        yield
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         # The value isn't repeated: it may hold a password, and can't be told apart from it.
         raise CommandFailed(
             "PAYWALL_DATABASE_URL is no address: sqlite:///path or postgresql://user:password@host/name."
         ) from error
+    is_sqlite = url.get_backend_name() == "sqlite"
+    if is_sqlite and _is_in_memory(url):
+        raise CommandFailed(
+            "PAYWALL_DATABASE_URL names no file, and a database in memory ends with each command: "
+            "write sqlite:///path."
+        )
+    try:
+        if is_sqlite and url.database:
+            _open_once(Path(url.database))
+        yield
     except _unusable() as error:
         raise CommandFailed(
             f"The database {url.render_as_string()} can't be used: {cause(error)}. "
@@ -54,8 +61,14 @@ def reaching(settings: Settings) -> Iterator[None]:
         ) from error
 
 
+def _is_in_memory(url: URL) -> bool:
+    """Whether SQLite makes no file for it."""
+    return not url.database or ":memory:" in url.database or url.query.get("mode") == "memory"
+
+
 def _unusable() -> tuple[type[Exception], ...]:
-    return (OSError, ValueError, *database_errors())
+    # A port that no machine has is an OverflowError, an option that the driver doesn't know a TypeError.
+    return (OSError, ValueError, OverflowError, TypeError, *database_errors())
 
 
 def _open_once(file: Path) -> None:

@@ -65,11 +65,12 @@ def serve(
         with reaching(settings):
             held.enter_context(sole_server(settings.database_url))
             _check_count(settings, count)
+            context = new_context(settings)
         listener = held.enter_context(taken_port(host, port))
-        with reaching(settings):
-            alone = _alone(settings) if count == 1 else None
-            # By the application's own database, which need not compile these statements again.
-            context = context_in(alone.running) if alone else new_context(settings)
+        alone = _alone(settings) if count == 1 else None
+        if alone:
+            # The application's own database need not compile these statements again.
+            context = context_in(alone.running)
         asyncio.run(_prepare(context))
         log.info("serving", host=host, port=port, public_url=settings.public_url, workers=count)
         ended_by = None
