@@ -38,7 +38,7 @@ from service.db.business_clock import follow
 from service.db.context import Context, context_in
 from service.db.in_time import AnswersInTime
 from service.db.session import Database
-from service.encoded import KnownRequests, Reply, Work
+from service.encoded import Reply, Work
 from service.grants.institution_reads import InstitutionReads
 from service.grants.link_tokens import link_key
 from service.grants.places import InstitutionNetworks
@@ -51,6 +51,7 @@ from service.identity.passwords import ARGON2ID, Passwords
 from service.identity.reader_uses import ReaderUses
 from service.identity.secrets import derived_key
 from service.jobs.runner import Background, Wakes
+from service.known_requests import KnownRequests
 from service.late import LatePart, LateRoutes
 from service.limits.addresses import NetworkKey
 from service.logs import RequestLog
@@ -112,7 +113,7 @@ class Service(RunningApp):
         super().__init__(running, **options)
         self.router.middleware_stack = ByPath(self.router)
         self._hot = HotRoutes(self)
-        self.known = KnownRequests(running.get(Clocks).monotonic)
+        self.known = KnownRequests()
         self._router = super().__call__
 
     def openapi(self) -> dict[str, Any]:
@@ -125,7 +126,7 @@ class Service(RunningApp):
             return document
 
     def whole(self, scope: Scope, body: bytes, reply: Reply) -> Work | None:
-        """As `encoded.AnswersWhole` has it: the hot routes' answers."""
+        """As `listening.AnswersWhole` has it: the hot routes' answers."""
         return self._hot.whole(scope, body, reply)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,14 +7,11 @@ Any other server gets them as ASGI has it.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from math import inf
-from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Any, NamedTuple, Self
 
-from starlette.types import Scope, Send
+from starlette.types import Send
 
 Named = Sequence[tuple[bytes, bytes]]
-_MOST_KNOWN, _LONGEST_KNOWN, _KNOWN_SECONDS = 2_000, 4_096, 10.0
-"""Requests that a process knows by their bytes, of what length at most, and how long together."""
 
 
 class Head(NamedTuple):
@@ -48,50 +45,6 @@ Again = Callable[[], Whole | None]
 Reply = Callable[[Whole | None], None]
 """Takes the answer to one request, once. None: ask as ASGI has it, nothing has been done."""
 Work = Coroutine[Any, Any, None]
-
-
-class KnownRequests:
-    """How to answer requests by their bytes, of one application: equal ones needn't be read twice.
-
-    `time` tells seconds. They are forgotten after some: what answers them may hold on to much.
-    """
-
-    def __init__(self, time: Callable[[], float]) -> None:
-        self._time = time
-        self._known: dict[bytes, Again] = {}
-        self._until = -inf
-
-    def keep(self, request: bytes, again: Again) -> None:
-        """Answer requests of these bytes so, until that has no answer."""
-        now = self._time()
-        if now > self._until or len(self._known) >= _MOST_KNOWN:
-            self._known, self._until = {}, now + _KNOWN_SECONDS
-        if len(request) <= _LONGEST_KNOWN:
-            self._known[request] = again
-
-    def answer(self, request: bytes) -> Whole | None:
-        """None: it has to be read, nothing has been done."""
-        again = self._known.get(request)
-        if again is None:
-            return None
-        answer = again()
-        if answer is None:
-            self._known.pop(request, None)
-        return answer
-
-
-@runtime_checkable
-class AnswersWhole(Protocol):
-    """An ASGI application that has whole answers to some requests below a path."""
-
-    whole_below: bytes
-    known: KnownRequests
-
-    def whole(self, scope: Scope, body: bytes, reply: Reply) -> Work | None:
-        """Reply to the request of `scope`, which came with this body: at once, or later with others.
-
-        What is returned is still to be done, and replies; it begins outside of a task (eager.py).
-        """
 
 
 async def replied(ask: Callable[[Reply], Work | None]) -> Whole | None:

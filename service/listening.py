@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import structlog
 import uvicorn
@@ -20,7 +20,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from service.eager import begin
-from service.encoded import AnswersWhole, Whole, Work
+from service.encoded import Reply, Whole, Work
+from service.known_requests import KnownRequests
 
 LARGEST_PORT = 65_535
 LARGEST_HEAD = 32 * 1024
@@ -55,6 +56,20 @@ def listen(host: str, port: int) -> socket.socket:
             f"Port {port} of {host} can't be used ({(cause or 'unknown reason').lower()})."
         ) from error
     return listener
+
+
+@runtime_checkable
+class AnswersWhole(Protocol):
+    """An ASGI application that has whole answers to some requests below a path."""
+
+    whole_below: bytes
+    known: KnownRequests
+
+    def whole(self, scope: Scope, body: bytes, reply: Reply) -> Work | None:
+        """Reply to the request of `scope`, which came with this body: at once, or later with others.
+
+        What is returned is still to be done, and replies; it begins outside of a task (eager.py).
+        """
 
 
 class _Pending:
@@ -152,7 +167,9 @@ class ImpatientProtocol(HttpToolsProtocol):
         try:
             answer = self._answerer.known.answer(data)
         except Exception:
-            log.exception("request.failed")
+            # Behind the method, which empty lines may precede.
+            path = data.split(maxsplit=2)[1].decode("ascii", "replace")
+            log.exception("request.failed", path=path)
             return False
         if answer is not None:
             self._write(answer, b"\r\n")

@@ -1,15 +1,18 @@
 """Equal bytes say what they said before, on any connection, if they were one whole request."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import uvicorn
+from structlog.testing import capture_logs
 from uvicorn.server import ServerState
 
-from service.encoded import Again, KnownRequests
+from service.encoded import Again, Whole
+from service.known_requests import KnownRequests
 from service.listening import ImpatientProtocol
 from tests.patience import PATIENCE
 from tests.whole_answers import POST, Twofold, listening
@@ -55,6 +58,55 @@ async def test_what_isnt_known_any_more_is_read(why: str) -> None:
         setattr(app, why, True)
         assert await answered(port, *[KNOWN + b"abc"] * 2) == told
     assert app.asked == ["/whole/known", "again", "/whole/known", "again", "/whole/known"]
+
+
+async def test_a_failure_is_logged_with_its_path() -> None:
+    app = Twofold()
+    async with listening(app=app) as port:
+        await answered(port, KNOWN + b"abc")
+        app.fails = True
+        with capture_logs() as logged:
+            await answered(port, *[KNOWN + b"abc"] * 2)
+    assert [(line["event"], line["path"]) for line in logged] == [
+        ("request.failed", "/whole/known")
+    ]
+
+
+ANSWER = Whole(200, (), b"")
+
+
+def fails() -> Whole | None:
+    raise ArithmeticError("of the test")
+
+
+@pytest.mark.parametrize(
+    ("request_", "again", "is_kept"),
+    [
+        (b"a", lambda: ANSWER, True),
+        (b"a" * 4_096, lambda: ANSWER, True),
+        (b"a" * 4_097, lambda: ANSWER, False),
+        (b"a", lambda: None, False),
+        (b"a", fails, False),
+    ],
+    ids=["short", "the longest", "too long", "no answer any more", "a failure"],
+)
+async def test_what_is_kept(request_: bytes, again: Again, is_kept: bool) -> None:
+    known = KnownRequests()
+    known.keep(request_, again)
+    with contextlib.suppress(ArithmeticError):
+        assert known.answer(request_) is (ANSWER if is_kept else None)
+    assert len(known) == is_kept
+
+
+async def test_an_idle_process_forgets_them() -> None:
+    """What answers them holds on to copies of articles. It does so each time that some are kept."""
+    known = KnownRequests(seconds=0)
+    for _ in range(2):
+        known.keep(b"a", lambda: ANSWER)
+        assert len(known) == 1
+        async with asyncio.timeout(PATIENCE):
+            while known:  # noqa: ASYNC110 it tells nobody
+                await asyncio.sleep(0)
 
 
 class _Wire(asyncio.Transport):
@@ -110,8 +162,8 @@ async def played(known: KnownRequests, *connections: Sequence[bytes]) -> list[by
 async def assert_mean_what_they_say(pieces: Sequence[bytes]) -> None:
     """On their own connection, and each behind an answered request of another one."""
     connections = [pieces, *([GOT, piece, GOT] for piece in pieces)]
-    read = await played(Keepless(lambda: 0.0), *connections)
-    assert await played(KnownRequests(lambda: 0.0), *connections) == read, pieces
+    read = await played(Keepless(), *connections)
+    assert await played(KnownRequests(), *connections) == read, pieces
 
 
 @pytest.mark.parametrize(

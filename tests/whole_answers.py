@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from service.eager import in_task
-from service.encoded import Head, KnownRequests, Reply, Whole, Work
+from service.encoded import Head, Reply, Whole, Work
+from service.known_requests import KnownRequests
 from service.listening import ImpatientProtocol
 from tests.patience import PATIENCE
 
@@ -49,7 +50,7 @@ class Twofold:
     whole_below = b"/whole"
 
     def __init__(self) -> None:
-        self.known = KnownRequests(lambda: 0.0)
+        self.known = KnownRequests()
         self.may_answer = asyncio.Event()
         self.asked: list[str] = []
         self.forgets = self.fails = False

@@ -13,8 +13,9 @@ from service.access.openings import Openings
 from service.access.revocations import Revocations
 from service.content.cache import ArticleCache
 from service.db.tables import ReaderSession
-from service.encoded import KnownRequests, Whole
+from service.encoded import Whole
 from service.identity.devices import HEADER, device_key, new_device_id
+from service.known_requests import KnownRequests
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer
 from service.tokens.revoked import revoke_claim
@@ -43,7 +44,7 @@ class Counting(KnownRequests):
 
 @pytest.fixture
 def known(paywall: Paywall) -> Counting:
-    found = paywall.app.known = Counting(paywall.clocks.monotonic)
+    found = paywall.app.known = Counting()
     return found
 
 
