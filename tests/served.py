@@ -290,7 +290,7 @@ def installation(
             webhook_secrets=[WEBHOOK_SECRET],
             api_base=stripe_url,
             timeout_seconds=PATIENCE,
-            http=WireAcross(stripe, simulator.world),
+            http=WireAcross(stripe, simulator),
         )
 
     app = create_app(settings, gateway=new_gateway(), clocks=clocks, passwords=QUICK)

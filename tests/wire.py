@@ -12,6 +12,7 @@ import stripe
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.simulator.api import ApiRequest, answer
+from service.simulator.app import Simulator
 from service.simulator.world import World
 
 Answer = tuple[str, int, Mapping[str, str]]
@@ -61,15 +62,21 @@ class Wire(stripe.HTTPClient):
 
 
 class WireAcross(Wire):
-    """To a local Stripe that is served: it is asked on its server's loop, one request after another."""
+    """To a local Stripe that is served: it is asked on its server's loop, one request after another.
 
-    def __init__(self, served: "OnItsLoop", world: World) -> None:
-        super().__init__(world)
+    Raises RuntimeError where `/_sim/faults` has faults waiting, which only HTTP meets.
+    """
+
+    def __init__(self, served: "OnItsLoop", simulator: Simulator) -> None:
+        super().__init__(simulator.world)
         self._served = served
+        self._faults = simulator.faults
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
+        if self._faults.waiting:
+            raise RuntimeError("A fault waits that no request without HTTP meets.")
         asked = super().request_async(method, url, headers, post_data)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked, self._served.loop))
 

@@ -65,8 +65,8 @@ def staff_pages(paywall: Paywall) -> Iterator[Route]:
 
 
 def one_a_permission(routes: Iterable[Route]) -> list[Route]:
-    """The last of each, since routes of one permission ask who calls in one way."""
-    return [*{route[2]: route for route in routes}.values()]
+    """The last of each and of its method, since such routes ask who calls in one way."""
+    return [*{(needed, method): (method, path, needed) for method, path, needed in routes}.values()]
 
 
 def asked_as(role: str) -> Choice:
