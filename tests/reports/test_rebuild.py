@@ -1,4 +1,4 @@
-"""Damaged rollups are made anew from their rows; days of holders are pruned, and what they gave stays."""
+"""Damaged rollups are made anew from their rows."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import upkeep
@@ -15,7 +15,6 @@ from service.db.base import Base
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import (
-    AccessEntry,
     CohortMonth,
     DunningEpisode,
     EdgeDay,
@@ -34,7 +33,6 @@ from service.db.tables import (
     RolledDay,
     Rollup,
     ScheduledChange,
-    SignInAsk,
     SourceCohortMonth,
     SourceDay,
     SourceEdgeDay,
@@ -45,7 +43,7 @@ from service.db.tables import (
 from service.problems import Problem
 from service.reports import day_rollup
 from service.reports.asked import Asked
-from service.reports.day_rollup import count_days, prune_holder_days
+from service.reports.day_rollup import count_days
 from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import MOVEMENTS
 from service.reports.promotion_rollup import forget_all_promotions, look_up_promotions
@@ -392,61 +390,3 @@ async def test_uses_of_promotion_codes_are_forgotten_in_parts(
         assert sum(each.startswith("UPDATE promotion_uses") for each in sent) == parts
     async with database.reading() as session:
         assert set(await session.scalars(select(row.paid))) == {None}
-
-
-async def test_days_of_holders_are_pruned_and_their_counts_stay(
-    context: Context, database: Database, clocks: MovingClocks
-) -> None:
-    clocks.time = MIDDAY
-    await some_days(context)
-    what = asked("2026-03-01", "2026-03-10", "day", now=MIDDAY)
-    before = await lines_of(database, "stop-rate", what)
-    clocks.travel(timedelta(days=26 * 31))
-    at = (MIDDAY, MIDDAY, MIDDAY + DAY, clocks.business())
-    asks = [SignInAsk(holder=f"device:{number}", at=each) for number, each in enumerate(at)]
-    await store(database, *asks)
-    async with database.transaction() as session:
-        await session.execute(update(RolledDay).values(depths_counted_on=None))
-        holders = await session.scalar(select(func.count()).select_from(HolderDay))
-    await prune_holder_days(context)
-    async with database.transaction() as session:
-        assert await session.scalar(select(func.count()).select_from(HolderDay)) == holders
-        assert len(list(await session.scalars(select(SignInAsk)))) == 4
-    await count_days(context)
-    with statements() as sent:
-        await prune_holder_days(context, at_once=2)
-    deleted = [each for each in sent if each.startswith("DELETE FROM sign_in_asks")]
-    assert len(deleted) == 2
-    with statements() as sent:
-        await prune_holder_days(context)
-    assert all(each.startswith("SELECT") for each in sent)
-    async with database.transaction() as session:
-        assert await session.scalar(select(func.count()).select_from(HolderDay)) == 0
-        assert list(await session.scalars(select(SignInAsk.at))) == [clocks.business()]
-        await session.execute(delete(HabitDay))
-    asleep = totals(await lines_of(database, "active-days", what))["asleep"]
-    assert "isn't kept any more" in asleep.why
-    async with database.transaction() as session:
-        await session.execute(delete(AccessEntry))
-    assert await lines_of(database, "stop-rate", what) == before
-
-
-@on_sqlite
-async def test_a_period_whose_holders_are_not_known_together_says_so(
-    context: Context, database: Database, clocks: MovingClocks
-) -> None:
-    clocks.time = MIDDAY
-    await some_days(context)
-    async with database.transaction() as session:
-        await session.execute(
-            update(RolledDay)
-            .where(RolledDay.day == (MIDDAY - DAY).date())
-            .values(looked_back_to=(MIDDAY - 2 * DAY).date())
-        )
-    (line, *_) = await lines_of(
-        database, "stop-rate", asked("2026-03-06", "2026-03-09", "day", now=MIDDAY)
-    )
-    assert line.total.why == (
-        "Who came before 2026-03-08 isn't known any more: begin on that day or later."
-    )
-    assert line.cells[-1].part == 2
