@@ -67,7 +67,7 @@ def clicks(draw: st.DrawFn) -> Checkout:
 def test_article_conversion_is_what_the_rows_say(database_url: str) -> None:
     @SOME
     @given(
-        ledger=ledgers, bought=st.lists(clicks(), max_size=6, unique_by=lambda one: one.created_at),
+        ledger=ledgers, bought=st.lists(clicks(), min_size=1, max_size=6, unique_by=lambda one: one.created_at),
         imported=st.dictionaries(st.sampled_from(READERS), st.integers(0, DAYS), max_size=1),
         start=st.integers(0, 8), days=st.integers(1, 18), rolled=st.sets(st.integers(0, DAYS)),
     )  # fmt: skip

@@ -100,7 +100,7 @@ clicks = st.lists(
         st.none() | st.integers(0, 3000), st.booleans(), touch, touch,
         st.sampled_from([None, "art_1", "art_2"]), st.booleans(),
     ).map(lambda each: replace(each, is_pass=True) if each.is_gift else each),
-    max_size=25,
+    min_size=1, max_size=25,
 )  # fmt: skip
 
 

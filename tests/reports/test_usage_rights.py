@@ -31,7 +31,7 @@ passes = st.lists(
         st.integers(0, DAYS * 24), st.sampled_from([24, 36, 7 * 24]), st.sampled_from([0, 1, 3, 7, 300]),
         st.none() | st.integers(1, 40),
     ),
-    max_size=8,
+    min_size=1, max_size=8,
 )  # fmt: skip
 """Hours from the beginning, hours that are paid for, the amount, and after how many it was taken away."""
 

@@ -81,7 +81,7 @@ def clicks(draw: st.DrawFn) -> Checkout:
 def test_the_funnel_is_what_the_rows_say(database_url: str) -> None:
     @SOME
     @given(
-        ledger=ledgers, bought=st.lists(clicks(), max_size=8), start=st.integers(0, 8),
+        ledger=ledgers, bought=st.lists(clicks(), min_size=1, max_size=8), start=st.integers(0, 8),
         days=st.integers(1, 18),
         prompts=st.lists(st.sampled_from([None, "old", "new"]), min_size=3, max_size=3),
         now=st.sampled_from([LATER, BEGIN + (DAYS + 4) * DAY]),
