@@ -50,8 +50,8 @@ WALL_WORDS: Mapping[WallName, str] = {
 }
 PLACE_WORDS: Mapping[Place, str] = {
     "wall": "At a wall",
-    "countdown": "Countdown beside a metered article",
-    "notice": "Notice beside any open article",
+    "countdown": "Article countdown",
+    "notice": "Article notice",
 }
 """What the newsroom calls them."""
 
