@@ -74,8 +74,8 @@ def send(connection: Connection, batch: Sequence[Attempt], now: datetime) -> Seq
         )  # fmt: skip
         rows.append((some.setdefault(common, len(some) + 1), each.meter, *_own(each.entry)))
     columns = map(list, zip(*rows, strict=True))
-    told = f"[{','.join(map(_in_json, some))}]"
-    return connection.exec_driver_sql(_statement(), (now, told, *columns)).all()
+    shared = f"[{','.join(map(_in_json, some))}]"
+    return connection.exec_driver_sql(_statement(), (now, shared, *columns)).all()
 
 
 @lru_cache(maxsize=1_000)
